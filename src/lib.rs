@@ -1,0 +1,6 @@
+//! Syncline keeps directories in step: identities in, scripted rules, differences out.
+
+pub mod connector;
+pub mod diagnostic;
+pub mod emulator;
+pub mod value;
