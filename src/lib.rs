@@ -2,5 +2,6 @@
 
 pub mod connector;
 pub mod diagnostic;
+pub mod dn;
 pub mod emulator;
 pub mod value;
