@@ -1,7 +1,13 @@
 //! Syncline keeps directories in step: identities in, scripted rules, differences out.
 
+pub mod change;
 pub mod connector;
+pub mod connector_space;
 pub mod diagnostic;
 pub mod dn;
 pub mod emulator;
+pub mod metaverse;
+pub mod rules;
+pub mod store;
+pub mod sync;
 pub mod value;

@@ -165,6 +165,12 @@ impl From<&str> for AttributeName {
     }
 }
 
+impl From<Arc<str>> for AttributeName {
+    fn from(name: Arc<str>) -> Self {
+        AttributeName(name)
+    }
+}
+
 impl From<String> for AttributeName {
     fn from(name: String) -> Self {
         AttributeName(name.into())

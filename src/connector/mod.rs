@@ -3,12 +3,12 @@
 //! Reading order: this file (the words), [`secret`], [`schema`], then one folder a directory kind.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+pub use crate::connector_space::Anchor;
 use crate::value::{AttributeName, Attributes, Value, Values};
 
 pub mod graph;
@@ -16,18 +16,6 @@ pub mod ldap;
 pub mod ldif;
 pub mod schema;
 pub mod secret;
-
-/// The immutable identifier of an object in its directory, as text: a GUID in its usual form (AD `objectGUID`, LDAP
-/// `entryUUID`, Entra `id`), or whatever else the directory has. Compares to the letter.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Anchor(pub String);
-
-impl fmt::Display for Anchor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// What a reference points to, as the directory names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,0 +1,208 @@
+//! What the dialect forbids, found without running anything. The only other file that knows the syntax tree is
+//! `footprint.rs`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rhai::{ASTNode, Expr, Stmt};
+
+use super::footprint::{Function, attribute_read, final_map, is_variable};
+use super::header::at;
+use super::vocabulary;
+use crate::diagnostic::{Diagnostic, SourceText};
+
+/// Functions of the host that are not in the vocabulary table.
+const HOST_FUNCTIONS: [&str; 9] =
+    ["absent", "keep", "once", "seed", "merge", "count", "imported", "is_member_of", "setting"];
+
+/// The nearest of several names, as a hint.
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let folded = name.to_lowercase();
+    let distance = |candidate: &&str| strsim::damerau_levenshtein(&folded, &candidate.to_lowercase());
+    let best = known.into_iter().min_by_key(distance)?;
+    (distance(&best) <= 1 + name.len() / 5).then(|| format!("did you mean `{best}`?"))
+}
+
+/// Checks the functions of one file against the dialect.
+pub(super) fn dialect(functions: &[Function], source: &Arc<SourceText>, libraries: &BTreeSet<String>) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    let own: BTreeSet<&str> = functions.iter().map(|function| function.name.as_str()).collect();
+    for function in functions {
+        shape(function, source, &mut problems);
+        let mut check = Check { function, source, own: &own, libraries, problems: &mut problems };
+        check.body();
+    }
+    problems
+}
+
+/// Where a function is declared.
+fn declaration(source: &SourceText, name: &str) -> std::ops::Range<usize> {
+    let needle = format!("fn {name}");
+    source.text.find(&needle).map_or(0..0, |at| at + 3..at + needle.len())
+}
+
+fn shape(function: &Function, source: &Arc<SourceText>, problems: &mut Vec<Diagnostic>) {
+    let place = declaration(source, &function.name);
+    if !function.public {
+        return;
+    }
+    if !["scope", "join", "flow"].contains(&function.name.as_str()) {
+        let problem = Diagnostic::error("E110", format!("`{}` is not a function of a rule", function.name));
+        problems.push(problem.at(source, place).hint("a rule has `scope`, `join` and `flow`; make helpers `private fn`"));
+        return;
+    }
+    if function.parameters.len() != 1 {
+        let problem = Diagnostic::error("E112", format!("`{}` takes one parameter, the object", function.name));
+        problems.push(problem.at(source, place.clone()));
+    }
+    if function.name != "flow" {
+        return;
+    }
+    match final_map(function) {
+        Some(keys) => {
+            let mut seen = BTreeSet::new();
+            for (key, position) in keys {
+                if !seen.insert(crate::value::AttributeName::from(key.as_str())) {
+                    let problem = Diagnostic::error("E115", format!("`{key}` is flowed twice by this rule"));
+                    problems.push(at(problem, source, position));
+                }
+            }
+        }
+        None => {
+            let problem = Diagnostic::error("E111", "`flow` must end in one map literal");
+            let hint = "what a rule writes must be known without running it; end with `#{ attribute: value, … }`";
+            problems.push(problem.at(source, place).hint(hint));
+        }
+    }
+}
+
+struct Check<'a> {
+    function: &'a Function,
+    source: &'a Arc<SourceText>,
+    own: &'a BTreeSet<&'a str>,
+    libraries: &'a BTreeSet<String>,
+    problems: &'a mut Vec<Diagnostic>,
+}
+
+impl Check<'_> {
+    fn body(&mut self) {
+        let variables = self.variables();
+        let function = self.function;
+        function.walk(&mut |path| {
+            let Some(node) = path.last() else { return };
+            match node {
+                ASTNode::Expr(Expr::FnCall(call, position) | Expr::MethodCall(call, position))
+                | ASTNode::Stmt(Stmt::FnCall(call, position)) => {
+                    self.call(call, *position);
+                }
+                ASTNode::Expr(expr @ Expr::Variable(variable, _, position)) => {
+                    self.variable(path, expr, &variable.1, *position, &variables);
+                }
+                ASTNode::Expr(Expr::Index(chain, ..)) => self.index(chain),
+                _ => {}
+            }
+        });
+    }
+
+    /// Everything that `let`, `const`, `for` and closures define, and the parameters.
+    fn variables(&self) -> BTreeSet<String> {
+        let mut names: BTreeSet<String> = self.function.parameters.iter().cloned().collect();
+        names.extend(["source", "target"].map(str::to_owned));
+        self.function.walk(&mut |path| match path.last() {
+            Some(ASTNode::Stmt(Stmt::Var(var, ..))) => {
+                names.insert(var.0.name.to_string());
+            }
+            Some(ASTNode::Stmt(Stmt::For(looped, _))) => {
+                names.insert(looped.0.name.to_string());
+                names.extend(looped.1.iter().map(|ident| ident.name.to_string()));
+            }
+            _ => {}
+        });
+        names
+    }
+
+    fn call(&mut self, call: &rhai::FnCallExpr, position: rhai::Position) {
+        let name = call.name.as_str();
+        if call.is_operator_call() || name.starts_with("anon$") {
+            return;
+        }
+        if !call.namespace.is_empty() {
+            let library = call.namespace.root().to_owned();
+            if !self.libraries.contains(&library) {
+                let problem = Diagnostic::error("E122", format!("there is no library `{library}`"));
+                self.problems.push(at(problem, self.source, position).hint(format!("make `lib/{library}.rhai` in the rules folder")));
+            }
+            return;
+        }
+        if name == "imported" && !self.is_plain_read(call.args.first()) {
+            let problem = Diagnostic::error("E116", "`imported` takes an attribute of the object");
+            self.problems.push(at(problem, self.source, position).hint("write `imported(user.mail)`"));
+        }
+        let known = HOST_FUNCTIONS.contains(&name) || self.own.contains(name) || vocabulary::all().any(|function| function.name == name);
+        if !known {
+            let names = HOST_FUNCTIONS.into_iter().chain(self.own.iter().copied()).chain(vocabulary::all().map(|function| function.name));
+            let problem = at(Diagnostic::error("E120", format!("there is no function `{name}`")), self.source, position);
+            self.problems.push(match did_you_mean(name, names) {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            });
+        }
+    }
+
+    fn is_plain_read(&self, argument: Option<&Expr>) -> bool {
+        let parameter = self.function.parameter().unwrap_or_default();
+        argument.is_some_and(|argument| attribute_read(&ASTNode::Expr(argument), parameter).is_some())
+    }
+
+    fn variable(
+        &mut self,
+        path: &[ASTNode<'_>],
+        expr: &Expr,
+        name: &str,
+        position: rhai::Position,
+        variables: &BTreeSet<String>,
+    ) {
+        if !variables.contains(name) {
+            let problem = at(Diagnostic::error("E121", format!("there is no variable `{name}`")), self.source, position);
+            self.problems.push(match did_you_mean(name, variables.iter().map(String::as_str)) {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            });
+            return;
+        }
+        let is_object = self.function.public && self.function.parameter() == Some(name);
+        if is_object && !used_as_object(path, expr, name) {
+            let problem = Diagnostic::error("E113", format!("the object `{name}` is handed on as a whole"));
+            let hint = "what a rule reads must be known without running it; hand on values: `f(user.title)`";
+            self.problems.push(at(problem, self.source, position).hint(hint));
+        }
+    }
+
+    fn index(&mut self, chain: &rhai::BinaryExpr) {
+        let Some(parameter) = self.function.parameter().filter(|_| self.function.public) else { return };
+        if !is_variable(&chain.lhs, parameter) {
+            return;
+        }
+        let literal = match &chain.rhs {
+            Expr::StringConstant(..) => true,
+            Expr::Dot(inner, ..) | Expr::Index(inner, ..) => matches!(inner.lhs, Expr::StringConstant(..)),
+            _ => false,
+        };
+        if !literal {
+            let problem = Diagnostic::error("E114", "the name of an attribute must be a literal");
+            self.problems.push(at(problem, self.source, chain.lhs.position()).hint("write `user[\"msDS-Name\"]`"));
+        }
+    }
+}
+
+/// Whether the object stands before a dot or bracket, or is the argument of `is_member_of`.
+fn used_as_object(path: &[ASTNode<'_>], expr: &Expr, name: &str) -> bool {
+    let Some(parent) = path.len().checked_sub(2).and_then(|at| path.get(at)) else { return false };
+    match parent {
+        ASTNode::Expr(Expr::Dot(chain, ..) | Expr::Index(chain, ..)) => {
+            is_variable(&chain.lhs, name) && chain.lhs.position() == expr.position()
+        }
+        ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _)) => call.name == "is_member_of",
+        _ => false,
+    }
+}

@@ -1,0 +1,188 @@
+//! What a rule reads and writes, found in its syntax tree. The only other file that knows the tree is `check.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rhai::{AST, ASTNode, Expr, FnAccess, Position, Stmt};
+
+use super::header::Header;
+use crate::value::AttributeName;
+
+/// Reads of one function, and where.
+pub(super) type Reads = BTreeMap<AttributeName, Position>;
+
+/// What a rule reads and writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Attributes that `scope` reads.
+    pub scope: BTreeSet<AttributeName>,
+    /// Attributes that `join` reads.
+    pub join: BTreeSet<AttributeName>,
+    /// Attributes that `flow`, `copy` and `trim` read.
+    pub flow: BTreeSet<AttributeName>,
+    /// Attributes that it writes, with the line of each.
+    pub writes: BTreeMap<AttributeName, u32>,
+    /// Attributes of the other side that its join groups name.
+    pub join_keys: BTreeSet<AttributeName>,
+    /// Reference attributes that it counts.
+    pub counts: BTreeSet<AttributeName>,
+    /// Whether it asks for memberships.
+    pub memberships: bool,
+}
+
+impl Footprint {
+    /// Everything it reads from its source object.
+    pub fn reads(&self) -> BTreeSet<AttributeName> {
+        self.scope.iter().chain(&self.join).chain(&self.flow).cloned().collect()
+    }
+}
+
+/// One function of a rule file.
+pub(super) struct Function {
+    pub(super) name: String,
+    pub(super) public: bool,
+    pub(super) parameters: Vec<String>,
+    /// A tree that holds this function alone, for the whole tree does not say which function a node is in.
+    body: AST,
+}
+
+impl Function {
+    /// The name of the first parameter: the object, in a public function.
+    pub(super) fn parameter(&self) -> Option<&str> {
+        self.parameters.first().map(String::as_str)
+    }
+
+    /// Walks every node of the function. A path of one node is a statement of its body.
+    pub(super) fn walk(&self, on_node: &mut dyn FnMut(&[ASTNode<'_>])) {
+        self.body.walk(&mut |path: &[ASTNode<'_>]| {
+            on_node(path);
+            true
+        });
+    }
+}
+
+/// The functions of a compiled file.
+pub(super) fn functions(ast: &AST) -> Vec<Function> {
+    let mut functions: Vec<_> = ast
+        .shared_lib()
+        .iter_script_fn_info()
+        .map(|(_, access, name, arity, definition)| {
+            let mut body = ast.clone();
+            body.clear_statements();
+            body.retain_functions(|_, _, other, parameters| other == name && parameters == arity);
+            Function {
+                name: name.to_owned(),
+                public: access == FnAccess::Public,
+                parameters: definition.params.iter().map(|name| name.to_string()).collect(),
+                body,
+            }
+        })
+        .collect();
+    functions.sort_by(|left, right| left.name.cmp(&right.name));
+    functions
+}
+
+/// The attribute that `parameter.name` or `parameter["name"]` reads.
+pub(super) fn attribute_read(node: &ASTNode<'_>, parameter: &str) -> Option<(AttributeName, Position)> {
+    let ASTNode::Expr(Expr::Dot(chain, ..) | Expr::Index(chain, ..)) = node else { return None };
+    if !is_variable(&chain.lhs, parameter) {
+        return None;
+    }
+    first_step(&chain.rhs, matches!(node, ASTNode::Expr(Expr::Index(..))))
+}
+
+/// The first property or index of the right side of a chain: `a.b.c` is `a . (b . c)`.
+fn first_step(rhs: &Expr, indexed: bool) -> Option<(AttributeName, Position)> {
+    match rhs {
+        Expr::Property(property, position) if !indexed => Some((property.2.as_str().into(), *position)),
+        Expr::StringConstant(name, position) if indexed => Some((name.as_str().into(), *position)),
+        Expr::Dot(chain, ..) | Expr::Index(chain, ..) => first_step(&chain.lhs, indexed),
+        _ => None,
+    }
+}
+
+pub(super) fn is_variable(expr: &Expr, name: &str) -> bool {
+    matches!(expr, Expr::Variable(variable, ..) if variable.1 == name)
+}
+
+/// Every attribute of its parameter that a function reads.
+pub(super) fn reads(function: &Function) -> Reads {
+    let mut reads = Reads::new();
+    let Some(parameter) = function.parameter() else { return reads };
+    function.walk(&mut |path| {
+        if let Some((name, position)) = path.last().and_then(|node| attribute_read(node, parameter)) {
+            reads.entry(name).or_insert(position);
+        }
+    });
+    reads
+}
+
+/// The keys of the map literal that ends a function, with their positions.
+pub(super) fn final_map(function: &Function) -> Option<Vec<(String, Position)>> {
+    let mut keys = None;
+    function.walk(&mut |path| {
+        let [ASTNode::Stmt(statement)] = path else { return };
+        keys = match statement {
+            Stmt::Expr(expr) => map_keys(expr),
+            Stmt::Return(Some(expr), ..) => map_keys(expr),
+            _ => None,
+        };
+    });
+    keys
+}
+
+fn map_keys(expr: &Expr) -> Option<Vec<(String, Position)>> {
+    let Expr::Map(map, _) = expr else { return None };
+    Some(map.0.iter().map(|(key, _)| (key.name.to_string(), key.pos)).collect())
+}
+
+/// The keys of all map literals inside a `join` function: attributes of the other side.
+pub(super) fn join_keys(function: &Function) -> Reads {
+    let mut keys = Reads::new();
+    function.walk(&mut |path| {
+        if let Some(ASTNode::Expr(Expr::Map(map, _))) = path.last() {
+            keys.extend(map.0.iter().map(|(key, _)| (key.name.as_str().into(), key.pos)));
+        }
+    });
+    keys
+}
+
+/// The footprint of a whole file.
+pub(super) fn of(functions: &[Function], header: &Header) -> Footprint {
+    let mut footprint = Footprint::default();
+    for function in functions.iter().filter(|function| function.public) {
+        let names = reads(function).into_keys();
+        match function.name.as_str() {
+            "scope" => footprint.scope.extend(names),
+            "join" => {
+                footprint.join.extend(names);
+                footprint.join_keys.extend(join_keys(function).into_keys());
+            }
+            _ => footprint.flow.extend(names),
+        }
+        native_reads(function, &mut footprint);
+    }
+    if let Some(flows) = functions.iter().find(|function| function.name == "flow").and_then(final_map) {
+        let line = |position: Position| u32::try_from(position.line().unwrap_or(0)).unwrap_or(0);
+        footprint.writes.extend(flows.into_iter().map(|(key, position)| (key.into(), line(position))));
+    }
+    for copy in &header.copies {
+        footprint.flow.insert(copy.from.clone());
+        footprint.writes.insert(copy.to.clone(), header.line);
+    }
+    footprint
+}
+
+/// `count(x.member)` and `is_member_of(x, …)`, which need edges.
+fn native_reads(function: &Function, footprint: &mut Footprint) {
+    let Some(parameter) = function.parameter() else { return };
+    function.walk(&mut |path| {
+        let Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) = path.last() else { return };
+        match (call.name.as_str(), call.args.first()) {
+            ("count", Some(argument)) => {
+                footprint.counts.extend(attribute_read(&ASTNode::Expr(argument), parameter).map(|(name, _)| name));
+            }
+            ("is_member_of", _) => footprint.memberships = true,
+            _ => {}
+        }
+    });
+}

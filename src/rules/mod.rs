@@ -1,0 +1,286 @@
+//! Text in, rules out: compiles a folder of Rhai files into a [`RuleSet`], and evaluates it. The only place that knows
+//! Rhai.
+//!
+//! Reading order: `header.rs` (what a rule says about itself), `footprint.rs` (what it reads and writes), `check.rs` (what
+//! it may not do), `input.rs` (what it is shown and answers), `host.rs` (running it), `vocabulary/` (what it may call).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::diagnostic::{Diagnostic, Severity, SourceText};
+use crate::value::AttributeName;
+
+mod check;
+mod footprint;
+mod header;
+mod host;
+mod input;
+mod script;
+pub mod vocabulary;
+
+pub use check::did_you_mean;
+pub use footprint::Footprint;
+pub use header::{ConnectorType, Copy, Deprovision, Direction, Header, LinkType, Members, State};
+pub use host::Host;
+pub use input::{Context, Flow, FlowValue, Input, JoinGroup, JoinKey, RuleError};
+
+/// One rule.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The file name without `.rhai`.
+    pub name: String,
+    /// Its file.
+    pub source: Arc<SourceText>,
+    /// What it says about itself.
+    pub header: Header,
+    /// What it reads and writes.
+    pub footprint: Footprint,
+    index: usize,
+    has_scope: bool,
+    has_join: bool,
+    has_flow: bool,
+}
+
+impl Rule {
+    /// Whether it has join criteria.
+    pub fn joins(&self) -> bool {
+        self.has_join
+    }
+}
+
+/// A whole rules folder, compiled. Immutable: a change makes a new one.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    libraries: BTreeMap<String, Arc<SourceText>>,
+    settings: Arc<BTreeMap<String, String>>,
+    fingerprint: String,
+}
+
+/// A compiled set with its warnings, or everything that is wrong.
+pub type Compiled = Result<(RuleSet, Vec<Diagnostic>), Vec<Diagnostic>>;
+
+impl RuleSet {
+    /// Compiles files into a set, all or nothing.
+    ///
+    /// `files` are paths relative to the rules folder: `in-from-ad-user.rhai` is a rule, `lib/names.rhai` a library.
+    ///
+    /// # Errors
+    /// Every problem of every file, warnings included.
+    pub fn compile(files: Vec<SourceText>, settings: BTreeMap<String, String>) -> Compiled {
+        let mut set = RuleSet { settings: Arc::new(settings), ..RuleSet::default() };
+        let mut problems = Vec::new();
+        let mut sources: Vec<Arc<SourceText>> = files.into_iter().map(Arc::new).collect();
+        sources.sort_by(|left, right| left.path.cmp(&right.path));
+        set.fingerprint = fingerprint(&sources, &set.settings);
+        let (libraries, rules): (Vec<_>, Vec<_>) = sources.into_iter().partition(|source| is_library(&source.path));
+        for source in libraries {
+            set.libraries.insert(stem(&source.path), source);
+        }
+        let engine = host::engine(&set);
+        let library_names: BTreeSet<String> = set.libraries.keys().cloned().collect();
+        for (_, source) in &set.libraries {
+            if let Err(error) = engine.compile(source.text.as_str()) {
+                problems.push(syntax_error(&error, source));
+            }
+        }
+        for source in rules {
+            match compile_rule(&engine, &source, set.rules.len(), &library_names) {
+                Ok(rule) => set.rules.push(rule),
+                Err(found) => problems.extend(found),
+            }
+        }
+        problems.extend(duplicate_names(&set.rules));
+        if problems.iter().any(|problem| problem.severity == Severity::Error) {
+            return Err(problems);
+        }
+        Ok((set, problems))
+    }
+
+    /// Reads and compiles a folder: `*.rhai`, and `lib/*.rhai`. Other files and hidden files are left alone.
+    ///
+    /// # Errors
+    /// `E001` when the folder or a file cannot be read, otherwise as [`RuleSet::compile`].
+    pub fn load(folder: &Path, settings: BTreeMap<String, String>) -> Compiled {
+        let mut files = Vec::new();
+        let unreadable = |path: &Path, error: &std::io::Error| {
+            vec![Diagnostic::error("E001", format!("cannot read `{}`: {error}", path.display()))]
+        };
+        for part in [folder.to_path_buf(), folder.join("lib")] {
+            if part != folder && !part.is_dir() {
+                continue;
+            }
+            let entries = std::fs::read_dir(&part).map_err(|error| unreadable(&part, &error))?;
+            for entry in entries {
+                let path = entry.map_err(|error| unreadable(&part, &error))?.path();
+                if !is_rule_file(&path) {
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+                files.push(SourceText { path, text });
+            }
+        }
+        if files.is_empty() {
+            let nothing = Diagnostic::error("E002", format!("there are no rules in `{}`", folder.display()));
+            return Err(vec![nothing.hint("a rule is a file that ends in `.rhai`")]);
+        }
+        RuleSet::compile(files, settings)
+    }
+
+    /// The rules, by file name.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// A rule by name.
+    pub fn rule(&self, name: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.name == name)
+    }
+
+    /// Identifies the texts and settings of the set: 12 hexadecimal digits.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// The set without rules that are switched off, and without proposed ones unless asked for.
+    pub fn active(&self, proposed: bool) -> RuleSet {
+        let mut set = self.clone();
+        set.rules.retain(|rule| match rule.header.state {
+            State::On => true,
+            State::Off => false,
+            State::Proposed => proposed,
+        });
+        for (index, rule) in set.rules.iter_mut().enumerate() {
+            rule.index = index;
+        }
+        set
+    }
+
+    /// Inbound rules for a type of a connector's objects.
+    pub fn inbound<'a>(&'a self, connector: &'a str, object_type: &'a str) -> impl Iterator<Item = &'a Rule> {
+        self.rules.iter().filter(move |rule| match &rule.header.direction {
+            Direction::Inbound { from, .. } => from.iter().any(|from| is(from, connector, object_type)),
+            Direction::Outbound { .. } => false,
+        })
+    }
+
+    /// Outbound rules from a metaverse type to a type of a connector's objects.
+    pub fn outbound<'a>(&'a self, metaverse_type: &'a str) -> impl Iterator<Item = (&'a Rule, &'a ConnectorType)> {
+        self.rules.iter().filter_map(move |rule| match &rule.header.direction {
+            Direction::Outbound { from, to } if from == metaverse_type => Some((rule, to)),
+            Direction::Outbound { .. } | Direction::Inbound { .. } => None,
+        })
+    }
+
+    /// Attributes that rules read from a type of a connector's objects, whichever side they stand on.
+    pub fn reads(&self, connector: &str, object_type: &str) -> BTreeSet<AttributeName> {
+        let mut reads = BTreeSet::new();
+        for rule in &self.rules {
+            match &rule.header.direction {
+                Direction::Inbound { from, .. } if from.iter().any(|from| is(from, connector, object_type)) => {
+                    reads.extend(rule.footprint.reads());
+                }
+                Direction::Outbound { to, .. } if is(to, connector, object_type) => {
+                    reads.extend(rule.footprint.writes.keys().cloned());
+                    reads.extend(rule.footprint.join_keys.iter().cloned());
+                }
+                Direction::Inbound { .. } | Direction::Outbound { .. } => {}
+            }
+        }
+        reads
+    }
+
+    /// Every `connector/type` that rules name.
+    pub fn connector_types(&self) -> BTreeSet<ConnectorType> {
+        self.rules
+            .iter()
+            .flat_map(|rule| match &rule.header.direction {
+                Direction::Inbound { from, .. } => from.clone(),
+                Direction::Outbound { to, .. } => vec![to.clone()],
+            })
+            .collect()
+    }
+
+    /// Metaverse attributes that inbound rules join on: the store keeps an index of them.
+    pub fn join_attributes(&self) -> BTreeSet<AttributeName> {
+        let inbound = self.rules.iter().filter(|rule| matches!(rule.header.direction, Direction::Inbound { .. }));
+        inbound.flat_map(|rule| rule.footprint.join_keys.iter().cloned()).collect()
+    }
+}
+
+fn is(candidate: &ConnectorType, connector: &str, object_type: &str) -> bool {
+    candidate.connector == connector && candidate.object_type.eq_ignore_ascii_case(object_type)
+}
+
+fn is_rule_file(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    !hidden && path.extension().is_some_and(|extension| extension == "rhai") && path.is_file()
+}
+
+fn is_library(path: &Path) -> bool {
+    path.parent().and_then(Path::file_name).is_some_and(|name| name == "lib")
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn fingerprint(sources: &[Arc<SourceText>], settings: &BTreeMap<String, String>) -> String {
+    let mut text = String::new();
+    for source in sources {
+        let name: PathBuf = source.path.iter().rev().take(2).collect();
+        text.push_str(&format!("{}\0{}\0", name.display(), source.text));
+    }
+    for (key, value) in settings {
+        text.push_str(&format!("{key}\0{value}\0"));
+    }
+    let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes());
+    id.simple().to_string().chars().take(12).collect()
+}
+
+fn syntax_error(error: &rhai::ParseError, source: &Arc<SourceText>) -> Diagnostic {
+    header::at(Diagnostic::error("E100", error.err_type().to_string()), source, error.position())
+}
+
+fn compile_rule(
+    engine: &rhai::Engine,
+    source: &Arc<SourceText>,
+    index: usize,
+    libraries: &BTreeSet<String>,
+) -> Result<Rule, Vec<Diagnostic>> {
+    let ast = engine.compile(source.text.as_str()).map_err(|error| vec![syntax_error(&error, source)])?;
+    let functions = footprint::functions(&ast);
+    let mut problems = check::dialect(&functions, source, libraries);
+    let header = match header::read(&ast, source) {
+        Ok(header) => header,
+        Err(found) => {
+            problems.extend(found);
+            return Err(problems);
+        }
+    };
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(problems);
+    }
+    let has = |name: &str| functions.iter().any(|function| function.public && function.name == name);
+    Ok(Rule {
+        name: stem(&source.path),
+        source: Arc::clone(source),
+        footprint: footprint::of(&functions, &header),
+        header,
+        index,
+        has_scope: has("scope"),
+        has_join: has("join"),
+        has_flow: has("flow"),
+    })
+}
+
+fn duplicate_names(rules: &[Rule]) -> Vec<Diagnostic> {
+    let mut seen = BTreeSet::new();
+    let twice = rules.iter().filter(|rule| !seen.insert(rule.name.clone()));
+    twice
+        .map(|rule| Diagnostic::error("E104", format!("there are two rules `{}`", rule.name)).at(&rule.source, 0..0))
+        .collect()
+}

@@ -1,0 +1,238 @@
+//! The types that scripts hold: the object, its references, and the special flow values. Rhai on one side, plain data
+//! on the other.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Position};
+
+use super::input::{Context, FlowValue, Input, JoinGroup, JoinKey};
+use super::vocabulary::Exact;
+use crate::value::{AttributeName, Value, Values};
+
+/// The parameter of `scope`, `join` and `flow`.
+#[derive(Clone)]
+pub(super) struct ScriptObject(pub(super) Arc<Input>);
+
+/// A reference attribute of the object: handed on, counted, never opened.
+#[derive(Clone, Debug)]
+pub(super) struct References {
+    pub(super) attribute: AttributeName,
+    count: usize,
+}
+
+/// `absent()`, `keep()`, `once(v)`, `seed(v)`, `merge(list)`.
+#[derive(Clone)]
+pub(super) enum Special {
+    Absent,
+    Keep,
+    Once(Dynamic),
+    Seed(Dynamic),
+    Merge(Dynamic),
+}
+
+type Fallible<T> = Result<T, Box<EvalAltResult>>;
+
+thread_local! {
+    /// The attribute read last, for `imported(user.x)`, whose argument `check` requires to be such a read.
+    static LAST_READ: RefCell<Option<(Arc<Input>, AttributeName)>> = const { RefCell::new(None) };
+}
+
+/// Forgets which attribute was read last; called before each evaluation.
+pub(super) fn forget_last_read() {
+    LAST_READ.with(|last| last.borrow_mut().take());
+}
+
+impl ScriptObject {
+    fn read(&self, name: &AttributeName) -> Fallible<Dynamic> {
+        let input = &self.0;
+        if input.imported.as_ref().is_some_and(|imported| !imported.contains(name)) {
+            return Err(failed(format!("`{name}` has not been imported for this type of object")));
+        }
+        if !input.confirmed.is_empty() {
+            LAST_READ.with(|last| *last.borrow_mut() = Some((Arc::clone(input), name.clone())));
+        }
+        if let Some(count) = input.references.get(name) {
+            return Ok(Dynamic::from(References { attribute: name.clone(), count: *count }));
+        }
+        Ok(to_dynamic(input.attributes.get(name).map_or(&[], Vec::as_slice), input.lists.contains(name)))
+    }
+}
+
+fn failed(message: String) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorRuntime(message.into(), Position::NONE).into()
+}
+
+/// Values as a script sees them: `()` for none, a list where the attribute is one.
+pub(super) fn to_dynamic(values: &[Value], list: bool) -> Dynamic {
+    match values {
+        [] => Dynamic::UNIT,
+        [value] if !list => one_to_dynamic(value),
+        values => Dynamic::from_array(values.iter().map(one_to_dynamic).collect()),
+    }
+}
+
+fn one_to_dynamic(value: &Value) -> Dynamic {
+    match value {
+        Value::Text(text) => ImmutableString::from(text.as_str()).into(),
+        Value::Integer(number) => (*number).into(),
+        Value::Boolean(flag) => (*flag).into(),
+        Value::Bytes(bytes) => Dynamic::from_blob(bytes.clone()),
+        Value::Time(_) => value.to_string().into(),
+    }
+}
+
+/// Registers the object, its references, the special values, and the context.
+pub(super) fn register(engine: &mut Engine, names: impl Iterator<Item = AttributeName>) {
+    engine.register_type_with_name::<ScriptObject>("object");
+    engine.register_type_with_name::<References>("references");
+    engine.register_type_with_name::<Special>("special value");
+    for name in names {
+        let attribute = name.clone();
+        engine.register_get(name.as_str(), move |object: &mut ScriptObject| object.read(&attribute));
+    }
+    engine.register_indexer_get(|object: &mut ScriptObject, name: ImmutableString| object.read(&name.as_str().into()));
+    engine.register_fn("absent", || Special::Absent);
+    engine.register_fn("keep", || Special::Keep);
+    engine.register_fn("once", |value: Dynamic| Special::Once(value));
+    engine.register_fn("seed", |value: Dynamic| Special::Seed(value));
+    engine.register_fn("merge", |value: Dynamic| Special::Merge(value));
+    engine.register_fn("count", count);
+    engine.register_fn("imported", imported_value);
+    engine.register_fn("is_member_of", |object: ScriptObject, group: ImmutableString| {
+        object.0.groups.contains(&crate::dn::normalise(&group)) || object.0.groups.contains(group.as_str())
+    });
+    engine.on_var(|name, _, context| {
+        let wanted = context.tag().read_lock::<Arc<Context>>();
+        Ok(wanted.filter(|context| context.name == name).map(|context| context_map(&context)))
+    });
+}
+
+fn context_map(context: &Context) -> Dynamic {
+    let texts = context.texts.iter().map(|(key, text)| ((*key).into(), text.into()));
+    let lists = context.lists.iter().map(|(key, list)| {
+        let list: rhai::Array = list.iter().map(|text| text.into()).collect();
+        ((*key).into(), list.into())
+    });
+    Dynamic::from_map(texts.chain(lists).collect())
+}
+
+fn count(value: Dynamic) -> Fallible<i64> {
+    if value.is_unit() {
+        return Ok(0);
+    }
+    let length = value.read_lock::<References>().map(|references| references.count);
+    let length = length.or_else(|| value.as_array_ref().ok().map(|list| list.len())).unwrap_or(1);
+    Ok(i64::try_from(length).unwrap_or(i64::MAX))
+}
+
+fn imported_value(value: Dynamic) -> Dynamic {
+    LAST_READ.with(|last| match last.borrow_mut().take() {
+        Some((input, name)) => match input.confirmed.get(&name) {
+            Some(confirmed) => to_dynamic(confirmed, input.lists.contains(&name)),
+            None => value,
+        },
+        None => value,
+    })
+}
+
+/// What a flow map holds for one key.
+///
+/// # Errors
+/// Says what the value is when it cannot be an attribute's value.
+pub(super) fn to_flow_value(value: Dynamic) -> Result<FlowValue, String> {
+    if let Some(special) = value.read_lock::<Special>().map(|special| special.clone()) {
+        return match special {
+            Special::Absent => Ok(FlowValue::Absent),
+            Special::Keep => Ok(FlowValue::Keep),
+            Special::Once(value) => to_values(value).map(|values| non_empty(values, FlowValue::Once)),
+            Special::Seed(value) => to_values(value).map(|values| non_empty(values, FlowValue::Seed)),
+            Special::Merge(value) => to_values(value).map(|values| non_empty(values, FlowValue::Merge)),
+        };
+    }
+    if let Some(references) = value.read_lock::<References>() {
+        return Ok(FlowValue::References(references.attribute.clone()));
+    }
+    let list = value.is_array();
+    let mut values = to_values(value)?;
+    if list {
+        return Ok(non_empty(values, FlowValue::List));
+    }
+    Ok(values.pop().map_or(FlowValue::Nothing, FlowValue::One))
+}
+
+fn non_empty(values: Values, wrap: impl Fn(Values) -> FlowValue) -> FlowValue {
+    if values.is_empty() { FlowValue::Nothing } else { wrap(values) }
+}
+
+/// The values of a text, number, flag, bytes, or list of these; `()` and empty text fall.
+fn to_values(value: Dynamic) -> Result<Values, String> {
+    if value.is_array() {
+        let mut values = Values::new();
+        for item in value.into_array().map_err(str::to_owned)? {
+            for item in to_values(item)? {
+                if !values.contains(&item) {
+                    values.push(item);
+                }
+            }
+        }
+        return Ok(values);
+    }
+    Ok(to_value(value)?.into_iter().collect())
+}
+
+fn to_value(value: Dynamic) -> Result<Option<Value>, String> {
+    if value.is_unit() {
+        return Ok(None);
+    }
+    if let Some(exact) = value.read_lock::<Exact>() {
+        return Ok(Value::text(exact.text()));
+    }
+    if let Ok(number) = value.as_int() {
+        return Ok(Some(Value::Integer(number)));
+    }
+    if let Ok(flag) = value.as_bool() {
+        return Ok(Some(Value::Boolean(flag)));
+    }
+    if value.is_string() || value.is_char() {
+        return Ok(Value::text(value.to_string()));
+    }
+    if value.is_blob() {
+        return Ok(value.into_blob().ok().filter(|bytes| !bytes.is_empty()).map(Value::Bytes));
+    }
+    Err(format!("a value of type `{}` cannot be written to an attribute", value.type_name()))
+}
+
+/// The groups that `join` answers. Groups in which a key has no value are left out.
+pub(super) fn to_join_groups(value: Dynamic) -> Result<Vec<JoinGroup>, String> {
+    let wrong = || "`join` gives a list of maps: `[#{ mail: user.mail }]`".to_owned();
+    if value.is_unit() {
+        return Ok(Vec::new());
+    }
+    let list = value.into_array().map_err(|_| wrong())?;
+    let mut groups = Vec::new();
+    for item in list {
+        let map = item.try_cast::<rhai::Map>().ok_or_else(wrong)?;
+        if map.is_empty() {
+            return Err("an empty join group would match everybody".into());
+        }
+        if let Some(group) = to_join_group(map)? {
+            groups.push(group);
+        }
+    }
+    Ok(groups)
+}
+
+fn to_join_group(map: rhai::Map) -> Result<Option<JoinGroup>, String> {
+    let mut group = JoinGroup::new();
+    for (name, value) in map {
+        let exact = value.is::<Exact>();
+        let mut values = to_values(value)?;
+        match (values.pop(), values.is_empty()) {
+            (None, _) => return Ok(None),
+            (Some(value), true) => group.push(JoinKey { attribute: name.as_str().into(), value, exact }),
+            (Some(_), false) => return Err(format!("join key `{name}` has several values")),
+        }
+    }
+    Ok(Some(group))
+}

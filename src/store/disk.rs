@@ -1,0 +1,119 @@
+//! The only file that names sled: opening with its known traps, atomic batches, checkpoints.
+
+use std::fs::File;
+use std::io;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+
+use super::keyspace::{Keyspace, Pair, Writes};
+use super::StoreError;
+use crate::sync::ledger::{LedgerError, Result};
+
+/// How much of the tree sled keeps in memory, in bytes. Its own default is 1 GB.
+const CACHE: u64 = 96 * 1024 * 1024;
+
+pub(super) struct Disk {
+    tree: sled::Db,
+    folder: PathBuf,
+}
+
+impl Disk {
+    /// Opens or makes the store in a folder.
+    pub(super) fn open(folder: &Path) -> std::result::Result<Disk, StoreError> {
+        std::fs::create_dir_all(folder).map_err(|error| StoreError::io(folder, &error))?;
+        remove_torn_snapshots(folder).map_err(|error| StoreError::io(folder, &error))?;
+        let config = sled::Config::new().path(folder).cache_capacity(CACHE).flush_every_ms(None);
+        let tree = match config.open() {
+            Ok(tree) => tree,
+            Err(error) => return Err(opening(folder, error)),
+        };
+        Ok(Disk { tree, folder: folder.to_path_buf() })
+    }
+
+    /// Applies writes as one atomic batch.
+    pub(super) fn apply(&self, writes: Writes) -> std::result::Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        for (key, write) in writes {
+            match write {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        self.tree.apply_batch(batch).map_err(|error| writing(&self.folder, &error))
+    }
+
+    /// Brings everything that was applied to the disk. sled's own flush does not sync the file's metadata.
+    pub(super) fn checkpoint(&self) -> std::result::Result<(), StoreError> {
+        self.tree.flush().map_err(|error| writing(&self.folder, &error))?;
+        for name in ["db", "conf", "."] {
+            let path = self.folder.join(name);
+            if path.exists() {
+                File::open(&path).and_then(|file| file.sync_all()).map_err(|error| StoreError::io(&path, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes on disk.
+    pub(super) fn size(&self) -> u64 {
+        self.tree.size_on_disk().unwrap_or(0)
+    }
+}
+
+impl Keyspace for Disk {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.tree.get(key).map(|value| value.map(|value| value.to_vec())).map_err(reading)
+    }
+
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>> {
+        let start = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after.to_vec()),
+            _ => Bound::Included(prefix.to_vec()),
+        };
+        let mut pairs = Vec::new();
+        for pair in self.tree.range((start, Bound::Unbounded)) {
+            let (key, value) = pair.map_err(reading)?;
+            if pairs.len() == limit || !key.starts_with(prefix) {
+                break;
+            }
+            pairs.push((key.to_vec(), value.to_vec()));
+        }
+        Ok(pairs)
+    }
+}
+
+/// A snapshot that was being written when the process ended makes sled refuse to open.
+fn remove_torn_snapshots(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let torn = name.ends_with(".generating") || (name.starts_with("snap.") && entry.metadata()?.len() == 0);
+        if name.starts_with("snap.") && torn {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn reading(error: sled::Error) -> LedgerError {
+    LedgerError(format!("the store cannot be read: {error}"))
+}
+
+fn opening(folder: &Path, error: sled::Error) -> StoreError {
+    let path = folder.to_path_buf();
+    match error {
+        sled::Error::Io(error) if error.to_string().contains("lock") || error.kind() == io::ErrorKind::WouldBlock => {
+            StoreError::InUse { folder: path }
+        }
+        sled::Error::Io(error) => StoreError::io(folder, &error),
+        sled::Error::Corruption { .. } => StoreError::Damaged { folder: path, what: "its files do not fit together".into() },
+        other => StoreError::Damaged { folder: path, what: other.to_string() },
+    }
+}
+
+fn writing(folder: &Path, error: &sled::Error) -> StoreError {
+    match error {
+        sled::Error::Io(error) => StoreError::io(folder, error),
+        other => StoreError::Damaged { folder: folder.to_path_buf(), what: other.to_string() },
+    }
+}

@@ -1,0 +1,451 @@
+//! A draft: typed reads and writes over bytes, with every index kept in step. The same code serves runs, previews and
+//! tests; they differ in who commits.
+
+use std::collections::BTreeSet;
+
+use super::codec::{self, Intern};
+use super::key::{self, Key};
+use super::keyspace::{Keyspace, Overlay, Writes};
+use super::symbols::{Symbol, Symbols};
+use super::{Indexes, view};
+use crate::change::Change;
+use crate::connector_space::{Anchor, ConnectorObject, Edge, ExportState, ObjectId};
+use crate::metaverse::{MetaverseId, MetaverseObject};
+use crate::sync::ledger::{Ledger, LedgerError, Result, View};
+use crate::sync::precedence;
+use crate::value::{AttributeName, fold};
+
+/// Uncommitted changes over a store.
+pub struct Draft<'a> {
+    pub(super) bytes: Overlay<'a>,
+    pub(super) symbols: Symbols,
+    indexes: &'a Indexes,
+    notes: Vec<Change>,
+    notes_at_savepoint: usize,
+}
+
+/// What a draft leaves to be committed.
+#[derive(Default)]
+pub struct DraftWrites {
+    pub(super) writes: Writes,
+    pub(super) symbols: Symbols,
+    /// What was done.
+    pub notes: Vec<Change>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(base: &'a dyn Keyspace, symbols: Symbols, indexes: &'a Indexes) -> Draft<'a> {
+        Draft { bytes: Overlay::new(base), symbols, indexes, notes: Vec::new(), notes_at_savepoint: 0 }
+    }
+
+    /// Ends the draft; nothing is written before somebody commits this.
+    pub fn finish(self) -> DraftWrites {
+        DraftWrites { writes: self.bytes.into_writes(), symbols: self.symbols, notes: self.notes }
+    }
+
+    /// What was done so far.
+    pub fn notes(&self) -> &[Change] {
+        &self.notes
+    }
+
+    fn edge_keys(&self, kind: u8, after: Option<Vec<u8>>, limit: usize) -> Result<Vec<(ObjectId, AttributeName, ObjectId)>> {
+        let mut edges = Vec::new();
+        for (key, _) in self.bytes.scan(&[kind], after.as_deref(), limit)? {
+            let (from, symbol, to) = key::edge_parts(&key, 1).ok_or_else(view::bad_key)?;
+            let attribute = self.symbols.attribute(symbol).ok_or_else(view::bad_key)?;
+            edges.push((ObjectId(from), attribute, ObjectId(to)));
+        }
+        Ok(edges)
+    }
+
+    /// Objects of a type in a connector, in the order of their ids.
+    ///
+    /// # Errors
+    /// When the store cannot be read; so for all that follow.
+    pub fn population(&self, connector: &str, object_type: &str, after: Option<ObjectId>, limit: usize) -> Result<Vec<ObjectId>> {
+        let (Some(connector), Some(object_type)) = (self.symbols.get(connector), self.symbols.get(object_type)) else {
+            return Ok(Vec::new());
+        };
+        let prefix = || Key::new(key::POPULATION).symbol(connector).symbol(object_type);
+        let after = after.map(|id| prefix().id(id.0).bytes());
+        let pairs = self.bytes.scan(&prefix().bytes(), after.as_deref(), limit)?;
+        pairs.iter().map(|(key, _)| key::last_id(key).map(ObjectId).ok_or_else(view::bad_key)).collect()
+    }
+
+    /// Objects of a connector that wait for something to be written or confirmed.
+    pub fn exports(&self, connector: &str, after: Option<ObjectId>, limit: usize) -> Result<Vec<ObjectId>> {
+        let Some(connector) = self.symbols.get(connector) else { return Ok(Vec::new()) };
+        let prefix = || Key::new(key::EXPORT).symbol(connector);
+        let after = after.map(|id| prefix().id(id.0).bytes());
+        let pairs = self.bytes.scan(&prefix().bytes(), after.as_deref(), limit)?;
+        pairs.iter().map(|(key, _)| key::last_id(key).map(ObjectId).ok_or_else(view::bad_key)).collect()
+    }
+
+    /// References that wait for the same, of every connector, after one of them.
+    pub fn edge_exports(
+        &self,
+        after: Option<&(ObjectId, AttributeName, ObjectId)>,
+        limit: usize,
+    ) -> Result<Vec<(ObjectId, AttributeName, ObjectId)>> {
+        let after = after.and_then(|(from, attribute, to)| {
+            let symbol = self.symbols.get(attribute.as_str())?;
+            Some(Self::edge_key(key::EDGE_EXPORT, *from, symbol, *to))
+        });
+        self.edge_keys(key::EDGE_EXPORT, after, limit)
+    }
+
+    /// Metaverse objects in the order of their ids.
+    pub fn all_metaverse(&self, after: Option<MetaverseId>, limit: usize) -> Result<Vec<MetaverseId>> {
+        let after = after.map(key::metaverse);
+        let pairs = self.bytes.scan(&[key::METAVERSE], after.as_deref(), limit)?;
+        pairs.iter().map(|(key, _)| key::last_id(key).map(MetaverseId).ok_or_else(view::bad_key)).collect()
+    }
+
+    /// Connector objects in the order of their ids.
+    pub fn all_objects(&self, after: Option<ObjectId>, limit: usize) -> Result<Vec<ObjectId>> {
+        let after = after.map(key::object);
+        let pairs = self.bytes.scan(&[key::OBJECT], after.as_deref(), limit)?;
+        pairs.iter().map(|(key, _)| key::last_id(key).map(ObjectId).ok_or_else(view::bad_key)).collect()
+    }
+
+    /// A fact by name.
+    pub fn fact<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+        let found = self.bytes.get(&key::fact(name))?;
+        found
+            .map(|bytes| serde_json::from_slice(&bytes).map_err(|error| LedgerError(format!("fact `{name}`: {error}"))))
+            .transpose()
+    }
+
+    /// Remembers a fact.
+    pub fn put_fact<T: serde::Serialize>(&mut self, name: &str, fact: &T) -> Result<()> {
+        let bytes = serde_json::to_vec(fact).map_err(|error| LedgerError(format!("fact `{name}`: {error}")))?;
+        self.bytes.put(key::fact(name), bytes);
+        Ok(())
+    }
+
+    fn attribute(&mut self, name: &AttributeName) -> Result<Symbol> {
+        self.intern(name.as_str())
+    }
+
+    /// Keys of derived records that follow from an object.
+    fn object_keys(&mut self, object: &ConnectorObject) -> Result<BTreeSet<Vec<u8>>> {
+        let connector = self.intern(&object.connector)?;
+        let object_type = self.intern(&object.object_type)?;
+        let id = object.id.0;
+        let mut keys = BTreeSet::new();
+        keys.insert(Key::new(key::POPULATION).symbol(connector).symbol(object_type).id(id).bytes());
+        if let Some(dn) = &object.dn {
+            keys.insert(Key::new(key::DN).symbol(connector).text(&crate::dn::normalise(dn)).id(id).bytes());
+        }
+        if let Some(anchor) = object.anchor.as_ref().filter(|anchor| ObjectId::of_anchor(&object.connector, anchor) != object.id) {
+            keys.insert(Key::new(key::ANCHOR).symbol(connector).text(&anchor.0).id(id).bytes());
+        }
+        if object.export.is_some() {
+            keys.insert(Key::new(key::EXPORT).symbol(connector).id(id).bytes());
+        }
+        let Some(indexed) = self.indexes.objects.get(&object.connector) else { return Ok(keys) };
+        let pending = object.export.iter().filter(|export| !matches!(export.state, ExportState::Failed { .. }));
+        let coming = pending.flat_map(|export| &export.changes).map(|(name, change)| (name, &change.values));
+        for (name, values) in object.image.iter().chain(coming).filter(|(name, _)| indexed.contains(*name)) {
+            let attribute = self.intern(name.as_str())?;
+            for value in values {
+                let base = Key::new(key::MATCH).symbol(connector).symbol(attribute);
+                keys.insert(base.text(&value.folded()).id(id).bytes());
+            }
+        }
+        Ok(keys)
+    }
+
+    fn metaverse_keys(&mut self, object: &MetaverseObject) -> Result<BTreeSet<Vec<u8>>> {
+        let mut keys = BTreeSet::new();
+        let indexed = self.indexes.metaverse.iter().filter_map(|name| Some((name, object.contributions.get(name)?)));
+        for (name, contributions) in indexed.collect::<Vec<_>>() {
+            let attribute = self.intern(name.as_str())?;
+            for value in precedence::values(contributions) {
+                let base = Key::new(key::JOIN).symbol(attribute);
+                keys.insert(base.text(&value.folded()).id(object.id.0).bytes());
+            }
+        }
+        Ok(keys)
+    }
+
+    fn replace_keys(&mut self, old: BTreeSet<Vec<u8>>, new: BTreeSet<Vec<u8>>) {
+        for gone in old.difference(&new) {
+            self.bytes.remove(gone.clone());
+        }
+        for key in new.difference(&old) {
+            self.bytes.put(key.clone(), Vec::new());
+        }
+    }
+
+    /// Writes the derived keys of every record again. For a store that was not closed, or whose indexes changed.
+    pub(super) fn index_object(&mut self, object: &ConnectorObject) -> Result<()> {
+        let keys = self.object_keys(object)?;
+        self.replace_keys(BTreeSet::new(), keys);
+        Ok(())
+    }
+
+    pub(super) fn index_metaverse(&mut self, object: &MetaverseObject) -> Result<()> {
+        let keys = self.metaverse_keys(object)?;
+        self.replace_keys(BTreeSet::new(), keys);
+        Ok(())
+    }
+
+    /// Writes the derived keys of a stretch of references again. Gives the last key, or nothing at the end.
+    pub(super) fn index_edges(&mut self, after: Option<&[u8]>, limit: usize) -> Result<Option<Vec<u8>>> {
+        let pairs = self.bytes.scan(&[key::EDGE], after, limit)?;
+        for (key, value) in &pairs {
+            let (from, attribute, to) = key::edge_parts(key, 1).ok_or_else(view::bad_key)?;
+            let edge: Edge = codec::decode(value)?;
+            self.bytes.put(Self::edge_key(key::REFERRER, ObjectId(to), attribute, ObjectId(from)), Vec::new());
+            if edge.pending.is_some() {
+                self.bytes.put(Self::edge_key(key::EDGE_EXPORT, ObjectId(from), attribute, ObjectId(to)), Vec::new());
+            }
+        }
+        Ok(pairs.last().map(|(key, _)| key.clone()))
+    }
+
+    fn edge_key(kind: u8, from: ObjectId, attribute: Symbol, to: ObjectId) -> Vec<u8> {
+        Key::new(kind).id(from.0).symbol(attribute).id(to.0).bytes()
+    }
+
+    fn queue_edge(&mut self, from: ObjectId, attribute: &AttributeName, to: ObjectId) -> Result<Vec<u8>> {
+        let attribute = self.attribute(attribute)?;
+        Ok(Self::edge_key(key::EDGE_QUEUE, from, attribute, to))
+    }
+}
+
+impl Intern for Draft<'_> {
+    fn intern(&mut self, name: &str) -> Result<Symbol> {
+        let (symbol, new) =
+            self.symbols.intern(name).ok_or_else(|| LedgerError("more than 65,535 different names".into()))?;
+        if new {
+            self.bytes.put(Key::new(key::SYMBOL).symbol(symbol).bytes(), name.as_bytes().to_vec());
+        }
+        Ok(symbol)
+    }
+}
+
+impl View for Draft<'_> {
+    fn object(&self, id: ObjectId) -> Result<Option<ConnectorObject>> {
+        view::object(&self.bytes, &self.symbols, id)
+    }
+
+    fn metaverse(&self, id: MetaverseId) -> Result<Option<MetaverseObject>> {
+        view::metaverse(&self.bytes, &self.symbols, id)
+    }
+
+    fn id_of_anchor(&self, connector: &str, anchor: &Anchor) -> Result<ObjectId> {
+        let found = match self.symbols.get(connector) {
+            Some(symbol) => view::ids(&self.bytes, Key::new(key::ANCHOR).symbol(symbol).text(&anchor.0), 1)?,
+            None => Vec::new(),
+        };
+        Ok(found.first().map_or_else(|| ObjectId::of_anchor(connector, anchor), |id| ObjectId(*id)))
+    }
+
+    fn id_of_dn(&self, connector: &str, dn: &str) -> Result<Option<ObjectId>> {
+        let Some(symbol) = self.symbols.get(connector) else { return Ok(None) };
+        let mut ids = view::ids(&self.bytes, Key::new(key::DN).symbol(symbol).text(dn), 16)?;
+        // Long DNs share a cut key: the record decides.
+        while let Some(id) = ids.pop() {
+            let object = self.object(ObjectId(id))?;
+            if object.and_then(|object| object.dn).is_some_and(|at| crate::dn::normalise(&at) == dn) {
+                return Ok(Some(ObjectId(id)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn find_metaverse(&self, attribute: &AttributeName, folded: &str, limit: usize) -> Result<Vec<MetaverseId>> {
+        let Some(symbol) = self.symbols.get(attribute.as_str()) else { return Ok(Vec::new()) };
+        let ids = view::ids(&self.bytes, Key::new(key::JOIN).symbol(symbol).text(folded), limit)?;
+        Ok(ids.into_iter().map(MetaverseId).collect())
+    }
+
+    fn find_object(&self, connector: &str, attribute: &AttributeName, folded: &str, limit: usize) -> Result<Vec<ObjectId>> {
+        let (Some(connector), Some(attribute)) = (self.symbols.get(connector), self.symbols.get(attribute.as_str())) else {
+            return Ok(Vec::new());
+        };
+        let prefix = Key::new(key::MATCH).symbol(connector).symbol(attribute).text(&fold(folded));
+        Ok(view::ids(&self.bytes, prefix, limit)?.into_iter().map(ObjectId).collect())
+    }
+
+    fn edge(&self, from: ObjectId, attribute: &AttributeName, to: ObjectId) -> Result<Edge> {
+        let Some(symbol) = self.symbols.get(attribute.as_str()) else { return Ok(Edge::default()) };
+        let found = self.bytes.get(&Self::edge_key(key::EDGE, from, symbol, to))?;
+        found.map_or(Ok(Edge::default()), |bytes| codec::decode(&bytes))
+    }
+
+    fn edges(&self, from: ObjectId, attribute: &AttributeName) -> Result<Vec<(ObjectId, Edge)>> {
+        let Some(symbol) = self.symbols.get(attribute.as_str()) else { return Ok(Vec::new()) };
+        let prefix = Key::new(key::EDGE).id(from.0).symbol(symbol).bytes();
+        let mut edges = Vec::new();
+        for (key, value) in self.bytes.scan(&prefix, None, usize::MAX)? {
+            let to = key::last_id(&key).ok_or_else(view::bad_key)?;
+            edges.push((ObjectId(to), codec::decode(&value)?));
+        }
+        Ok(edges)
+    }
+
+    fn reference_attributes(&self, from: ObjectId) -> Result<Vec<AttributeName>> {
+        let prefix = Key::new(key::EDGE).id(from.0).bytes();
+        let mut names = Vec::new();
+        let mut after: Option<Vec<u8>> = None;
+        while let Some((key, _)) = self.bytes.scan(&prefix, after.as_deref(), 1)?.pop() {
+            let (_, symbol, _) = key::edge_parts(&key, 1).ok_or_else(view::bad_key)?;
+            names.extend(self.symbols.attribute(symbol));
+            let mut next = Key::new(key::EDGE).id(from.0).symbol(symbol).bytes();
+            next.extend([0xff; 17]);
+            after = Some(next);
+        }
+        Ok(names)
+    }
+
+    fn referrers(&self, to: ObjectId) -> Result<Vec<(ObjectId, AttributeName)>> {
+        let prefix = Key::new(key::REFERRER).id(to.0).bytes();
+        let mut found = Vec::new();
+        for (key, _) in self.bytes.scan(&prefix, None, usize::MAX)? {
+            let (_, symbol, from) = key::edge_parts(&key, 1).ok_or_else(view::bad_key)?;
+            found.push((ObjectId(from), self.symbols.attribute(symbol).ok_or_else(view::bad_key)?));
+        }
+        Ok(found)
+    }
+
+    fn object_queue(&self, after: Option<ObjectId>, limit: usize) -> Result<Vec<ObjectId>> {
+        let after = after.map(|id| Key::new(key::OBJECT_QUEUE).id(id.0).bytes());
+        let pairs = self.bytes.scan(&[key::OBJECT_QUEUE], after.as_deref(), limit)?;
+        pairs.iter().map(|(key, _)| key::last_id(key).map(ObjectId).ok_or_else(view::bad_key)).collect()
+    }
+
+    fn metaverse_queue(&self, after: Option<MetaverseId>, limit: usize) -> Result<Vec<MetaverseId>> {
+        let after = after.map(|id| Key::new(key::METAVERSE_QUEUE).id(id.0).bytes());
+        let pairs = self.bytes.scan(&[key::METAVERSE_QUEUE], after.as_deref(), limit)?;
+        pairs.iter().map(|(key, _)| key::last_id(key).map(MetaverseId).ok_or_else(view::bad_key)).collect()
+    }
+
+    fn edge_queue(&self, limit: usize) -> Result<Vec<(ObjectId, AttributeName, ObjectId)>> {
+        self.edge_keys(key::EDGE_QUEUE, None, limit)
+    }
+}
+
+impl Ledger for Draft<'_> {
+    fn put_object(&mut self, object: &ConnectorObject) -> Result<()> {
+        let old = match self.object(object.id)? {
+            Some(old) => self.object_keys(&old)?,
+            None => BTreeSet::new(),
+        };
+        let new = self.object_keys(object)?;
+        self.replace_keys(old, new);
+        let bytes = codec::encode_object(object, self)?;
+        self.bytes.put(key::object(object.id), bytes);
+        Ok(())
+    }
+
+    fn remove_object(&mut self, id: ObjectId) -> Result<()> {
+        let Some(old) = self.object(id)? else { return Ok(()) };
+        let keys = self.object_keys(&old)?;
+        self.replace_keys(keys, BTreeSet::new());
+        for attribute in self.reference_attributes(id)? {
+            for (to, _) in self.edges(id, &attribute)? {
+                self.put_edge(id, &attribute, to, Edge::default())?;
+            }
+        }
+        self.bytes.remove(key::object(id));
+        Ok(())
+    }
+
+    fn put_metaverse(&mut self, object: &MetaverseObject) -> Result<()> {
+        let old = match self.metaverse(object.id)? {
+            Some(old) => self.metaverse_keys(&old)?,
+            None => BTreeSet::new(),
+        };
+        let new = self.metaverse_keys(object)?;
+        self.replace_keys(old, new);
+        let bytes = codec::encode_metaverse(object, self)?;
+        self.bytes.put(key::metaverse(object.id), bytes);
+        Ok(())
+    }
+
+    fn remove_metaverse(&mut self, id: MetaverseId) -> Result<()> {
+        let Some(old) = self.metaverse(id)? else { return Ok(()) };
+        let keys = self.metaverse_keys(&old)?;
+        self.replace_keys(keys, BTreeSet::new());
+        self.bytes.remove(key::metaverse(id));
+        Ok(())
+    }
+
+    fn put_edge(&mut self, from: ObjectId, attribute: &AttributeName, to: ObjectId, edge: Edge) -> Result<()> {
+        let symbol = self.attribute(attribute)?;
+        let forward = Self::edge_key(key::EDGE, from, symbol, to);
+        let backward = Self::edge_key(key::REFERRER, to, symbol, from);
+        let waiting = Self::edge_key(key::EDGE_EXPORT, from, symbol, to);
+        if edge.is_void() {
+            self.bytes.remove(forward);
+            self.bytes.remove(backward);
+            self.bytes.remove(waiting);
+            return Ok(());
+        }
+        self.bytes.put(forward, codec::encode(&edge)?);
+        self.bytes.put(backward, Vec::new());
+        if edge.pending.is_some() {
+            self.bytes.put(waiting, Vec::new());
+        } else {
+            self.bytes.remove(waiting);
+        }
+        Ok(())
+    }
+
+    fn mark_object(&mut self, id: ObjectId) -> Result<()> {
+        self.bytes.put(Key::new(key::OBJECT_QUEUE).id(id.0).bytes(), Vec::new());
+        Ok(())
+    }
+
+    fn mark_metaverse(&mut self, id: MetaverseId) -> Result<()> {
+        self.bytes.put(Key::new(key::METAVERSE_QUEUE).id(id.0).bytes(), Vec::new());
+        Ok(())
+    }
+
+    fn mark_edge(&mut self, from: ObjectId, attribute: &AttributeName, to: ObjectId) -> Result<()> {
+        let key = self.queue_edge(from, attribute, to)?;
+        self.bytes.put(key, Vec::new());
+        Ok(())
+    }
+
+    fn unmark_object(&mut self, id: ObjectId) -> Result<()> {
+        self.bytes.remove(Key::new(key::OBJECT_QUEUE).id(id.0).bytes());
+        Ok(())
+    }
+
+    fn unmark_metaverse(&mut self, id: MetaverseId) -> Result<()> {
+        self.bytes.remove(Key::new(key::METAVERSE_QUEUE).id(id.0).bytes());
+        Ok(())
+    }
+
+    fn unmark_edge(&mut self, from: ObjectId, attribute: &AttributeName, to: ObjectId) -> Result<()> {
+        let key = self.queue_edge(from, attribute, to)?;
+        self.bytes.remove(key);
+        Ok(())
+    }
+
+    fn savepoint(&mut self) {
+        self.notes_at_savepoint = self.notes.len();
+        self.bytes.savepoint();
+    }
+
+    fn rollback(&mut self) {
+        self.notes.truncate(self.notes_at_savepoint);
+        self.bytes.rollback();
+        // A symbol that was made since is stored again, for it stays in use.
+        for (symbol, name) in self.symbols.iter() {
+            let key = Key::new(key::SYMBOL).symbol(symbol).bytes();
+            if matches!(self.bytes.get(&key), Ok(None)) {
+                self.bytes.put(key, name.as_bytes().to_vec());
+            }
+        }
+    }
+
+    fn note(&mut self, change: Change) {
+        self.notes.push(change);
+    }
+}
+

@@ -1,0 +1,134 @@
+//! Endings: an object leaves its metaverse object, a metaverse object ends, a target object is let go.
+
+use super::inbound::{drop_contributions, note_flows};
+use super::ledger::{Ledger, Result};
+use super::references;
+use crate::change::Change;
+use crate::connector_space::{
+    ConnectorObject, Deprovision, Edge, Export, ExportState, LinkKind, ObjectId, Operation, ValueChange,
+};
+use crate::metaverse::MetaverseObject;
+use crate::value::Value;
+
+/// The attribute that tells whether an account is enabled.
+pub(super) const ENABLED: &str = "accountEnabled";
+
+/// Unlinks an inbound object: recalls what it contributed, and ends its metaverse object if nothing keeps that alive.
+///
+/// # Errors
+/// When the ledger cannot be read or written.
+pub fn disconnect(ledger: &mut dyn Ledger, object: &mut ConnectorObject, reason: &str) -> Result<()> {
+    let Some(link) = object.link.clone() else { return Ok(()) };
+    references::mark_referrers_of(ledger, object.id)?;
+    object.link = None;
+    ledger.put_object(object)?;
+    ledger.note(Change::Unlinked(object.id, link.metaverse));
+    let Some(mut person) = ledger.metaverse(link.metaverse)? else { return Ok(()) };
+    let before = person.contributions.clone();
+    person.links.retain(|(id, _)| *id != object.id);
+    drop_contributions(&mut person, object.id);
+    if is_alive(ledger, &person)? {
+        note_flows(ledger, &before, &person)?;
+        ledger.put_metaverse(&person)?;
+        return ledger.mark_metaverse(person.id);
+    }
+    end(ledger, &person, reason)
+}
+
+fn is_alive(ledger: &dyn Ledger, person: &MetaverseObject) -> Result<bool> {
+    for (id, _) in &person.links {
+        let kind = ledger.object(*id)?.and_then(|object| object.link).map(|link| link.kind);
+        if kind.is_some_and(LinkKind::keeps_alive) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Ends a metaverse object: what was provisioned for it is deprovisioned, everything else is only unlinked.
+fn end(ledger: &mut dyn Ledger, person: &MetaverseObject, reason: &str) -> Result<()> {
+    for (id, _) in &person.links {
+        let Some(mut object) = ledger.object(*id)? else { continue };
+        let outbound = object.link.as_ref().is_some_and(|link| link.kind.is_outbound());
+        references::mark_referrers_of(ledger, *id)?;
+        object.link = None;
+        ledger.note(Change::Unlinked(*id, person.id));
+        if outbound {
+            let policy = object.outbound.deprovision.unwrap_or(Deprovision::Delete);
+            release(ledger, object, policy, reason)?;
+        } else {
+            ledger.put_object(&object)?;
+            // It may find another metaverse object.
+            ledger.mark_object(*id)?;
+        }
+    }
+    ledger.remove_metaverse(person.id)?;
+    ledger.unmark_metaverse(person.id)?;
+    ledger.note(Change::Ended(person.id));
+    Ok(())
+}
+
+/// Lets go of a target object that was unlinked. Only what we made or adopted is deleted or disabled.
+///
+/// # Errors
+/// As [`disconnect`].
+pub fn release(ledger: &mut dyn Ledger, mut object: ConnectorObject, policy: Deprovision, reason: &str) -> Result<()> {
+    let never_sent = object.anchor.is_none()
+        && object.export.as_ref().is_none_or(|export| matches!(export.state, ExportState::Pending | ExportState::Failed { .. }));
+    if never_sent {
+        return ledger.remove_object(object.id);
+    }
+    let references: Vec<_> = object.outbound.references.keys().cloned().collect();
+    object.outbound.references.clear();
+    object.outbound.held.clear();
+    let operation = match (object.outbound.owned, policy) {
+        (true, Deprovision::Delete) => Some((Operation::Delete, Default::default())),
+        (true, Deprovision::Disable) => {
+            let off = vec![Value::Boolean(false)];
+            let rule = "deprovision".to_owned();
+            let change = ValueChange { values: off, sent: false, unseen: 0, rule, line: 0 };
+            object.outbound.enabled = Some(false);
+            Some((Operation::Update, std::iter::once((ENABLED.into(), change)).collect()))
+        }
+        (true, Deprovision::Disconnect | Deprovision::Nothing) | (false, _) => None,
+    };
+    object.export = operation.map(|(operation, changes)| {
+        ledger.note(Change::Staged(object.id, operation));
+        Export { operation, state: ExportState::Pending, changes, reason: reason.to_owned() }
+    });
+    ledger.put_object(&object)?;
+    for attribute in references {
+        for (to, edge) in ledger.edges(object.id, &attribute)? {
+            ledger.put_edge(object.id, &attribute, to, Edge { pending: None, sent: false, refused: false, ..edge })?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes an object out of the connector space: its directory no longer has it, with proof.
+///
+/// # Errors
+/// As [`disconnect`].
+pub fn gone(ledger: &mut dyn Ledger, id: ObjectId, reason: &str) -> Result<()> {
+    let Some(mut object) = ledger.object(id)? else { return Ok(()) };
+    match object.link.clone() {
+        Some(link) if link.kind.is_outbound() => {
+            references::mark_referrers_of(ledger, id)?;
+            if let Some(mut person) = ledger.metaverse(link.metaverse)? {
+                person.links.retain(|(linked, _)| *linked != id);
+                *person.generations.entry(object.connector.clone()).or_insert(0) += 1;
+                ledger.put_metaverse(&person)?;
+                ledger.mark_metaverse(person.id)?;
+            }
+        }
+        Some(_) => disconnect(ledger, &mut object, reason)?,
+        None => {}
+    }
+    for (from, attribute) in ledger.referrers(id)? {
+        ledger.put_edge(from, &attribute, id, Edge::default())?;
+    }
+    ledger.remove_object(id)?;
+    ledger.unmark_object(id)?;
+    ledger.note(Change::Gone(id));
+    Ok(())
+}

@@ -1,0 +1,349 @@
+//! The heart: what came in becomes what shall be. Pure and synchronous: no clock, no dice, no files, no network.
+//!
+//! Reading order: [`ledger`] (what it reads and writes), [`stage`] (imports), [`inbound`], [`precedence`], [`outbound`],
+//! [`references`], [`deprovision`], [`audit`]. This file drives them through the queues.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub mod audit;
+pub mod deprovision;
+pub mod inbound;
+pub mod ledger;
+pub mod outbound;
+pub mod precedence;
+pub mod references;
+pub mod stage;
+
+use crate::connector::schema::Schema;
+use crate::connector_space::{ConnectorObject, ObjectId};
+use crate::metaverse::{MetaverseId, MetaverseObject};
+use crate::rules::{Context, Host, Input, RuleSet};
+use crate::value::{AttributeName, Attributes};
+use inbound::{Evaluation, SyncError};
+use ledger::{Ledger, LedgerError};
+use outbound::OutboundEvaluation;
+
+/// How often the queues may refill in one synchronisation before something is going in circles.
+const MOST_PASSES: usize = 10;
+
+/// What rules may know about the objects of a connector.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// Attributes that scripts see as lists, by object type.
+    pub lists: BTreeMap<String, Arc<BTreeSet<AttributeName>>>,
+    /// Attributes that were imported, by object type. A type that is not here was never imported.
+    pub imported: BTreeMap<String, Arc<BTreeSet<AttributeName>>>,
+    /// NetBIOS names of domains, by their DNS names.
+    pub netbios: BTreeMap<String, String>,
+}
+
+/// By connector.
+pub type Sources = BTreeMap<String, Source>;
+
+/// What is known about a target.
+#[derive(Clone)]
+pub struct Target {
+    /// Schemas by object type.
+    pub schemas: BTreeMap<String, Schema>,
+    /// `target.…` in outbound rules.
+    pub context: Arc<Context>,
+    /// Why an object, by its image, must not be written.
+    pub protected: fn(&str, &Attributes) -> Option<&'static str>,
+}
+
+impl Target {
+    /// Whether objects of a type can be made at all.
+    pub fn may_provision(&self, object_type: &str) -> bool {
+        self.schemas.contains_key(object_type)
+    }
+}
+
+/// By connector.
+pub type Targets = BTreeMap<String, Target>;
+
+/// Everything that a synchronisation needs besides the ledger.
+pub struct Synchronisation<'a> {
+    /// The rules; rules that are off are not in here.
+    pub rules: &'a RuleSet,
+    /// The connectors that objects come from.
+    pub sources: &'a Sources,
+    /// The connectors that objects go to.
+    pub targets: &'a Targets,
+    /// The place of each connector in the configuration.
+    pub orders: &'a BTreeMap<String, u16>,
+    hosts: Vec<Host>,
+    failed: BTreeSet<uuid::Uuid>,
+    passes: usize,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Inbound(Option<ObjectId>),
+    Outbound(Option<MetaverseId>),
+    Edges,
+    Done,
+}
+
+/// What one step did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepReport {
+    /// Objects of the connector space that were evaluated.
+    pub objects: usize,
+    /// Metaverse objects that were evaluated.
+    pub metaverse: usize,
+    /// References that were settled.
+    pub references: usize,
+    /// Objects that were left as they were: a title, and why.
+    pub errors: Vec<(String, String)>,
+}
+
+impl<'a> Synchronisation<'a> {
+    /// Prepares `threads` workers.
+    pub fn new(
+        rules: &'a RuleSet,
+        sources: &'a Sources,
+        targets: &'a Targets,
+        orders: &'a BTreeMap<String, u16>,
+        threads: usize,
+    ) -> Synchronisation<'a> {
+        let hosts = (0..threads.max(1)).map(|_| Host::new(rules)).collect();
+        let failed = BTreeSet::new();
+        Synchronisation { rules, sources, targets, orders, hosts, failed, passes: 0, stage: Stage::Inbound(None) }
+    }
+
+    /// Does the next stretch of work, at most `limit` objects. Gives nothing when all queues are empty, save for what
+    /// failed.
+    ///
+    /// # Errors
+    /// When the ledger fails, or the queues refill without end.
+    pub fn step(&mut self, ledger: &mut dyn Ledger, limit: usize) -> Result<Option<StepReport>, LedgerError> {
+        let mut report = StepReport::default();
+        self.stage = match self.stage {
+            Stage::Inbound(after) => self.inbound(ledger, after, limit, &mut report)?,
+            Stage::Outbound(after) => self.outbound(ledger, after, limit, &mut report)?,
+            Stage::Edges => Self::edges(ledger, limit * 4, &mut report)?,
+            Stage::Done => {
+                let more = self.has_work(ledger)?;
+                self.passes += 1;
+                match (more, self.passes < MOST_PASSES) {
+                    (false, _) => return Ok(None),
+                    (true, true) => Stage::Inbound(None),
+                    (true, false) => {
+                        return Err(LedgerError("the rules go in circles: objects change each other without end".into()));
+                    }
+                }
+            }
+        };
+        Ok(Some(report))
+    }
+
+    fn has_work(&self, ledger: &dyn Ledger) -> Result<bool, LedgerError> {
+        let limit = self.failed.len() + 1;
+        let fresh = |id: uuid::Uuid| !self.failed.contains(&id);
+        Ok(ledger.object_queue(None, limit)?.into_iter().any(|id| fresh(id.0))
+            || ledger.metaverse_queue(None, limit)?.into_iter().any(|id| fresh(id.0))
+            || !ledger.edge_queue(1)?.is_empty())
+    }
+
+    fn inbound(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        after: Option<ObjectId>,
+        limit: usize,
+        report: &mut StepReport,
+    ) -> Result<Stage, LedgerError> {
+        let ids = ledger.object_queue(after, limit)?;
+        let Some(last) = ids.last().copied() else { return Ok(Stage::Outbound(None)) };
+        let mut objects = Vec::with_capacity(ids.len());
+        for id in ids.into_iter().filter(|id| !self.failed.contains(&id.0)) {
+            match ledger.object(id)? {
+                Some(object) => objects.push((self.input(ledger, &object)?, object)),
+                None => ledger.unmark_object(id)?,
+            }
+        }
+        let evaluations = self.parallel(&objects, |host, (input, object)| self.evaluate_inbound(host, object, input));
+        for ((_, object), evaluation) in objects.iter().zip(evaluations) {
+            report.objects += 1;
+            ledger.savepoint();
+            let done = evaluation
+                .and_then(|evaluation| inbound::integrate(ledger, self.rules, self.orders, object.id, &evaluation));
+            if let Err(error) = done {
+                ledger.rollback();
+                self.fail(ledger, object, &error, report)?;
+            }
+        }
+        Ok(Stage::Inbound(Some(last)))
+    }
+
+    /// Leaves an object as it was, and remembers why.
+    fn fail(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        object: &ConnectorObject,
+        error: &SyncError,
+        report: &mut StepReport,
+    ) -> Result<(), LedgerError> {
+        if let SyncError::Ledger(error) = error {
+            return Err(error.clone());
+        }
+        self.failed.insert(object.id.0);
+        report.errors.push((format!("{} `{}`", object.connector, object.title()), error.to_string()));
+        let message = error.to_string();
+        if object.error.as_ref() != Some(&message) {
+            let mut object = object.clone();
+            object.error = Some(message.clone());
+            ledger.put_object(&object)?;
+            ledger.note(crate::change::Change::Held(object.id, message));
+        }
+        Ok(())
+    }
+
+    /// What rules say about an object.
+    ///
+    /// # Errors
+    /// See [`inbound::evaluate`].
+    pub fn evaluate_inbound(&self, host: &Host, object: &ConnectorObject, input: &Arc<Input>) -> Result<Evaluation, SyncError> {
+        inbound::evaluate(host, self.rules.inbound(&object.connector, &object.object_type), input)
+    }
+
+    /// The first worker, for those who evaluate one object.
+    pub fn host(&self) -> Option<&Host> {
+        self.hosts.first()
+    }
+
+    /// A connector object as rules see it.
+    ///
+    /// # Errors
+    /// When the ledger fails.
+    pub fn input(&self, ledger: &dyn Ledger, object: &ConnectorObject) -> Result<Arc<Input>, LedgerError> {
+        let source = self.sources.get(&object.connector);
+        let mut input = Input { attributes: object.expected(), ..Input::default() };
+        for name in object.export.iter().flat_map(|export| export.changes.keys()) {
+            input.confirmed.insert(name.clone(), object.image.get(name).cloned().unwrap_or_default());
+        }
+        let footprints = || self.rules.inbound(&object.connector, &object.object_type).map(|rule| &rule.footprint);
+        for name in ledger.reference_attributes(object.id)? {
+            let counted = footprints().any(|footprint| footprint.counts.contains(&name));
+            let seen = |edges: Vec<(ObjectId, crate::connector_space::Edge)>| edges.iter().filter(|(_, edge)| edge.seen).count();
+            let count = if counted { seen(ledger.edges(object.id, &name)?) } else { 1 };
+            if count > 0 {
+                input.references.insert(name, count);
+            }
+        }
+        if footprints().any(|footprint| footprint.memberships) {
+            for (group, _) in ledger.referrers(object.id)? {
+                if let Some(group) = ledger.object(group)? {
+                    input.groups.extend(group.dn.as_deref().map(crate::dn::normalise));
+                    input.groups.extend(group.anchor.map(|anchor| anchor.0));
+                }
+            }
+        }
+        if let Some(source) = source {
+            input.lists = source.lists.get(&object.object_type).cloned().unwrap_or_default();
+            input.imported = Some(source.imported.get(&object.object_type).cloned().unwrap_or_default());
+        }
+        input.context = Arc::new(context(object, source));
+        Ok(Arc::new(input))
+    }
+
+    fn outbound(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        after: Option<MetaverseId>,
+        limit: usize,
+        report: &mut StepReport,
+    ) -> Result<Stage, LedgerError> {
+        let ids = ledger.metaverse_queue(after, limit)?;
+        let Some(last) = ids.last().copied() else { return Ok(Stage::Edges) };
+        let mut people = Vec::with_capacity(ids.len());
+        for id in ids.into_iter().filter(|id| !self.failed.contains(&id.0)) {
+            match ledger.metaverse(id)? {
+                Some(person) => people.push(person),
+                None => ledger.unmark_metaverse(id)?,
+            }
+        }
+        let evaluations = self.parallel(&people, |host, person| self.evaluate_outbound(host, person));
+        for (person, evaluation) in people.iter().zip(evaluations) {
+            report.metaverse += 1;
+            ledger.savepoint();
+            let done =
+                evaluation.and_then(|evaluation| outbound::integrate(ledger, self.rules, self.targets, person, &evaluation));
+            match done {
+                Ok(()) => {}
+                Err(SyncError::Ledger(error)) => return Err(error),
+                Err(error) => {
+                    ledger.rollback();
+                    self.failed.insert(person.id.0);
+                    report.errors.push((title(person), error.to_string()));
+                }
+            }
+        }
+        Ok(Stage::Outbound(Some(last)))
+    }
+
+    /// What outbound rules say about a metaverse object.
+    ///
+    /// # Errors
+    /// See [`outbound::evaluate`].
+    pub fn evaluate_outbound(&self, host: &Host, person: &MetaverseObject) -> Result<Vec<OutboundEvaluation>, SyncError> {
+        outbound::evaluate(host, self.rules, self.targets, person)
+    }
+
+    fn edges(ledger: &mut dyn Ledger, limit: usize, report: &mut StepReport) -> Result<Stage, LedgerError> {
+        let edges = ledger.edge_queue(limit)?;
+        if edges.is_empty() {
+            return Ok(Stage::Done);
+        }
+        for (from, attribute, to) in edges {
+            report.references += 1;
+            references::settle(ledger, from, &attribute, to)?;
+        }
+        Ok(Stage::Edges)
+    }
+
+    /// Evaluates items on all workers; answers come in the order of the items.
+    fn parallel<T: Sync, R: Send>(&self, items: &[T], evaluate: impl Fn(&Host, &T) -> R + Sync) -> Vec<R> {
+        let [host, others @ ..] = self.hosts.as_slice() else { return Vec::new() };
+        if others.is_empty() || items.len() < 32 {
+            return items.iter().map(|item| evaluate(host, item)).collect();
+        }
+        let share = items.len().div_ceil(self.hosts.len());
+        std::thread::scope(|scope| {
+            let evaluate = &evaluate;
+            let workers: Vec<_> = items
+                .chunks(share)
+                .zip(&self.hosts)
+                .map(|(chunk, host)| scope.spawn(move || chunk.iter().map(|item| evaluate(host, item)).collect::<Vec<R>>()))
+                .collect();
+            workers
+                .into_iter()
+                .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        })
+    }
+}
+
+/// What a person would call a metaverse object.
+pub fn title(person: &MetaverseObject) -> String {
+    let named = |name: &str| {
+        let list = person.contributions.get(&AttributeName::from(name))?;
+        precedence::values(list).first().map(ToString::to_string)
+    };
+    let name = named("userPrincipalName").or_else(|| named("displayName")).unwrap_or_else(|| person.id.to_string());
+    format!("{} `{name}`", person.object_type)
+}
+
+fn context(object: &ConnectorObject, source: Option<&Source>) -> Context {
+    let mut context = Context { name: "source", ..Context::default() };
+    context.texts.insert("connector", object.connector.clone());
+    let dn = object.dn.clone().unwrap_or_default();
+    let domain = crate::dn::domain(&dn);
+    let netbios = source.and_then(|source| source.netbios.get(&domain).cloned());
+    let first_label = || domain.split('.').next().unwrap_or_default().to_uppercase();
+    context.texts.insert("domain_netbios", netbios.unwrap_or_else(first_label));
+    context.texts.insert("domain_fqdn", domain);
+    context.texts.insert("dn", dn);
+    context
+}

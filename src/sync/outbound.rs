@@ -1,0 +1,469 @@
+//! From a metaverse object to a target: scope, match, provision, flow, deprovision. What comes out is a difference
+//! against the image of the target.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::deprovision::{self, ENABLED};
+use super::inbound::SyncError;
+use super::ledger::{Ledger, LedgerError};
+use super::precedence::{self, Winner};
+use super::{Target, Targets, references};
+use crate::change::Change;
+use crate::connector_space::{
+    ConnectorObject, Export, ExportState, Link, LinkKind, Members, ObjectId, Operation, ReferenceSource, ValueChange,
+};
+use crate::metaverse::{Contribution, FlowValue, MetaverseObject};
+use crate::rules::{ConnectorType, Host, Input, JoinGroup, LinkType, Rule, RuleSet};
+use crate::value::{AttributeName, Value, Values, same_values};
+
+/// More corrections than this, and somebody else is writing too.
+const ENOUGH_CORRECTIONS: u8 = 3;
+
+/// What the rules to one type of a connector's objects say about a metaverse object.
+#[derive(Clone, Debug)]
+pub struct OutboundEvaluation {
+    /// Where to.
+    pub to: ConnectorType,
+    /// Rules in scope with what they flow, as contributions by attribute, sorted.
+    pub flows: BTreeMap<AttributeName, Vec<Contribution>>,
+    /// Rules in scope.
+    pub in_scope: Vec<String>,
+    /// Rules out of scope.
+    pub out_of_scope: Vec<String>,
+    /// The linking rule with its match groups.
+    pub link: Option<(String, LinkType, Vec<JoinGroup>)>,
+}
+
+/// Asks every outbound rule of the object's type.
+///
+/// # Errors
+/// The first rule that fails.
+pub fn evaluate(
+    host: &Host,
+    rules: &RuleSet,
+    targets: &Targets,
+    person: &MetaverseObject,
+) -> Result<Vec<OutboundEvaluation>, SyncError> {
+    let mut by_target: BTreeMap<&ConnectorType, Vec<&Rule>> = BTreeMap::new();
+    for (rule, to) in rules.outbound(&person.object_type) {
+        by_target.entry(to).or_default().push(rule);
+    }
+    let mut evaluations = Vec::with_capacity(by_target.len());
+    let mut input = input_of(person);
+    for (to, mut rules) in by_target {
+        rules.sort_by_key(|rule| rule.header.precedence);
+        if let Some(target) = targets.get(&to.connector) {
+            input.context = Arc::clone(&target.context);
+        }
+        evaluations.push(evaluate_target(host, &rules, to, person, &Arc::new(input.clone()))?);
+    }
+    Ok(evaluations)
+}
+
+fn evaluate_target(
+    host: &Host,
+    rules: &[&Rule],
+    to: &ConnectorType,
+    person: &MetaverseObject,
+    input: &Arc<Input>,
+) -> Result<OutboundEvaluation, SyncError> {
+    let mut evaluation = OutboundEvaluation {
+        to: to.clone(),
+        flows: BTreeMap::new(),
+        in_scope: Vec::new(),
+        out_of_scope: Vec::new(),
+        link: None,
+    };
+    let nobody = ObjectId(person.id.0);
+    for rule in rules {
+        if !host.scope(rule, input)? {
+            evaluation.out_of_scope.push(rule.name.clone());
+            continue;
+        }
+        evaluation.in_scope.push(rule.name.clone());
+        for flow in host.flow(rule, input)? {
+            evaluation.flows.entry(flow.attribute).or_default().push(Contribution {
+                object: nobody,
+                rule: rule.name.clone(),
+                line: flow.line,
+                precedence: rule.header.precedence,
+                order: 0,
+                value: flow.value,
+            });
+        }
+        if rule.header.link != LinkType::None && evaluation.link.is_none() {
+            evaluation.link = Some((rule.name.clone(), rule.header.link, host.join(rule, input)?));
+        }
+    }
+    Ok(evaluation)
+}
+
+/// A metaverse object as rules see it.
+pub fn input_of(person: &MetaverseObject) -> Input {
+    let mut input = Input::default();
+    let mut lists = BTreeSet::new();
+    for (name, contributions) in &person.contributions {
+        if precedence::reference_source(contributions).is_some() {
+            input.references.insert(name.clone(), 1);
+            continue;
+        }
+        let is_list = |contribution: &Contribution| matches!(contribution.value, FlowValue::List(_) | FlowValue::Merge(_));
+        if contributions.first().is_some_and(is_list) {
+            lists.insert(name.clone());
+        }
+        let values = precedence::values(contributions);
+        if !values.is_empty() {
+            input.attributes.insert(name.clone(), values);
+        }
+    }
+    input.lists = Arc::new(lists);
+    input
+}
+
+/// Acts on the evaluations of a metaverse object.
+///
+/// # Errors
+/// The object keeps its place in the queue when this fails.
+pub fn integrate(
+    ledger: &mut dyn Ledger,
+    rules: &RuleSet,
+    targets: &Targets,
+    person: &MetaverseObject,
+    evaluations: &[OutboundEvaluation],
+) -> Result<(), SyncError> {
+    for evaluation in evaluations {
+        let Some(target) = targets.get(&evaluation.to.connector) else { continue };
+        let existing = existing(ledger, person, &evaluation.to)?;
+        match (&evaluation.link, existing) {
+            (Some((rule, link, groups)), existing) => {
+                let object = match existing {
+                    Some(object) => Some(object),
+                    None => attach(ledger, target, person, evaluation, (rule, *link, groups))?,
+                };
+                if let Some(object) = object {
+                    flow(ledger, rules, target, person, object, evaluation)?;
+                }
+            }
+            (None, Some(mut object)) => {
+                let policy = object.outbound.deprovision.unwrap_or(crate::connector_space::Deprovision::Delete);
+                references::mark_referrers_of(ledger, object.id)?;
+                if let Some(link) = object.link.take() {
+                    ledger.note(Change::Unlinked(object.id, link.metaverse));
+                }
+                forget(ledger, person, object.id)?;
+                let rules = evaluation.out_of_scope.join(", ");
+                deprovision::release(ledger, object, policy, &format!("out of the scope of {rules}"))?;
+            }
+            (None, None) => {}
+        }
+    }
+    Ok(ledger.unmark_metaverse(person.id)?)
+}
+
+fn existing(ledger: &dyn Ledger, person: &MetaverseObject, to: &ConnectorType) -> Result<Option<ConnectorObject>, LedgerError> {
+    for id in person.linked(&to.connector) {
+        let object = ledger.object(id)?;
+        if let Some(object) = object.filter(|object| object.object_type.eq_ignore_ascii_case(&to.object_type)) {
+            return Ok(Some(object));
+        }
+    }
+    Ok(None)
+}
+
+fn forget(ledger: &mut dyn Ledger, person: &MetaverseObject, object: ObjectId) -> Result<(), LedgerError> {
+    if let Some(mut person) = ledger.metaverse(person.id)? {
+        person.links.retain(|(id, _)| *id != object);
+        ledger.put_metaverse(&person)?;
+    }
+    Ok(())
+}
+
+/// Finds the target object, or makes it.
+fn attach(
+    ledger: &mut dyn Ledger,
+    target: &Target,
+    person: &MetaverseObject,
+    evaluation: &OutboundEvaluation,
+    (rule, link, groups): (&str, LinkType, &[JoinGroup]),
+) -> Result<Option<ConnectorObject>, SyncError> {
+    let to = &evaluation.to;
+    let (mut object, kind) = match find(ledger, to, rule, groups)? {
+        Some(found) => {
+            let kind = if found.outbound.owned { LinkKind::Provisioned } else { LinkKind::Matched };
+            (found, kind)
+        }
+        None if link == LinkType::Provision && target.may_provision(&to.object_type) => {
+            let generation = person.generations.get(&to.connector).copied().unwrap_or(0);
+            let id = ObjectId::provisioned(&to.connector, person.id, generation);
+            let mut object = ConnectorObject::new(id, &to.connector, &to.object_type);
+            object.outbound.owned = true;
+            let reason = format!("provisioned by {rule}");
+            object.export =
+                Some(Export { operation: Operation::Create, state: ExportState::Pending, changes: BTreeMap::new(), reason });
+            ledger.note(Change::Staged(id, Operation::Create));
+            (object, LinkKind::Provisioned)
+        }
+        None => return Ok(None),
+    };
+    if object.export.as_ref().is_some_and(|export| export.operation == Operation::Delete) {
+        object.export = None;
+    }
+    object.link = Some(Link { metaverse: person.id, kind, rule: rule.to_owned() });
+    ledger.put_object(&object)?;
+    if let Some(mut person) = ledger.metaverse(person.id)? {
+        person.links.push((object.id, to.connector.clone()));
+        ledger.put_metaverse(&person)?;
+    }
+    ledger.note(Change::Linked(object.id, person.id, kind));
+    references::mark_arrival(ledger, person.id)?;
+    references::mark_referrers_of(ledger, object.id)?;
+    Ok(Some(object))
+}
+
+/// The first group that finds exactly one unlinked object of the type.
+fn find(ledger: &dyn Ledger, to: &ConnectorType, rule: &str, groups: &[JoinGroup]) -> Result<Option<ConnectorObject>, SyncError> {
+    let mut ambiguous = 0;
+    for group in groups {
+        let Some(first) = group.first() else { continue };
+        let mut hits = Vec::new();
+        for id in ledger.find_object(&to.connector, &first.attribute, &first.value.folded(), 64)? {
+            let Some(candidate) = ledger.object(id)? else { continue };
+            let attributes = candidate.expected();
+            let holds = group.iter().all(|key| {
+                let same = |value: &Value| if key.exact { *value == key.value } else { value.folded() == key.value.folded() };
+                attributes.get(&key.attribute).is_some_and(|values| values.iter().any(same))
+            });
+            if holds && candidate.link.is_none() && candidate.object_type.eq_ignore_ascii_case(&to.object_type) {
+                hits.push(candidate);
+            }
+        }
+        match hits.len() {
+            0 => {}
+            1 => return Ok(hits.pop()),
+            several => ambiguous = several,
+        }
+    }
+    match ambiguous {
+        0 => Ok(None),
+        hits => Err(SyncError::Ambiguous { rule: rule.to_owned(), hits }),
+    }
+}
+
+/// Compares what the rules want with what the target has.
+fn flow(
+    ledger: &mut dyn Ledger,
+    rules: &RuleSet,
+    target: &Target,
+    person: &MetaverseObject,
+    old: ConnectorObject,
+    evaluation: &OutboundEvaluation,
+) -> Result<(), SyncError> {
+    let mut object = old.clone();
+    object.outbound.held.clear();
+    if let Some((rule, ..)) = &evaluation.link {
+        if let Some(rule) = rules.rule(rule) {
+            object.outbound.deprovision = Some(rule.header.deprovision);
+        }
+        if let Some(link) = &mut object.link {
+            link.rule.clone_from(rule);
+        }
+    }
+    let reason = (target.protected)(&object.object_type, &object.image);
+    if let Some(reason) = reason {
+        object.export = None;
+        object.outbound.references.clear();
+        object.outbound.held.insert("*".into(), reason.to_owned());
+    } else {
+        let mut wish = Wish { target, creating: is_creation(&object), object: &mut object };
+        for (attribute, contributions) in &evaluation.flows {
+            wish.attribute(attribute, contributions)?;
+        }
+        wish.forget_others(&evaluation.flows);
+        wish_references(rules, person, &mut object, evaluation);
+    }
+    tidy(&mut object);
+    if object == old {
+        return Ok(());
+    }
+    if object.export != old.export && old.export.is_none() {
+        ledger.note(Change::Staged(object.id, Operation::Update));
+    }
+    ledger.put_object(&object)?;
+    let names: BTreeSet<AttributeName> =
+        old.outbound.references.keys().chain(object.outbound.references.keys()).cloned().collect();
+    for name in names {
+        if old.outbound.references.get(&name) != object.outbound.references.get(&name) {
+            references::mark_all(ledger, &object, &name)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_creation(object: &ConnectorObject) -> bool {
+    object.export.as_ref().is_some_and(|export| export.operation == Operation::Create)
+}
+
+/// Drops an export that says nothing, and brings its state in line with its changes.
+fn tidy(object: &mut ConnectorObject) {
+    let Some(export) = &mut object.export else { return };
+    if export.operation != Operation::Update {
+        return;
+    }
+    if export.changes.is_empty() {
+        object.export = None;
+        return;
+    }
+    let unsent = export.changes.values().any(|change| !change.sent);
+    if unsent && export.state == ExportState::Exported {
+        export.state = ExportState::Pending;
+    }
+}
+
+/// The wish for one target object while it is being put together.
+struct Wish<'a> {
+    target: &'a Target,
+    creating: bool,
+    object: &'a mut ConnectorObject,
+}
+
+impl Wish<'_> {
+    fn attribute(&mut self, attribute: &AttributeName, contributions: &[Contribution]) -> Result<(), SyncError> {
+        let winner = precedence::decide(contributions).map_err(|mixed| SyncError::Mixed(attribute.clone(), mixed))?;
+        let there = self.object.image.contains_key(attribute);
+        let (values, by) = match winner {
+            Winner::References(..) => return Ok(()),
+            Winner::Keep => return Ok(self.leave(attribute)),
+            Winner::Nobody => (Values::new(), contributions.first()),
+            Winner::Absent(by) => (Values::new(), Some(by)),
+            Winner::Value(by, values) => (values, Some(by)),
+            Winner::Once(by, values) if self.creating => (values.clone(), Some(by)),
+            Winner::Seed(by, values) if self.creating || !there => (values.clone(), Some(by)),
+            Winner::Once(..) | Winner::Seed(..) => return Ok(self.leave(attribute)),
+        };
+        let Some(by) = by else { return Ok(()) };
+        let values = self.fit(attribute, values, by)?;
+        self.want(attribute, values, by);
+        Ok(())
+    }
+
+    /// Whatever is in the target stays; what was not sent yet is dropped.
+    fn leave(&mut self, attribute: &AttributeName) {
+        if let Some(export) = &mut self.object.export {
+            if export.changes.get(attribute).is_some_and(|change| !change.sent) {
+                export.changes.remove(attribute);
+            }
+        }
+    }
+
+    /// Attributes that no rule flows any more are no longer ours.
+    fn forget_others(&mut self, flows: &BTreeMap<AttributeName, Vec<Contribution>>) {
+        if let Some(export) = &mut self.object.export {
+            export.changes.retain(|name, change| change.sent || flows.contains_key(name));
+        }
+    }
+
+    /// Brings values into the shape that the target's schema asks for.
+    fn fit(&self, attribute: &AttributeName, values: Values, by: &Contribution) -> Result<Values, SyncError> {
+        let misfit = |problem: String| SyncError::Misfit {
+            attribute: attribute.clone(),
+            rule: by.rule.clone(),
+            line: by.line,
+            problem,
+        };
+        let schema = self.target.schemas.get(&self.object.object_type);
+        let Some(known) = schema.and_then(|schema| schema.get(attribute)) else { return Ok(values) };
+        if !known.multi && values.len() > 1 {
+            return Err(misfit(format!("{} values for an attribute that holds one", values.len())));
+        }
+        use crate::value::Kind;
+        values
+            .into_iter()
+            .map(|value| match (known.kind, value) {
+                (Kind::Text, value @ (Value::Integer(_) | Value::Time(_) | Value::Bytes(_))) => Ok(Value::Text(value.to_string())),
+                (Kind::Time, Value::Text(text)) => text
+                    .parse::<jiff::Timestamp>()
+                    .map(|time| Value::Time(time.as_microsecond()))
+                    .map_err(|_| misfit(format!("`{text}` is not a time such as 2026-01-31T00:00:00Z"))),
+                (kind, value) if kind == value.kind() => Ok(value),
+                (kind, value) => Err(misfit(format!("{} `{value}` where the target wants {kind}", value.kind()))),
+            })
+            .collect()
+    }
+
+    fn want(&mut self, attribute: &AttributeName, values: Values, by: &Contribution) {
+        if self.is_blocked(attribute, &values) {
+            return self.leave(attribute);
+        }
+        let none = Values::new();
+        let there = same_values(self.object.image.get(attribute).unwrap_or(&none), &values);
+        let export = self.object.export.get_or_insert_with(|| Export {
+            operation: Operation::Update,
+            state: ExportState::Pending,
+            changes: BTreeMap::new(),
+            reason: String::new(),
+        });
+        match export.changes.get_mut(attribute) {
+            Some(change) if same_values(&change.values, &values) => {}
+            // Something else was sent and may arrive yet: the wish must be sent even if the image has it.
+            Some(change) if change.sent || !there => {
+                *change = ValueChange { values, sent: false, unseen: 0, rule: by.rule.clone(), line: by.line };
+            }
+            Some(_) => {
+                export.changes.remove(attribute);
+            }
+            None if there || (self.creating && values.is_empty()) => {}
+            None => {
+                let change = ValueChange { values, sent: false, unseen: 0, rule: by.rule.clone(), line: by.line };
+                export.changes.insert(attribute.clone(), change);
+            }
+        }
+    }
+
+    /// Two things are never put right: an account that somebody disabled, and a value that keeps coming back.
+    fn is_blocked(&mut self, attribute: &AttributeName, values: &[Value]) -> bool {
+        let image = self.object.image.get(attribute).cloned().unwrap_or_default();
+        if *attribute == AttributeName::from(ENABLED) {
+            let wanted = values.first() == Some(&Value::Boolean(true));
+            let disabled = image.first() == Some(&Value::Boolean(false));
+            let by_us = self.object.outbound.enabled == Some(false);
+            let on_its_way = self.object.export.as_ref().is_some_and(|export| export.changes.contains_key(attribute));
+            if wanted && disabled && !by_us && !on_its_way && !self.creating {
+                let why = "disabled in the target, and nothing changed at the source: it stays disabled";
+                self.object.outbound.held.insert(attribute.clone(), why.to_owned());
+                return true;
+            }
+            self.object.outbound.enabled = Some(wanted);
+        }
+        let corrections = self.object.outbound.corrections.get(attribute).copied().unwrap_or(0);
+        if corrections > ENOUGH_CORRECTIONS && !same_values(&image, values) {
+            let why = format!("put right {ENOUGH_CORRECTIONS} times already: somebody else writes it too");
+            self.object.outbound.held.insert(attribute.clone(), why);
+            return true;
+        }
+        false
+    }
+}
+
+/// Notes which source each reference attribute of the target follows.
+fn wish_references(rules: &RuleSet, person: &MetaverseObject, object: &mut ConnectorObject, evaluation: &OutboundEvaluation) {
+    let provisioned = object.outbound.owned;
+    let mut sources = BTreeMap::new();
+    for (attribute, contributions) in &evaluation.flows {
+        let Ok(Winner::References(by, metaverse_attribute)) = precedence::decide(contributions) else { continue };
+        let source = person.contributions.get(metaverse_attribute).and_then(|list| precedence::reference_source(list));
+        let Some((from, from_attribute)) = source else { continue };
+        let stated = rules.rule(&by.rule).and_then(|rule| rule.header.members);
+        let members = stated.unwrap_or(if provisioned { Members::Exact } else { Members::Own });
+        let source = ReferenceSource { object: from, attribute: from_attribute, members, rule: by.rule.clone() };
+        sources.insert(attribute.clone(), source);
+    }
+    // A set that became empty at the source leaves no contribution: what was ours is taken away.
+    for (attribute, old) in &object.outbound.references {
+        let flows = evaluation.flows.contains_key(attribute);
+        if flows && !sources.contains_key(attribute) {
+            sources.insert(attribute.clone(), old.clone());
+        }
+    }
+    object.outbound.references = sources;
+}

@@ -1,0 +1,163 @@
+//! References as edges: what a target's reference must be, one edge at a time.
+//!
+//! A reference of a target object is wanted when the source object whose references flow there refers to some object of
+//! the same person. Every question here is about one edge, so a change costs what changed, whatever the size of the group.
+
+use super::ledger::{Ledger, Result};
+use crate::change::Change;
+use crate::connector_space::{ConnectorObject, Edge, EdgeChange, Members, ObjectId, ReferenceSource};
+use crate::metaverse::MetaverseId;
+use crate::value::AttributeName;
+
+/// Queues the target edges that a source reference stands behind. Call it while the links still are as they were.
+pub fn mark_targets_of(ledger: &mut dyn Ledger, from: ObjectId, attribute: &AttributeName, to: ObjectId) -> Result<()> {
+    let (Some(source), Some(referred)) = (ledger.object(from)?, ledger.object(to)?) else { return Ok(()) };
+    let (Some(owner), Some(person)) = (metaverse_of(&source), metaverse_of(&referred)) else { return Ok(()) };
+    for (target, target_attribute) in targets_fed_by(ledger, owner, from, attribute)? {
+        for counterpart in counterparts(ledger, person, &target.connector)? {
+            ledger.mark_edge(target.id, &target_attribute, counterpart)?;
+        }
+    }
+    Ok(())
+}
+
+/// Queues every edge that stands behind references to an object: it was linked, or is about to be unlinked.
+pub fn mark_referrers_of(ledger: &mut dyn Ledger, object: ObjectId) -> Result<()> {
+    for (from, attribute) in ledger.referrers(object)? {
+        mark_targets_of(ledger, from, &attribute, object)?;
+    }
+    Ok(())
+}
+
+/// Queues every edge into the counterparts of a metaverse object in a connector: a target object came to it.
+pub fn mark_arrival(ledger: &mut dyn Ledger, metaverse: MetaverseId) -> Result<()> {
+    let Some(person) = ledger.metaverse(metaverse)? else { return Ok(()) };
+    for (object, _) in person.links {
+        mark_referrers_of(ledger, object)?;
+    }
+    Ok(())
+}
+
+/// Queues every edge of one reference attribute of a target: its source changed.
+pub fn mark_all(ledger: &mut dyn Ledger, target: &ConnectorObject, attribute: &AttributeName) -> Result<()> {
+    for (to, _) in ledger.edges(target.id, attribute)? {
+        ledger.mark_edge(target.id, attribute, to)?;
+    }
+    let Some(source) = target.outbound.references.get(attribute) else { return Ok(()) };
+    for (to, edge) in ledger.edges(source.object, &source.attribute)? {
+        if !edge.seen {
+            continue;
+        }
+        let Some(person) = ledger.object(to)?.as_ref().and_then(metaverse_of) else { continue };
+        for counterpart in counterparts(ledger, person, &target.connector)? {
+            ledger.mark_edge(target.id, attribute, counterpart)?;
+        }
+    }
+    Ok(())
+}
+
+/// Brings one edge of a target to what it must be. Gives true when the wish changed.
+pub fn settle(ledger: &mut dyn Ledger, target: ObjectId, attribute: &AttributeName, to: ObjectId) -> Result<bool> {
+    ledger.unmark_edge(target, attribute, to)?;
+    let Some(object) = ledger.object(target)? else { return Ok(false) };
+    let old = ledger.edge(target, attribute, to)?;
+    let new = match object.outbound.references.get(attribute) {
+        Some(source) => wish(old, wanted(ledger, source, to)?, source.members),
+        // Nothing flows here any more: what is there stays.
+        None => Edge { pending: None, sent: false, refused: false, ..old },
+    };
+    if new == old {
+        return Ok(false);
+    }
+    ledger.put_edge(target, attribute, to, new)?;
+    if new.pending.is_some() && new.pending != old.pending {
+        ledger.note(Change::Reference(target, attribute.clone()));
+    }
+    Ok(true)
+}
+
+/// The state of an edge, given whether it is wanted.
+fn wish(edge: Edge, wanted: bool, members: Members) -> Edge {
+    let pending = match (edge.seen, wanted) {
+        (true, true) | (false, false) => None,
+        (false, true) => Some(EdgeChange::Add),
+        (true, false) => match members {
+            Members::Exact => Some(EdgeChange::Remove),
+            Members::Own => edge.ours.then_some(EdgeChange::Remove),
+        },
+    };
+    // An addition that the directory took but no import has shown yet must be taken back when it is no longer wanted.
+    let pending = match (pending, edge.pending, edge.sent) {
+        (None, Some(EdgeChange::Add), true) if !wanted => Some(EdgeChange::Remove),
+        (None, Some(EdgeChange::Remove), true) if wanted => Some(EdgeChange::Add),
+        _ => pending,
+    };
+    let same = pending == edge.pending;
+    Edge {
+        pending,
+        sent: same && edge.sent,
+        refused: same && edge.refused,
+        ours: edge.ours || pending == Some(EdgeChange::Add),
+        ..edge
+    }
+}
+
+fn wanted(view: &dyn Ledger, source: &ReferenceSource, to: ObjectId) -> Result<bool> {
+    let Some(person) = view.object(to)?.as_ref().and_then(metaverse_of) else { return Ok(false) };
+    let Some(owner) = view.object(source.object)? else { return Ok(false) };
+    let Some(person) = view.metaverse(person)? else { return Ok(false) };
+    for candidate in person.linked(&owner.connector) {
+        if view.edge(source.object, &source.attribute, candidate)?.seen {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn metaverse_of(object: &ConnectorObject) -> Option<MetaverseId> {
+    object.link.as_ref().map(|link| link.metaverse)
+}
+
+/// The objects of a metaverse object in a connector.
+fn counterparts(view: &dyn Ledger, metaverse: MetaverseId, connector: &str) -> Result<Vec<ObjectId>> {
+    Ok(view.metaverse(metaverse)?.map_or_else(Vec::new, |person| person.linked(connector).collect()))
+}
+
+/// The targets whose references come from one attribute of one source object.
+fn targets_fed_by(
+    view: &dyn Ledger,
+    owner: MetaverseId,
+    from: ObjectId,
+    attribute: &AttributeName,
+) -> Result<Vec<(ConnectorObject, AttributeName)>> {
+    let mut fed = Vec::new();
+    for (id, _) in view.metaverse(owner)?.map_or_else(Vec::new, |owner| owner.links) {
+        let Some(target) = view.object(id)? else { continue };
+        let feeds = |source: &ReferenceSource| source.object == from && source.attribute == *attribute;
+        let names: Vec<AttributeName> =
+            target.outbound.references.iter().filter(|(_, source)| feeds(source)).map(|(name, _)| name.clone()).collect();
+        fed.extend(names.into_iter().map(|name| (target.clone(), name)));
+    }
+    Ok(fed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_own_removes_only_what_we_added() {
+        let seen = Edge { seen: true, ..Edge::default() };
+        assert_eq!(wish(seen, false, Members::Own).pending, None);
+        assert_eq!(wish(seen, false, Members::Exact).pending, Some(EdgeChange::Remove));
+        assert_eq!(wish(Edge { ours: true, ..seen }, false, Members::Own).pending, Some(EdgeChange::Remove));
+    }
+
+    #[test]
+    fn what_was_sent_and_not_yet_seen_is_taken_back() {
+        let sent = Edge { pending: Some(EdgeChange::Add), sent: true, ours: true, ..Edge::default() };
+        let undone = wish(sent, false, Members::Exact);
+        assert_eq!((undone.pending, undone.sent), (Some(EdgeChange::Remove), false));
+        assert_eq!(wish(sent, true, Members::Exact), sent);
+    }
+}

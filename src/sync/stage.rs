@@ -1,0 +1,267 @@
+//! What came in: brings the image of an object up to date, confirms what was exported, notices what others changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ledger::{Ledger, Result};
+use super::references;
+use crate::change::Change;
+use crate::connector::{ImportedObject, Target};
+use crate::connector_space::{ConnectorObject, Edge, EdgeChange, Export, ExportState, ObjectId, Operation};
+use crate::value::{AttributeName, Attributes, same_values};
+
+/// How many imports may fail to show an exported value before it is sent again.
+const PATIENCE: u8 = 3;
+
+/// What an import changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Staged {
+    /// An object that was not there.
+    New,
+    /// Other values, another name, or other references.
+    Changed,
+    /// Nothing.
+    Unchanged,
+}
+
+/// Stages one imported object. `references` are the reference attributes that the import asked for: one that the object
+/// does not show is empty.
+///
+/// # Errors
+/// When the ledger cannot be read or written.
+pub fn stage(
+    ledger: &mut dyn Ledger,
+    connector: &str,
+    imported: &ImportedObject,
+    references: &BTreeSet<AttributeName>,
+) -> Result<(ObjectId, Staged)> {
+    let id = ledger.id_of_anchor(connector, &imported.anchor)?;
+    let old = ledger.object(id)?;
+    let is_new = old.is_none();
+    let mut object = old.clone().unwrap_or_else(|| ConnectorObject::new(id, connector, &imported.object_type));
+    object.anchor = Some(imported.anchor.clone());
+    object.object_type.clone_from(&imported.object_type);
+    object.dn.clone_from(&imported.dn);
+    object.missing = false;
+    let confirmed = confirm(&mut object, &imported.attributes);
+    object.image.clone_from(&imported.attributes);
+    let moved = old.as_ref().and_then(|old| old.dn.as_ref()) != object.dn.as_ref();
+    let changed = old.as_ref() != Some(&object);
+    if moved {
+        make_room(ledger, connector, &object)?;
+    }
+    if changed {
+        ledger.put_object(&object)?;
+        ledger.mark_object(id)?;
+    }
+    if moved {
+        take_placeholder(ledger, connector, &object)?;
+    }
+    let edges_changed = stage_references(ledger, &object, imported, references, is_new)?;
+    if confirmed {
+        ledger.note(Change::Confirmed(id));
+    }
+    if edges_changed && is_edge_read_by_rules(&object) {
+        ledger.mark_object(id)?;
+    }
+    let staged = match (is_new, changed || edges_changed) {
+        (true, _) => Staged::New,
+        (false, true) => Staged::Changed,
+        (false, false) => Staged::Unchanged,
+    };
+    match staged {
+        Staged::New => ledger.note(Change::Appeared(id)),
+        Staged::Changed => ledger.note(Change::Changed(id)),
+        Staged::Unchanged => {}
+    }
+    Ok((id, staged))
+}
+
+/// Rules may count references or ask whether there are any, so a change of references makes the object due. Targets are
+/// settled edge by edge instead.
+fn is_edge_read_by_rules(object: &ConnectorObject) -> bool {
+    object.link.as_ref().is_none_or(|link| !link.kind.is_outbound())
+}
+
+/// Compares what was exported with what came back. Gives true when everything that was sent has been seen.
+fn confirm(object: &mut ConnectorObject, shown: &Attributes) -> bool {
+    note_drift(object, shown);
+    let Some(mut export) = object.export.take() else { return false };
+    if export.operation == Operation::Create {
+        // It is there, so it was created.
+        export.operation = Operation::Update;
+        export.changes.values_mut().for_each(|change| change.sent |= export.state == ExportState::Exported);
+        export.state = ExportState::Exported;
+    }
+    if export.operation == Operation::Delete {
+        if export.state == ExportState::Exported {
+            // Still shown: a slow replica, or somebody restored it. The wish stands.
+            export.state = ExportState::Pending;
+        }
+        object.export = Some(export);
+        return false;
+    }
+    let old = &object.image;
+    let none = Vec::new();
+    export.changes.retain(|name, change| {
+        let value = shown.get(name).unwrap_or(&none);
+        if !change.sent || same_values(value, &change.values) {
+            return !change.sent && !same_values(value, &change.values);
+        }
+        let moved_on = !same_values(value, old.get(name).unwrap_or(&none));
+        change.unseen += 1;
+        if moved_on || change.unseen >= PATIENCE {
+            change.sent = false;
+            change.unseen = 0;
+        }
+        true
+    });
+    let all_seen = export.changes.is_empty();
+    if !all_seen {
+        let unsent = export.changes.values().any(|change| !change.sent);
+        let failed = matches!(export.state, ExportState::Failed { .. });
+        export.state = match (unsent, failed) {
+            (true, true) => export.state,
+            (true, false) => ExportState::Pending,
+            (false, _) => ExportState::Exported,
+        };
+        object.export = Some(export);
+    }
+    all_seen
+}
+
+/// Counts values of a target object that somebody else changed.
+fn note_drift(object: &mut ConnectorObject, shown: &Attributes) {
+    if !object.link.as_ref().is_some_and(|link| link.kind.is_outbound()) {
+        return;
+    }
+    let none = Vec::new();
+    let names: BTreeSet<&AttributeName> = object.image.keys().chain(shown.keys()).collect();
+    let ours = |name: &AttributeName| object.export.as_ref().is_some_and(|export| export.changes.contains_key(name));
+    let drifted = names.into_iter().filter(|name| {
+        !ours(name) && !same_values(object.image.get(*name).unwrap_or(&none), shown.get(*name).unwrap_or(&none))
+    });
+    for name in drifted.cloned().collect::<Vec<_>>() {
+        let count = object.outbound.corrections.entry(name).or_insert(0);
+        *count = count.saturating_add(1);
+    }
+}
+
+/// Two objects cannot have one DN: the older keeps its anchor and waits for its own news.
+fn make_room(ledger: &mut dyn Ledger, connector: &str, object: &ConnectorObject) -> Result<()> {
+    let Some(dn) = &object.dn else { return Ok(()) };
+    let Some(holder) = ledger.id_of_dn(connector, &crate::dn::normalise(dn))?.filter(|holder| *holder != object.id) else {
+        return Ok(());
+    };
+    if let Some(mut other) = ledger.object(holder)? {
+        other.dn = None;
+        ledger.put_object(&other)?;
+    }
+    Ok(())
+}
+
+/// References that named the place before the object was known now point to the object.
+fn take_placeholder(ledger: &mut dyn Ledger, connector: &str, object: &ConnectorObject) -> Result<()> {
+    let Some(dn) = &object.dn else { return Ok(()) };
+    let placeholder = ObjectId::of_dn(connector, &crate::dn::normalise(dn));
+    for (from, attribute) in ledger.referrers(placeholder)? {
+        let edge = ledger.edge(from, &attribute, placeholder)?;
+        ledger.put_edge(from, &attribute, placeholder, Edge::default())?;
+        let there = ledger.edge(from, &attribute, object.id)?;
+        ledger.put_edge(from, &attribute, object.id, Edge { seen: edge.seen || there.seen, ..there })?;
+        references::mark_targets_of(ledger, from, &attribute, object.id)?;
+    }
+    Ok(())
+}
+
+fn stage_references(
+    ledger: &mut dyn Ledger,
+    object: &ConnectorObject,
+    imported: &ImportedObject,
+    asked: &BTreeSet<AttributeName>,
+    is_new: bool,
+) -> Result<bool> {
+    let mut changed = false;
+    let none = Vec::new();
+    let names: BTreeSet<&AttributeName> = asked.iter().chain(imported.references.keys()).collect();
+    for attribute in names {
+        let mut shown = BTreeSet::new();
+        for target in imported.references.get(attribute).unwrap_or(&none) {
+            shown.insert(resolve(ledger, &object.connector, target)?);
+        }
+        let known: BTreeMap<ObjectId, Edge> =
+            if is_new { BTreeMap::new() } else { ledger.edges(object.id, attribute)?.into_iter().collect() };
+        for (to, edge) in known.iter().filter(|(to, edge)| edge.seen && !shown.contains(to)) {
+            changed = true;
+            see(ledger, object, attribute, *to, *edge, false)?;
+        }
+        for to in shown {
+            let edge = known.get(&to).copied().unwrap_or_default();
+            if !edge.seen {
+                changed = true;
+                see(ledger, object, attribute, to, edge, true)?;
+            }
+        }
+    }
+    Ok(changed)
+}
+
+/// Records that an edge is seen, or no longer is.
+fn see(
+    ledger: &mut dyn Ledger,
+    object: &ConnectorObject,
+    attribute: &AttributeName,
+    to: ObjectId,
+    edge: Edge,
+    seen: bool,
+) -> Result<()> {
+    let confirmed = match edge.pending {
+        Some(EdgeChange::Add) => seen,
+        Some(EdgeChange::Remove) => !seen,
+        None => false,
+    };
+    let mut new = Edge { seen, ..edge };
+    if confirmed {
+        new = Edge { pending: None, sent: false, refused: false, ours: seen && edge.ours, ..new };
+    }
+    if !seen {
+        // Marks need the link of what is referred to; the edge record is of no matter to them.
+        references::mark_targets_of(ledger, object.id, attribute, to)?;
+    }
+    ledger.put_edge(object.id, attribute, to, new)?;
+    if seen {
+        references::mark_targets_of(ledger, object.id, attribute, to)?;
+    }
+    if object.outbound.references.contains_key(attribute) {
+        ledger.mark_edge(object.id, attribute, to)?;
+    }
+    Ok(())
+}
+
+fn resolve(ledger: &dyn Ledger, connector: &str, target: &Target) -> Result<ObjectId> {
+    match target {
+        Target::Anchor(anchor) => ledger.id_of_anchor(connector, anchor),
+        Target::Dn(dn) => {
+            let dn = crate::dn::normalise(dn);
+            let found = ledger.id_of_dn(connector, &dn)?;
+            Ok(found.unwrap_or_else(|| ObjectId::of_dn(connector, &dn)))
+        }
+    }
+}
+
+/// Remembers that a complete import did not show an object and nothing proves that it is gone.
+///
+/// # Errors
+/// As [`stage`].
+pub fn hold_missing(ledger: &mut dyn Ledger, id: ObjectId) -> Result<()> {
+    if let Some(mut object) = ledger.object(id)?.filter(|object| !object.missing) {
+        object.missing = true;
+        ledger.put_object(&object)?;
+        ledger.note(Change::Held(id, "not shown by the import, and nothing proves that it is gone".into()));
+    }
+    Ok(())
+}
+
+/// Whether an object has been exported and waits to be shown.
+pub fn awaits_confirmation(export: &Export) -> bool {
+    export.state == ExportState::Exported || export.changes.values().any(|change| change.sent)
+}
