@@ -110,7 +110,9 @@ impl FlowValue {
     pub fn values(&self) -> &[Value] {
         match self {
             FlowValue::One(value) => std::slice::from_ref(value),
-            FlowValue::List(values) | FlowValue::Once(values) | FlowValue::Seed(values) | FlowValue::Merge(values) => values,
+            FlowValue::List(values) | FlowValue::Once(values) | FlowValue::Seed(values) | FlowValue::Merge(values) => {
+                values
+            }
             FlowValue::Nothing | FlowValue::Absent | FlowValue::Keep | FlowValue::References(_) => &[],
         }
     }

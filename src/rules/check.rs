@@ -24,7 +24,11 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// Checks the functions of one file against the dialect.
-pub(super) fn dialect(functions: &[Function], source: &Arc<SourceText>, libraries: &BTreeSet<String>) -> Vec<Diagnostic> {
+pub(super) fn dialect(
+    functions: &[Function],
+    source: &Arc<SourceText>,
+    libraries: &BTreeSet<String>,
+) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     let own: BTreeSet<&str> = functions.iter().map(|function| function.name.as_str()).collect();
     for function in functions {
@@ -48,7 +52,8 @@ fn shape(function: &Function, source: &Arc<SourceText>, problems: &mut Vec<Diagn
     }
     if !["scope", "join", "flow"].contains(&function.name.as_str()) {
         let problem = Diagnostic::error("E110", format!("`{}` is not a function of a rule", function.name));
-        problems.push(problem.at(source, place).hint("a rule has `scope`, `join` and `flow`; make helpers `private fn`"));
+        problems
+            .push(problem.at(source, place).hint("a rule has `scope`, `join` and `flow`; make helpers `private fn`"));
         return;
     }
     if function.parameters.len() != 1 {
@@ -130,7 +135,9 @@ impl Check<'_> {
             let library = call.namespace.root().to_owned();
             if !self.libraries.contains(&library) {
                 let problem = Diagnostic::error("E122", format!("there is no library `{library}`"));
-                self.problems.push(at(problem, self.source, position).hint(format!("make `lib/{library}.rhai` in the rules folder")));
+                self.problems.push(
+                    at(problem, self.source, position).hint(format!("make `lib/{library}.rhai` in the rules folder")),
+                );
             }
             return;
         }
@@ -138,10 +145,16 @@ impl Check<'_> {
             let problem = Diagnostic::error("E116", "`imported` takes an attribute of the object");
             self.problems.push(at(problem, self.source, position).hint("write `imported(user.mail)`"));
         }
-        let known = HOST_FUNCTIONS.contains(&name) || self.own.contains(name) || vocabulary::all().any(|function| function.name == name);
+        let known = HOST_FUNCTIONS.contains(&name)
+            || self.own.contains(name)
+            || vocabulary::all().any(|function| function.name == name);
         if !known {
-            let names = HOST_FUNCTIONS.into_iter().chain(self.own.iter().copied()).chain(vocabulary::all().map(|function| function.name));
-            let problem = at(Diagnostic::error("E120", format!("there is no function `{name}`")), self.source, position);
+            let names = HOST_FUNCTIONS
+                .into_iter()
+                .chain(self.own.iter().copied())
+                .chain(vocabulary::all().map(|function| function.name));
+            let problem =
+                at(Diagnostic::error("E120", format!("there is no function `{name}`")), self.source, position);
             self.problems.push(match did_you_mean(name, names) {
                 Some(hint) => problem.hint(hint),
                 None => problem,
@@ -163,7 +176,8 @@ impl Check<'_> {
         variables: &BTreeSet<String>,
     ) {
         if !variables.contains(name) {
-            let problem = at(Diagnostic::error("E121", format!("there is no variable `{name}`")), self.source, position);
+            let problem =
+                at(Diagnostic::error("E121", format!("there is no variable `{name}`")), self.source, position);
             self.problems.push(match did_you_mean(name, variables.iter().map(String::as_str)) {
                 Some(hint) => problem.hint(hint),
                 None => problem,

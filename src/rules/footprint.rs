@@ -176,7 +176,9 @@ pub(super) fn of(functions: &[Function], header: &Header) -> Footprint {
 fn native_reads(function: &Function, footprint: &mut Footprint) {
     let Some(parameter) = function.parameter() else { return };
     function.walk(&mut |path| {
-        let Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) = path.last() else { return };
+        let Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) = path.last() else {
+            return;
+        };
         match (call.name.as_str(), call.args.first()) {
             ("count", Some(argument)) => {
                 footprint.counts.extend(attribute_read(&ASTNode::Expr(argument), parameter).map(|(name, _)| name));

@@ -196,11 +196,14 @@ impl Reader<'_> {
     }
 
     fn refuse_unknown_keys(&mut self) {
-        for (key, position) in self.entries.iter().map(|(key, _, position)| (key.clone(), *position)).collect::<Vec<_>>() {
+        for (key, position) in
+            self.entries.iter().map(|(key, _, position)| (key.clone(), *position)).collect::<Vec<_>>()
+        {
             if KEYS.contains(&key.as_str()) {
                 continue;
             }
-            let hint = super::check::did_you_mean(&key, KEYS).unwrap_or_else(|| format!("known keys: {}", KEYS.join(", ")));
+            let hint =
+                super::check::did_you_mean(&key, KEYS).unwrap_or_else(|| format!("known keys: {}", KEYS.join(", ")));
             self.problem("E103", format!("the header has no key `{key}`"), position, &hint);
         }
     }
@@ -214,7 +217,12 @@ impl Reader<'_> {
         match value {
             Some(value) => Some((value, position)),
             None => {
-                self.problem("E102", format!("`{key}` must be a literal"), position, "the header is read without running it");
+                self.problem(
+                    "E102",
+                    format!("`{key}` must be a literal"),
+                    position,
+                    "the header is read without running it",
+                );
                 None
             }
         }
@@ -263,10 +271,8 @@ impl Reader<'_> {
         if let Some(text) = value.read_lock::<rhai::ImmutableString>() {
             return Some((vec![text.to_string()], position));
         }
-        let list: Option<Vec<String>> = value
-            .into_array()
-            .ok()
-            .and_then(|list| list.into_iter().map(|item| item.into_string().ok()).collect());
+        let list: Option<Vec<String>> =
+            value.into_array().ok().and_then(|list| list.into_iter().map(|item| item.into_string().ok()).collect());
         if list.is_none() {
             self.problem("E102", format!("`{key}` is a text or a list of texts"), position, "for example \"ad/user\"");
         }
@@ -277,7 +283,9 @@ impl Reader<'_> {
         let from = self.texts("from");
         let to = self.texts("to");
         let ((from, from_position), (to, to_position)) = (from?, to?);
-        let (Some(from), Some(to)) = (self.pairs(&from, from_position), self.pairs(&to, to_position)) else { return None };
+        let (Some(from), Some(to)) = (self.pairs(&from, from_position), self.pairs(&to, to_position)) else {
+            return None;
+        };
         match (from.as_slice(), to.as_slice()) {
             ([source], [target]) if source.connector == "metaverse" && target.connector != "metaverse" => {
                 Some(Direction::Outbound { from: source.object_type.clone(), to: target.clone() })
@@ -291,7 +299,8 @@ impl Reader<'_> {
                 Some(Direction::Inbound { from: sources.to_vec(), to })
             }
             _ => {
-                let message = "a rule goes from connectors to one metaverse type, or from one metaverse type to one connector";
+                let message =
+                    "a rule goes from connectors to one metaverse type, or from one metaverse type to one connector";
                 self.problem("E102", message.into(), from_position, "`from: \"ad/user\", to: \"metaverse/person\"`");
                 None
             }
@@ -306,7 +315,12 @@ impl Reader<'_> {
                     pairs.push(ConnectorType { connector: connector.into(), object_type: object_type.into() });
                 }
                 _ => {
-                    self.problem("E102", format!("`{text}` is not `connector/type`"), position, "for example \"ad/user\"");
+                    self.problem(
+                        "E102",
+                        format!("`{text}` is not `connector/type`"),
+                        position,
+                        "for example \"ad/user\"",
+                    );
                     return None;
                 }
             }

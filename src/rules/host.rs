@@ -37,7 +37,12 @@ impl Host {
         }
         let answer = self.call(rule, "scope", input)?;
         answer.as_bool().map_err(|kind| {
-            error(rule, "scope", None, format!("`scope` must answer true or false, and answered a value of type `{kind}`"))
+            error(
+                rule,
+                "scope",
+                None,
+                format!("`scope` must answer true or false, and answered a value of type `{kind}`"),
+            )
         })
     }
 
@@ -68,8 +73,10 @@ impl Host {
                 .ok_or_else(|| error(rule, "flow", None, "`flow` must end in a map".to_owned()))?;
             for (name, value) in map {
                 let attribute = AttributeName::from(name.as_str());
-                let value = to_flow_value(value)
-                    .map_err(|message| RuleError { attribute: Some(attribute.clone()), ..error(rule, "flow", None, message) })?;
+                let value = to_flow_value(value).map_err(|message| RuleError {
+                    attribute: Some(attribute.clone()),
+                    ..error(rule, "flow", None, message)
+                })?;
                 let line = rule.footprint.writes.get(&attribute).copied().unwrap_or(rule.header.line);
                 let value = merged(rule, &attribute, value);
                 written.insert(attribute.clone());
@@ -99,7 +106,10 @@ impl Host {
 /// The engine for a set: the sandbox and its vocabulary, the object types, the helper modules, the settings.
 pub(super) fn engine(rules: &RuleSet) -> Engine {
     let mut engine = vocabulary::engine();
-    script::register(&mut engine, rules.rules().iter().flat_map(|rule| rule.footprint.reads()).collect::<BTreeSet<_>>().into_iter());
+    script::register(
+        &mut engine,
+        rules.rules().iter().flat_map(|rule| rule.footprint.reads()).collect::<BTreeSet<_>>().into_iter(),
+    );
     let settings = Arc::clone(&rules.settings);
     engine.register_fn("setting", move |name: &str| -> Result<Dynamic, Box<EvalAltResult>> {
         settings.get(name).map(|text| Dynamic::from(text.clone())).ok_or_else(|| {

@@ -179,7 +179,9 @@ pub(super) fn decode_metaverse(bytes: &[u8], symbols: &Symbols) -> Result<Metave
                 value,
             });
         }
-        object.contributions.insert(symbols.attribute(attribute).ok_or_else(|| damaged("unknown symbol"))?, contributions);
+        object
+            .contributions
+            .insert(symbols.attribute(attribute).ok_or_else(|| damaged("unknown symbol"))?, contributions);
     }
     object.generations = stored.generations;
     Ok(object)

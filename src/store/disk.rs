@@ -5,8 +5,8 @@ use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-use super::keyspace::{Keyspace, Pair, Writes};
 use super::StoreError;
+use super::keyspace::{Keyspace, Pair, Writes};
 use crate::sync::ledger::{LedgerError, Result};
 
 /// How much of the tree sled keeps in memory, in bytes. Its own default is 1 GB.
@@ -106,7 +106,9 @@ fn opening(folder: &Path, error: sled::Error) -> StoreError {
             StoreError::InUse { folder: path }
         }
         sled::Error::Io(error) => StoreError::io(folder, &error),
-        sled::Error::Corruption { .. } => StoreError::Damaged { folder: path, what: "its files do not fit together".into() },
+        sled::Error::Corruption { .. } => {
+            StoreError::Damaged { folder: path, what: "its files do not fit together".into() }
+        }
         other => StoreError::Damaged { folder: path, what: other.to_string() },
     }
 }

@@ -134,14 +134,20 @@ impl Store {
     /// See [`StoreError`].
     pub fn open(folder: &Path) -> Result<Store, StoreError> {
         let disk = Disk::open(folder)?;
-        let mut store = Store { base: Base::Disk(disk), symbols: Symbols::default(), indexes: Indexes::default(), journal: 0 };
+        let mut store =
+            Store { base: Base::Disk(disk), symbols: Symbols::default(), indexes: Indexes::default(), journal: 0 };
         store.load(folder)?;
         Ok(store)
     }
 
     /// A store in memory, for tests and for trying rules out.
     pub fn in_memory() -> Store {
-        Store { base: Base::Memory(Memory::default()), symbols: Symbols::default(), indexes: Indexes::default(), journal: 0 }
+        Store {
+            base: Base::Memory(Memory::default()),
+            symbols: Symbols::default(),
+            indexes: Indexes::default(),
+            journal: 0,
+        }
     }
 
     fn load(&mut self, folder: &Path) -> Result<(), StoreError> {
@@ -153,7 +159,10 @@ impl Store {
                 let symbol = number.map(|bytes| Symbol(u16::from_be_bytes(bytes)));
                 let name = std::str::from_utf8(name).ok();
                 if !symbol.zip(name).is_some_and(|(symbol, name)| self.symbols.restore(symbol, name)) {
-                    return Err(StoreError::Damaged { folder: folder.into(), what: "its table of names has a hole".into() });
+                    return Err(StoreError::Damaged {
+                        folder: folder.into(),
+                        what: "its table of names has a hole".into(),
+                    });
                 }
             }
             match pairs.last() {

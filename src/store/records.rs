@@ -48,7 +48,12 @@ impl<'a> Draft<'a> {
         &self.notes
     }
 
-    fn edge_keys(&self, kind: u8, after: Option<Vec<u8>>, limit: usize) -> Result<Vec<(ObjectId, AttributeName, ObjectId)>> {
+    fn edge_keys(
+        &self,
+        kind: u8,
+        after: Option<Vec<u8>>,
+        limit: usize,
+    ) -> Result<Vec<(ObjectId, AttributeName, ObjectId)>> {
         let mut edges = Vec::new();
         for (key, _) in self.bytes.scan(&[kind], after.as_deref(), limit)? {
             let (from, symbol, to) = key::edge_parts(&key, 1).ok_or_else(view::bad_key)?;
@@ -62,7 +67,13 @@ impl<'a> Draft<'a> {
     ///
     /// # Errors
     /// When the store cannot be read; so for all that follow.
-    pub fn population(&self, connector: &str, object_type: &str, after: Option<ObjectId>, limit: usize) -> Result<Vec<ObjectId>> {
+    pub fn population(
+        &self,
+        connector: &str,
+        object_type: &str,
+        after: Option<ObjectId>,
+        limit: usize,
+    ) -> Result<Vec<ObjectId>> {
         let (Some(connector), Some(object_type)) = (self.symbols.get(connector), self.symbols.get(object_type)) else {
             return Ok(Vec::new());
         };
@@ -137,7 +148,9 @@ impl<'a> Draft<'a> {
         if let Some(dn) = &object.dn {
             keys.insert(Key::new(key::DN).symbol(connector).text(&crate::dn::normalise(dn)).id(id).bytes());
         }
-        if let Some(anchor) = object.anchor.as_ref().filter(|anchor| ObjectId::of_anchor(&object.connector, anchor) != object.id) {
+        if let Some(anchor) =
+            object.anchor.as_ref().filter(|anchor| ObjectId::of_anchor(&object.connector, anchor) != object.id)
+        {
             keys.insert(Key::new(key::ANCHOR).symbol(connector).text(&anchor.0).id(id).bytes());
         }
         if object.export.is_some() {
@@ -262,8 +275,15 @@ impl View for Draft<'_> {
         Ok(ids.into_iter().map(MetaverseId).collect())
     }
 
-    fn find_object(&self, connector: &str, attribute: &AttributeName, folded: &str, limit: usize) -> Result<Vec<ObjectId>> {
-        let (Some(connector), Some(attribute)) = (self.symbols.get(connector), self.symbols.get(attribute.as_str())) else {
+    fn find_object(
+        &self,
+        connector: &str,
+        attribute: &AttributeName,
+        folded: &str,
+        limit: usize,
+    ) -> Result<Vec<ObjectId>> {
+        let (Some(connector), Some(attribute)) = (self.symbols.get(connector), self.symbols.get(attribute.as_str()))
+        else {
             return Ok(Vec::new());
         };
         let prefix = Key::new(key::MATCH).symbol(connector).symbol(attribute).text(&fold(folded));
@@ -448,4 +468,3 @@ impl Ledger for Draft<'_> {
         self.notes.push(change);
     }
 }
-

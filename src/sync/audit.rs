@@ -77,7 +77,8 @@ pub fn metaverse(view: &dyn View, person: &MetaverseObject) -> Result<Vec<String
     for (attribute, list) in &person.contributions {
         for contribution in list {
             if !person.links.iter().any(|(id, _)| *id == contribution.object) {
-                findings.push(format!("{}: `{attribute}` has a contribution of an object that is not linked", person.id));
+                findings
+                    .push(format!("{}: `{attribute}` has a contribution of an object that is not linked", person.id));
             }
         }
     }

@@ -74,7 +74,10 @@ fn end(ledger: &mut dyn Ledger, person: &MetaverseObject, reason: &str) -> Resul
 /// As [`disconnect`].
 pub fn release(ledger: &mut dyn Ledger, mut object: ConnectorObject, policy: Deprovision, reason: &str) -> Result<()> {
     let never_sent = object.anchor.is_none()
-        && object.export.as_ref().is_none_or(|export| matches!(export.state, ExportState::Pending | ExportState::Failed { .. }));
+        && object
+            .export
+            .as_ref()
+            .is_none_or(|export| matches!(export.state, ExportState::Pending | ExportState::Failed { .. }));
     if never_sent {
         return ledger.remove_object(object.id);
     }

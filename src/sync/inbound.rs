@@ -132,7 +132,9 @@ pub fn integrate(
     evaluation: &Evaluation,
 ) -> Result<(), SyncError> {
     let Some(mut object) = ledger.object(id)? else { return Ok(ledger.unmark_object(id)?) };
-    if object.link.as_ref().is_some_and(|link| !link.kind.is_outbound()) && !still_linked(&mut object, rules, evaluation) {
+    if object.link.as_ref().is_some_and(|link| !link.kind.is_outbound())
+        && !still_linked(&mut object, rules, evaluation)
+    {
         deprovision::disconnect(ledger, &mut object, "no rule that links it is in scope any more")?;
     }
     if object.link.is_none() {
@@ -182,7 +184,12 @@ fn kind_of(link: LinkType, projected: bool) -> LinkKind {
     }
 }
 
-fn link(ledger: &mut dyn Ledger, rules: &RuleSet, object: &mut ConnectorObject, rule: &LinkRule) -> Result<(), SyncError> {
+fn link(
+    ledger: &mut dyn Ledger,
+    rules: &RuleSet,
+    object: &mut ConnectorObject,
+    rule: &LinkRule,
+) -> Result<(), SyncError> {
     let wanted_type = rules.rule(&rule.rule).and_then(|rule| match &rule.header.direction {
         Direction::Inbound { to, .. } => to.clone(),
         Direction::Outbound { .. } => None,

@@ -29,7 +29,13 @@ pub trait View {
     /// Metaverse objects whose attribute holds a value (folded), at most `limit`.
     fn find_metaverse(&self, attribute: &AttributeName, folded: &str, limit: usize) -> Result<Vec<MetaverseId>>;
     /// Objects of a connector whose indexed attribute holds a value (folded) in its image or its pending export.
-    fn find_object(&self, connector: &str, attribute: &AttributeName, folded: &str, limit: usize) -> Result<Vec<ObjectId>>;
+    fn find_object(
+        &self,
+        connector: &str,
+        attribute: &AttributeName,
+        folded: &str,
+        limit: usize,
+    ) -> Result<Vec<ObjectId>>;
     /// One reference.
     fn edge(&self, from: ObjectId, attribute: &AttributeName, to: ObjectId) -> Result<Edge>;
     /// The references of one attribute, with their state.

@@ -131,7 +131,9 @@ impl<'a> Synchronisation<'a> {
                     (false, _) => return Ok(None),
                     (true, true) => Stage::Inbound(None),
                     (true, false) => {
-                        return Err(LedgerError("the rules go in circles: objects change each other without end".into()));
+                        return Err(LedgerError(
+                            "the rules go in circles: objects change each other without end".into(),
+                        ));
                     }
                 }
             }
@@ -204,7 +206,12 @@ impl<'a> Synchronisation<'a> {
     ///
     /// # Errors
     /// See [`inbound::evaluate`].
-    pub fn evaluate_inbound(&self, host: &Host, object: &ConnectorObject, input: &Arc<Input>) -> Result<Evaluation, SyncError> {
+    pub fn evaluate_inbound(
+        &self,
+        host: &Host,
+        object: &ConnectorObject,
+        input: &Arc<Input>,
+    ) -> Result<Evaluation, SyncError> {
         inbound::evaluate(host, self.rules.inbound(&object.connector, &object.object_type), input)
     }
 
@@ -226,7 +233,9 @@ impl<'a> Synchronisation<'a> {
         let footprints = || self.rules.inbound(&object.connector, &object.object_type).map(|rule| &rule.footprint);
         for name in ledger.reference_attributes(object.id)? {
             let counted = footprints().any(|footprint| footprint.counts.contains(&name));
-            let seen = |edges: Vec<(ObjectId, crate::connector_space::Edge)>| edges.iter().filter(|(_, edge)| edge.seen).count();
+            let seen = |edges: Vec<(ObjectId, crate::connector_space::Edge)>| {
+                edges.iter().filter(|(_, edge)| edge.seen).count()
+            };
             let count = if counted { seen(ledger.edges(object.id, &name)?) } else { 1 };
             if count > 0 {
                 input.references.insert(name, count);
@@ -268,8 +277,8 @@ impl<'a> Synchronisation<'a> {
         for (person, evaluation) in people.iter().zip(evaluations) {
             report.metaverse += 1;
             ledger.savepoint();
-            let done =
-                evaluation.and_then(|evaluation| outbound::integrate(ledger, self.rules, self.targets, person, &evaluation));
+            let done = evaluation
+                .and_then(|evaluation| outbound::integrate(ledger, self.rules, self.targets, person, &evaluation));
             match done {
                 Ok(()) => {}
                 Err(SyncError::Ledger(error)) => return Err(error),
@@ -287,7 +296,11 @@ impl<'a> Synchronisation<'a> {
     ///
     /// # Errors
     /// See [`outbound::evaluate`].
-    pub fn evaluate_outbound(&self, host: &Host, person: &MetaverseObject) -> Result<Vec<OutboundEvaluation>, SyncError> {
+    pub fn evaluate_outbound(
+        &self,
+        host: &Host,
+        person: &MetaverseObject,
+    ) -> Result<Vec<OutboundEvaluation>, SyncError> {
         outbound::evaluate(host, self.rules, self.targets, person)
     }
 
@@ -315,7 +328,9 @@ impl<'a> Synchronisation<'a> {
             let workers: Vec<_> = items
                 .chunks(share)
                 .zip(&self.hosts)
-                .map(|(chunk, host)| scope.spawn(move || chunk.iter().map(|item| evaluate(host, item)).collect::<Vec<R>>()))
+                .map(|(chunk, host)| {
+                    scope.spawn(move || chunk.iter().map(|item| evaluate(host, item)).collect::<Vec<R>>())
+                })
                 .collect();
             workers
                 .into_iter()

@@ -108,7 +108,8 @@ pub fn input_of(person: &MetaverseObject) -> Input {
             input.references.insert(name.clone(), 1);
             continue;
         }
-        let is_list = |contribution: &Contribution| matches!(contribution.value, FlowValue::List(_) | FlowValue::Merge(_));
+        let is_list =
+            |contribution: &Contribution| matches!(contribution.value, FlowValue::List(_) | FlowValue::Merge(_));
         if contributions.first().is_some_and(is_list) {
             lists.insert(name.clone());
         }
@@ -161,7 +162,11 @@ pub fn integrate(
     Ok(ledger.unmark_metaverse(person.id)?)
 }
 
-fn existing(ledger: &dyn Ledger, person: &MetaverseObject, to: &ConnectorType) -> Result<Option<ConnectorObject>, LedgerError> {
+fn existing(
+    ledger: &dyn Ledger,
+    person: &MetaverseObject,
+    to: &ConnectorType,
+) -> Result<Option<ConnectorObject>, LedgerError> {
     for id in person.linked(&to.connector) {
         let object = ledger.object(id)?;
         if let Some(object) = object.filter(|object| object.object_type.eq_ignore_ascii_case(&to.object_type)) {
@@ -199,8 +204,12 @@ fn attach(
             let mut object = ConnectorObject::new(id, &to.connector, &to.object_type);
             object.outbound.owned = true;
             let reason = format!("provisioned by {rule}");
-            object.export =
-                Some(Export { operation: Operation::Create, state: ExportState::Pending, changes: BTreeMap::new(), reason });
+            object.export = Some(Export {
+                operation: Operation::Create,
+                state: ExportState::Pending,
+                changes: BTreeMap::new(),
+                reason,
+            });
             ledger.note(Change::Staged(id, Operation::Create));
             (object, LinkKind::Provisioned)
         }
@@ -222,7 +231,12 @@ fn attach(
 }
 
 /// The first group that finds exactly one unlinked object of the type.
-fn find(ledger: &dyn Ledger, to: &ConnectorType, rule: &str, groups: &[JoinGroup]) -> Result<Option<ConnectorObject>, SyncError> {
+fn find(
+    ledger: &dyn Ledger,
+    to: &ConnectorType,
+    rule: &str,
+    groups: &[JoinGroup],
+) -> Result<Option<ConnectorObject>, SyncError> {
     let mut ambiguous = 0;
     for group in groups {
         let Some(first) = group.first() else { continue };
@@ -231,7 +245,8 @@ fn find(ledger: &dyn Ledger, to: &ConnectorType, rule: &str, groups: &[JoinGroup
             let Some(candidate) = ledger.object(id)? else { continue };
             let attributes = candidate.expected();
             let holds = group.iter().all(|key| {
-                let same = |value: &Value| if key.exact { *value == key.value } else { value.folded() == key.value.folded() };
+                let same =
+                    |value: &Value| if key.exact { *value == key.value } else { value.folded() == key.value.folded() };
                 attributes.get(&key.attribute).is_some_and(|values| values.iter().any(same))
             });
             if holds && candidate.link.is_none() && candidate.object_type.eq_ignore_ascii_case(&to.object_type) {
@@ -380,7 +395,9 @@ impl Wish<'_> {
         values
             .into_iter()
             .map(|value| match (known.kind, value) {
-                (Kind::Text, value @ (Value::Integer(_) | Value::Time(_) | Value::Bytes(_))) => Ok(Value::Text(value.to_string())),
+                (Kind::Text, value @ (Value::Integer(_) | Value::Time(_) | Value::Bytes(_))) => {
+                    Ok(Value::Text(value.to_string()))
+                }
                 (Kind::Time, Value::Text(text)) => text
                     .parse::<jiff::Timestamp>()
                     .map(|time| Value::Time(time.as_microsecond()))
@@ -446,7 +463,12 @@ impl Wish<'_> {
 }
 
 /// Notes which source each reference attribute of the target follows.
-fn wish_references(rules: &RuleSet, person: &MetaverseObject, object: &mut ConnectorObject, evaluation: &OutboundEvaluation) {
+fn wish_references(
+    rules: &RuleSet,
+    person: &MetaverseObject,
+    object: &mut ConnectorObject,
+    evaluation: &OutboundEvaluation,
+) {
     let provisioned = object.outbound.owned;
     let mut sources = BTreeMap::new();
     for (attribute, contributions) in &evaluation.flows {

@@ -37,7 +37,12 @@ pub struct MixedMerge {
 /// Sorts contributions, the best first.
 pub fn sort(contributions: &mut [Contribution]) {
     contributions.sort_by(|left, right| {
-        (left.precedence, left.order, &left.rule, left.object).cmp(&(right.precedence, right.order, &right.rule, right.object))
+        (left.precedence, left.order, &left.rule, left.object).cmp(&(
+            right.precedence,
+            right.order,
+            &right.rule,
+            right.object,
+        ))
     });
 }
 

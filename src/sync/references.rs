@@ -5,7 +5,7 @@
 
 use super::ledger::{Ledger, Result};
 use crate::change::Change;
-use crate::connector_space::{ConnectorObject, Edge, EdgeChange, Members, ObjectId, ReferenceSource};
+use crate::connector_space::{ConnectorObject, Edge, EdgeChange, Members, ObjectId, Operation, ReferenceSource};
 use crate::metaverse::MetaverseId;
 use crate::value::AttributeName;
 
@@ -61,11 +61,15 @@ pub fn settle(ledger: &mut dyn Ledger, target: ObjectId, attribute: &AttributeNa
     ledger.unmark_edge(target, attribute, to)?;
     let Some(object) = ledger.object(target)? else { return Ok(false) };
     let old = ledger.edge(target, attribute, to)?;
-    let new = match object.outbound.references.get(attribute) {
+    let mut new = match object.outbound.references.get(attribute) {
         Some(source) => wish(old, wanted(ledger, source, to)?, source.members),
         // Nothing flows here any more: what is there stays.
         None => Edge { pending: None, sent: false, refused: false, ..old },
     };
+    if new.pending == Some(EdgeChange::Remove) && is_ending(ledger, to)? {
+        // The directory drops it along with the object.
+        new.pending = None;
+    }
     if new == old {
         return Ok(false);
     }
@@ -74,6 +78,11 @@ pub fn settle(ledger: &mut dyn Ledger, target: ObjectId, attribute: &AttributeNa
         ledger.note(Change::Reference(target, attribute.clone()));
     }
     Ok(true)
+}
+
+fn is_ending(view: &dyn Ledger, id: ObjectId) -> Result<bool> {
+    let export = view.object(id)?.and_then(|object| object.export);
+    Ok(export.is_some_and(|export| export.operation == Operation::Delete))
 }
 
 /// The state of an edge, given whether it is wanted.
@@ -134,8 +143,13 @@ fn targets_fed_by(
     for (id, _) in view.metaverse(owner)?.map_or_else(Vec::new, |owner| owner.links) {
         let Some(target) = view.object(id)? else { continue };
         let feeds = |source: &ReferenceSource| source.object == from && source.attribute == *attribute;
-        let names: Vec<AttributeName> =
-            target.outbound.references.iter().filter(|(_, source)| feeds(source)).map(|(name, _)| name.clone()).collect();
+        let names: Vec<AttributeName> = target
+            .outbound
+            .references
+            .iter()
+            .filter(|(_, source)| feeds(source))
+            .map(|(name, _)| name.clone())
+            .collect();
         fed.extend(names.into_iter().map(|name| (target.clone(), name)));
     }
     Ok(fed)

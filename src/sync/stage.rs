@@ -149,7 +149,8 @@ fn note_drift(object: &mut ConnectorObject, shown: &Attributes) {
 /// Two objects cannot have one DN: the older keeps its anchor and waits for its own news.
 fn make_room(ledger: &mut dyn Ledger, connector: &str, object: &ConnectorObject) -> Result<()> {
     let Some(dn) = &object.dn else { return Ok(()) };
-    let Some(holder) = ledger.id_of_dn(connector, &crate::dn::normalise(dn))?.filter(|holder| *holder != object.id) else {
+    let Some(holder) = ledger.id_of_dn(connector, &crate::dn::normalise(dn))?.filter(|holder| *holder != object.id)
+    else {
         return Ok(());
     };
     if let Some(mut other) = ledger.object(holder)? {

@@ -12,7 +12,7 @@ use crate::value::fold;
 
 /// Text that compares to the letter: what `exact(text)` gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exact(ImmutableString);
+pub struct Exact(pub(crate) ImmutableString);
 
 impl Exact {
     /// The text.
@@ -88,6 +88,13 @@ pub(super) fn register_operators(engine: &mut Engine) {
         .register_fn("!=", |left: &str, right: Exact| left != right.text())
         .register_fn("==", |left: Array, right: Array| same_lists(&left, &right))
         .register_fn("!=", |left: Array, right: Array| !same_lists(&left, &right));
+    // Without fast operators and packages, Rhai has no unary ones.
+    engine
+        .register_fn("!", |flag: bool| !flag)
+        .register_fn("!", |(): ()| -> Outcome { Err(fail("`!` needs true or false, but there is no value")) })
+        .register_fn("-", |number: i64| -> Outcome<i64> {
+            number.checked_neg().ok_or_else(|| fail("the number is too large"))
+        });
     register_sums(engine);
     register_absent_numbers(engine);
 }

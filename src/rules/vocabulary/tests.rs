@@ -67,6 +67,8 @@ fn comparison_ignores_case_and_kinds() {
         (r#""b" > "A""#, "true"),
         (r#""a" in ["A", "b"]"#, "true"),
         (r#""a" !in ["B"]"#, "true"),
+        ("!(1 == 1)", "false"),
+        ("let n = 5; -n + 6", "1"),
         ("2 in [1, 2]", "true"),
         (r#""EN" in "Ben""#, "true"),
         (r#"() == "x""#, "false"),

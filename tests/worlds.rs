@@ -1,0 +1,172 @@
+//! What synchronisation means, by example: small worlds, one behaviour each.
+
+#[path = "common/world.rs"]
+mod world;
+
+use expect_test::{Expect, expect};
+use world::World;
+
+const IN_USER: &str = r#"
+    const rule = #{ from: ["ad/user", "hr/user"], to: "metaverse/person", link: "project", precedence: 100,
+                    copy: ["title", "department"], trim: [#{ displayName: "name" }] };
+    fn scope(user) { user.department != "Hidden" }
+    fn join(user) { [ #{ id: user.id }, #{ number: user.number }, #{ mail: user.mail } ] }
+    fn flow(user) { #{ id: user.id, number: user.number, mail: lower(user.mail), enabled: user.enabled,
+                       manager: user.manager, phones: user.phones } }
+"#;
+const IN_GROUP: &str = r#"
+    const rule = #{ from: "ad/group", to: "metaverse/group", link: "project", precedence: 100, trim: [#{ displayName: "name" }] };
+    fn flow(group) { #{ id: group.id, member: group.member } }
+"#;
+const OUT_USER: &str = r#"
+    const rule = #{ from: "metaverse/person", to: "entra/user", link: "provision", precedence: 100, copy: ["displayName", "mail", "title"] };
+    fn scope(person) { person.department != "Local" }
+    fn join(person) { [ #{ immutableId: exact(person.id) } ] }
+    fn flow(person) { #{ immutableId: person.id, upn: person.id + "@x", accountEnabled: person.enabled, manager: person.manager, phones: person.phones } }
+"#;
+const OUT_GROUP: &str = r#"
+    const rule = #{ from: "metaverse/group", to: "entra/group", link: "provision", precedence: 100, copy: ["displayName"] };
+    fn join(group) { [ #{ immutableId: exact(group.id) } ] }
+    fn flow(group) { #{ immutableId: group.id, upn: group.id + "@x", members: group.member } }
+"#;
+const RULES: [(&str, &str); 4] =
+    [("in-user", IN_USER), ("in-group", IN_GROUP), ("out-user", OUT_USER), ("out-group", OUT_GROUP)];
+
+fn check(world: &World, expected: Expect) {
+    expected.assert_eq(&world.exports());
+}
+
+#[test]
+fn a_person_is_projected_provisioned_and_then_left_alone() {
+    let mut world = World::new(&RULES);
+    world.import("ad", "user u1 id=a1 name=_Ada_ mail=ADA@x enabled=#true").sync();
+    check(&world, expect!["create a1@x accountEnabled=true displayName=Ada immutableId=a1 mail=ada@x upn=a1@x"]);
+    world.export().sync();
+    check(&world, expect![""]);
+    world.import("ad", "user u1 id=a1 name=_Ada_ mail=ADA@x enabled=#true").sync();
+    check(&world, expect![""]);
+    world.import("ad", "user u1 id=a1 name=Ada_L mail=ADA@x enabled=#true").sync();
+    check(&world, expect!["update a1@x displayName=Ada L"]);
+    world.export().sync();
+    world.import("ad", "user u1 id=a1 mail=ADA@x enabled=#false").sync();
+    check(&world, expect!["update a1@x accountEnabled=false displayName="]);
+}
+
+#[test]
+fn leaving_the_outbound_scope_deletes_only_what_we_made() {
+    let mut world = World::new(&RULES);
+    world.import("entra", "user e9 immutableId=a2 upn=a2@x displayName=Old");
+    world.import("ad", "user u1 id=a1 name=Ada\nuser u2 id=a2 name=Bob").sync();
+    check(
+        &world,
+        expect![[r#"
+            create a1@x displayName=Ada immutableId=a1 upn=a1@x
+            update a2@x displayName=Bob"#]],
+    );
+    world.export().sync();
+    world.import("ad", "user u1 id=a1 name=Ada department=Local\nuser u2 id=a2 name=Bob department=Local").sync();
+    check(&world, expect!["delete a1@x"]);
+    world.import("ad", "user u1 id=a1 name=Ada").sync();
+    check(&world, expect![""]);
+}
+
+#[test]
+fn a_deleted_source_deletes_its_target_and_an_unsent_creation_just_goes() {
+    let mut world = World::new(&RULES);
+    world.import("ad", "user u1 id=a1\nuser u2 id=a2").sync().export().sync();
+    world.import("ad", "user u3 id=a3").sync();
+    world.delete("ad", "u1").delete("ad", "u3").sync();
+    check(&world, expect!["delete a1@x"]);
+    world.export().sync();
+    check(&world, expect![""]);
+}
+
+#[test]
+fn an_error_in_scope_keeps_everything_as_it_is() {
+    let mut world = World::new(&RULES);
+    world.import("ad", "user u1 id=a1 name=Ada").sync().export().sync();
+    let broken = IN_USER.replace(r#"user.department != "Hidden""#, r#"has_flag(user.number, 2)"#);
+    world.set_rules(&[("in-user", &broken), ("out-user", OUT_USER)]);
+    world.sync();
+    check(&world, expect![""]);
+    expect!["ad `u1`: in-user.rhai:4:22 (scope): `has_flag` needs a number, but the attribute is not there"]
+        .assert_eq(&world.errors.join("\n"));
+}
+
+#[test]
+fn members_wait_for_their_counterparts_and_move_edge_by_edge() {
+    let mut world = World::new(&RULES);
+    world.import("ad", "group g1 id=g name=Staff member=>u1,u2,u9").sync();
+    check(&world, expect!["create g@x displayName=Staff immutableId=g upn=g@x"]);
+    world.import("ad", "user u1 id=a1 manager=>u2\nuser u2 id=a2").sync();
+    check(
+        &world,
+        expect![[r#"
+            create a1@x immutableId=a1 upn=a1@x
+            create a2@x immutableId=a2 upn=a2@x
+            create g@x displayName=Staff immutableId=g upn=g@x
+            manager a1@x +a2@x
+            members g@x +a1@x
+            members g@x +a2@x"#]],
+    );
+    world.export().sync();
+    check(&world, expect![""]);
+    world.import("ad", "group g1 id=g name=Staff member=>u2,u3\nuser u3 id=a3").sync();
+    check(
+        &world,
+        expect![[r#"
+            create a3@x immutableId=a3 upn=a3@x
+            members g@x +a3@x
+            members g@x -a1@x"#]],
+    );
+    world.export().sync();
+    world.delete("ad", "u2").sync();
+    check(&world, expect!["delete a2@x"]);
+}
+
+#[test]
+fn joins_try_group_after_group_and_hold_what_is_ambiguous() {
+    let mut world = World::new(&RULES);
+    world.import("ad", "user u1 id=a1 number=#1 mail=a@x\nuser u2 id=a2 number=#2 mail=b@x").sync();
+    world.import("hr", "user h1 number=#1 title=Chief\nuser h2 mail=B@X title=Clerk").sync();
+    assert!(world.exports().contains("a1@x immutableId=a1 mail=a@x title=Chief upn=a1@x"), "{}", world.exports());
+    assert!(world.exports().contains("a2@x immutableId=a2 mail=b@x title=Clerk upn=a2@x"), "{}", world.exports());
+    world.import("ad", "user u3 id=a3 number=#3 mail=c@x\nuser u4 id=a4 number=#4 mail=c@x").sync();
+    expect!["ad `u4`: `in-user` finds de48b666-af23-5c9a-9097-3a51149e5f72, which `u3` of the same connector is linked to already"]
+        .assert_eq(&world.errors.join("\n"));
+}
+
+#[test]
+fn an_account_that_somebody_disabled_stays_disabled() {
+    let mut world = World::new(&RULES);
+    world.import("ad", "user u1 id=a1 enabled=#true").sync().export().sync();
+    world.import("entra", "user e-a1@x immutableId=a1 upn=a1@x accountEnabled=#false").sync();
+    check(&world, expect![""]);
+    world.import("ad", "user u1 id=a1 enabled=#false").sync();
+    check(&world, expect![""]);
+    world.import("ad", "user u1 id=a1 enabled=#true").sync();
+    check(&world, expect!["update a1@x accountEnabled=true"]);
+}
+
+#[test]
+fn drift_is_put_right_three_times_and_then_left() {
+    let mut world = World::new(&RULES);
+    world.import("ad", "user u1 id=a1 name=Ada").sync().export().sync();
+    for _ in 0..3 {
+        world.import("entra", "user e-a1@x immutableId=a1 upn=a1@x displayName=Eve").sync();
+        check(&world, expect!["update a1@x displayName=Ada"]);
+        world.export().sync();
+    }
+    world.import("entra", "user e-a1@x immutableId=a1 upn=a1@x displayName=Eve").sync();
+    check(&world, expect![""]);
+}
+
+#[test]
+fn what_microsoft_synchronises_is_never_written() {
+    let mut world = World::new(&RULES);
+    world.import("entra", "user e1 immutableId=a1 upn=a1@x onPremisesSyncEnabled=#true displayName=Theirs");
+    world.import("ad", "user u1 id=a1 name=Ours").sync();
+    check(&world, expect![""]);
+    world.delete("ad", "u1").sync();
+    check(&world, expect![""]);
+}
