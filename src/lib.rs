@@ -4,4 +4,5 @@ pub mod connector;
 pub mod diagnostic;
 pub mod dn;
 pub mod emulator;
+pub mod rules;
 pub mod value;

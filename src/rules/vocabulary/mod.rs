@@ -1,0 +1,129 @@
+//! The words that rules are written with: pure functions, their documentation and their examples, in one table.
+//!
+//! Knows Rhai and plain values; knows neither objects nor directories. What a rule is handed (`user`, `source`,
+//! `target`) and the words that need it (`keep()`, `count(..)`, `imported(..)`) are the host's.
+//!
+//! One law for a value that is not there, `()`: a function that makes a value gives `()`, a test gives `false`, and
+//! anything about numbers or flags is an error, because an attribute that could not be read must not enable an account.
+//! A function that takes text takes a list of texts too and works on each; what becomes empty falls out of the list.
+//! Empty text, and a list without values, become `()`.
+
+use std::fmt;
+
+use rhai::Engine;
+
+mod accounts;
+mod ascii;
+mod compare;
+mod conversion;
+mod encoding;
+mod flags;
+mod identifiers;
+mod lists;
+mod names;
+mod sandbox;
+mod shape;
+mod text;
+
+pub use compare::Exact;
+pub use sandbox::engine;
+
+/// One word of the vocabulary.
+#[derive(Debug)]
+pub struct Function {
+    /// As rules call it.
+    pub name: &'static str,
+    /// Where the documentation lists it.
+    pub group: Group,
+    /// Its parameters and result: `left(text, count) -> text`.
+    pub signature: &'static str,
+    /// What it does, in one line.
+    pub doc: &'static str,
+    /// Expressions, and for each another one that gives the same. Every example is a test.
+    pub examples: &'static [(&'static str, &'static str)],
+    register: fn(&mut Engine),
+}
+
+/// The parts of the documentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    /// Making text out of text, and tests on it.
+    Text,
+    /// Attributes with many values.
+    Lists,
+    /// Numbers whose bits mean something.
+    Flags,
+    /// Base64 and hexadecimal.
+    Encoding,
+    /// GUIDs and security identifiers.
+    Identifiers,
+    /// Distinguished names.
+    Names,
+    /// From one kind of value to another.
+    Conversion,
+    /// What Entra ID accepts.
+    Accounts,
+    /// Presence, comparison to the letter, errors.
+    Language,
+}
+
+impl Group {
+    /// All groups, in the order of the documentation.
+    pub const ALL: [Group; 9] = [
+        Group::Text,
+        Group::Lists,
+        Group::Flags,
+        Group::Encoding,
+        Group::Identifiers,
+        Group::Names,
+        Group::Conversion,
+        Group::Accounts,
+        Group::Language,
+    ];
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Group::Text => "text",
+            Group::Lists => "lists",
+            Group::Flags => "flags",
+            Group::Encoding => "encoding",
+            Group::Identifiers => "identifiers",
+            Group::Names => "names",
+            Group::Conversion => "conversion",
+            Group::Accounts => "accounts",
+            Group::Language => "language",
+        })
+    }
+}
+
+/// All functions, in the order of the documentation.
+pub fn all() -> impl Iterator<Item = &'static Function> {
+    [
+        text::FUNCTIONS,
+        lists::FUNCTIONS,
+        flags::FUNCTIONS,
+        encoding::FUNCTIONS,
+        identifiers::FUNCTIONS,
+        names::FUNCTIONS,
+        conversion::FUNCTIONS,
+        accounts::FUNCTIONS,
+        compare::FUNCTIONS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Gives an engine the vocabulary, and comparisons that ignore letter case.
+///
+/// The engine must not use fast operators ([`engine`] sees to that), or the comparisons are Rhai's own.
+pub fn register(engine: &mut Engine) {
+    compare::register_operators(engine);
+    for function in all() {
+        (function.register)(engine);
+    }
+}
+
+#[cfg(test)]
+mod tests;
