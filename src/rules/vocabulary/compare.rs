@@ -12,7 +12,7 @@ use crate::value::fold;
 
 /// Text that compares to the letter: what `exact(text)` gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exact(ImmutableString);
+pub struct Exact(pub(crate) ImmutableString);
 
 impl Exact {
     /// The text.

@@ -115,6 +115,16 @@ pub fn all() -> impl Iterator<Item = &'static Function> {
     .flatten()
 }
 
+/// The names of all functions.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    all().map(|function| function.name)
+}
+
+/// Whether there is a function of this name.
+pub fn knows(name: &str) -> bool {
+    names().any(|known| known == name)
+}
+
 /// Gives an engine the vocabulary, and comparisons that ignore letter case.
 ///
 /// The engine must not use fast operators ([`engine`] sees to that), or the comparisons are Rhai's own.
