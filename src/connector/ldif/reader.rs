@@ -1,0 +1,379 @@
+//! LDIF (RFC 2849) to entries, one record at a time, in bounded memory. Knows neither schema nor object types.
+
+use std::io::{BufRead, Read};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use crate::connector::ldap::entry::{RawAttribute, RawEntry};
+use crate::dn;
+
+/// The largest record that is read, in bytes of the file.
+const LARGEST_RECORD: u64 = 64 << 20;
+
+/// A record, or what should have been one.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Item {
+    /// An entry, and the line where it starts.
+    Entry(u64, RawEntry),
+    /// Lines that make no entry: the first of them that is wrong, and why.
+    Broken(u64, String),
+}
+
+/// Why a file is not read at all.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) line: u64,
+    pub(crate) what: String,
+    pub(crate) hint: &'static str,
+}
+
+/// Reads records one by one.
+pub(crate) struct Reader<R> {
+    input: R,
+    /// A line read ahead, with its number.
+    ahead: Option<(u64, Vec<u8>)>,
+    /// The first line of the next record, unfolded, read although the last record had not ended.
+    begun: Option<(u64, Vec<u8>)>,
+    line: u64,
+    record_bytes: u64,
+    started: bool,
+    /// How many bytes of the file have been read.
+    pub(crate) bytes: u64,
+    /// Whether the file ends without a line break: something is missing.
+    pub(crate) cut: bool,
+}
+
+impl<R: BufRead> Reader<R> {
+    pub(crate) fn new(input: R) -> Reader<R> {
+        Reader { input, ahead: None, begun: None, line: 0, record_bytes: 0, started: false, bytes: 0, cut: false }
+    }
+
+    /// The next record; nothing at the end of the file.
+    pub(crate) fn next(&mut self) -> Result<Option<Item>, Refused> {
+        let mut record: Option<Record> = None;
+        self.record_bytes = 0;
+        loop {
+            let Some((line, text)) = self.logical_line()? else { break };
+            if text.is_empty() {
+                match record {
+                    Some(_) => break,
+                    None => continue,
+                }
+            }
+            if text.starts_with(b"#") {
+                continue;
+            }
+            if record.is_none() && !self.started && self.version(line, &text)? {
+                continue;
+            }
+            self.started = true;
+            if record.is_some() && starts_record(&text) {
+                // A blank line is missing; nothing is lost by it.
+                self.begun = Some((line, text));
+                break;
+            }
+            let record = record.get_or_insert_with(|| Record::new(line));
+            record.add(line, &text)?;
+        }
+        let Some(mut record) = record else { return Ok(None) };
+        if self.cut && self.ahead.is_none() && self.begun.is_none() {
+            record.broken.get_or_insert((self.line, "the file ends in the middle of a line".into()));
+        }
+        Ok(Some(record.finish()))
+    }
+
+    /// Whether the line tells the version; another version than 1 is refused.
+    fn version(&mut self, line: u64, text: &[u8]) -> Result<bool, Refused> {
+        let Some(version) = text.strip_prefix(b"version:") else { return Ok(false) };
+        self.started = true;
+        if version.trim_ascii() == b"1" {
+            return Ok(true);
+        }
+        let what = format!("version `{}` is not known", String::from_utf8_lossy(version.trim_ascii()));
+        Err(Refused { line, what, hint: "LDIF has the version 1" })
+    }
+
+    /// A line with its continuations, which begin with a blank.
+    fn logical_line(&mut self) -> Result<Option<(u64, Vec<u8>)>, Refused> {
+        if let Some(line) = self.begun.take() {
+            return Ok(Some(line));
+        }
+        let first = match self.ahead.take() {
+            Some(line) => Some(line),
+            None => self.physical_line()?,
+        };
+        let Some((number, mut text)) = first else { return Ok(None) };
+        if text.is_empty() {
+            return Ok(Some((number, text)));
+        }
+        while let Some((next, line)) = self.physical_line()? {
+            match line.strip_prefix(b" ") {
+                Some(rest) => text.extend_from_slice(rest),
+                None => {
+                    self.ahead = Some((next, line));
+                    break;
+                }
+            }
+        }
+        Ok(Some((number, text)))
+    }
+
+    fn physical_line(&mut self) -> Result<Option<(u64, Vec<u8>)>, Refused> {
+        let mut text = Vec::new();
+        let room = LARGEST_RECORD.saturating_sub(self.record_bytes) + 1;
+        let read = (&mut self.input).take(room).read_until(b'\n', &mut text).map_err(|error| Refused {
+            line: self.line + 1,
+            what: format!("cannot be read: {error}"),
+            hint: "is the disk or the share still there?",
+        })? as u64;
+        if read == 0 {
+            return Ok(None);
+        }
+        self.line += 1;
+        self.bytes += read;
+        self.record_bytes += read;
+        if self.record_bytes > LARGEST_RECORD {
+            return Err(Refused {
+                line: self.line,
+                what: format!("a record is larger than {} MiB", LARGEST_RECORD >> 20),
+                hint: "is a blank line missing between the records?",
+            });
+        }
+        if self.line == 1 {
+            strip_mark(&mut text)?;
+        }
+        match text.pop() {
+            Some(b'\n') => {
+                if text.last() == Some(&b'\r') {
+                    text.pop();
+                }
+            }
+            Some(last) => {
+                text.push(last);
+                self.cut = true;
+            }
+            None => {}
+        }
+        Ok(Some((self.line, text)))
+    }
+}
+
+fn strip_mark(text: &mut Vec<u8>) -> Result<(), Refused> {
+    if text.starts_with(b"\xef\xbb\xbf") {
+        text.drain(..3);
+    }
+    if text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") {
+        let what = "the file is in UTF-16".into();
+        return Err(Refused { line: 1, what, hint: "write it as UTF-8 (`ldifde` without `-u`)" });
+    }
+    Ok(())
+}
+
+fn starts_record(text: &[u8]) -> bool {
+    text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"dn:"))
+}
+
+/// A record being put together.
+struct Record {
+    line: u64,
+    entry: Option<RawEntry>,
+    broken: Option<(u64, String)>,
+}
+
+impl Record {
+    fn new(line: u64) -> Record {
+        Record { line, entry: None, broken: None }
+    }
+
+    fn add(&mut self, line: u64, text: &[u8]) -> Result<(), Refused> {
+        if self.broken.is_some() {
+            return Ok(());
+        }
+        if let Err(reason) = self.try_add(line, text)? {
+            self.broken = Some((line, reason));
+        }
+        Ok(())
+    }
+
+    /// The inner error is about this record alone.
+    fn try_add(&mut self, line: u64, text: &[u8]) -> Result<Result<(), String>, Refused> {
+        let Some(colon) = text.iter().position(|byte| *byte == b':') else {
+            return Ok(Err("a line without a colon".into()));
+        };
+        let (name, value) = text.split_at(colon);
+        let value = value.get(1..).unwrap_or_default();
+        let Some(name) = std::str::from_utf8(name).ok().filter(|name| is_name(name)) else {
+            return Ok(Err("a line that does not begin with the name of an attribute".into()));
+        };
+        let value = match value.split_first() {
+            Some((b'<', _)) => {
+                let what = format!("`{name}` refers to another file (`:<`), which is not read");
+                return Err(Refused { line, what, hint: "write the value itself, in base64 after `::`" });
+            }
+            Some((b':', encoded)) => match BASE64.decode(encoded.trim_ascii()) {
+                Ok(value) => value,
+                Err(_) => return Ok(Err(format!("the value of `{name}` is not whole base64"))),
+            },
+            Some(_) | None => value.trim_ascii_start().to_vec(),
+        };
+        let Some(entry) = &mut self.entry else { return Ok(self.begin(name, value)) };
+        if name.eq_ignore_ascii_case("changetype") {
+            let what = "`changetype` makes this a list of changes, not of entries".into();
+            return Err(Refused {
+                line,
+                what,
+                hint: "export the entries themselves (`ldapsearch -LLL`, `ldifde`, `slapcat`)",
+            });
+        }
+        let new = RawAttribute::new(name, Vec::new());
+        let same = |known: &&mut RawAttribute| known.name.eq_ignore_ascii_case(&new.name) && known.binary == new.binary;
+        match entry.attributes.iter_mut().find(same) {
+            Some(known) => known.values.push(value),
+            None => entry.attributes.push(RawAttribute { values: vec![value], ..new }),
+        }
+        Ok(Ok(()))
+    }
+
+    fn begin(&mut self, name: &str, value: Vec<u8>) -> Result<(), String> {
+        if !name.eq_ignore_ascii_case("dn") {
+            return Err(format!("a record that begins with `{name}`, not with `dn` (ldapsearch needs `-LLL`)"));
+        }
+        let name = String::from_utf8(value).map_err(|_| "a distinguished name that is not UTF-8".to_owned())?;
+        if !name.is_empty() && !dn::is_dn(&name) {
+            return Err(format!("`{name}` is not a distinguished name"));
+        }
+        self.entry = Some(RawEntry { dn: name, attributes: Vec::new() });
+        Ok(())
+    }
+
+    fn finish(self) -> Item {
+        match (self.broken, self.entry) {
+            (Some((line, reason)), _) => Item::Broken(line, reason),
+            (None, Some(entry)) => Item::Entry(self.line, entry),
+            (None, None) => Item::Broken(self.line, "a record without `dn`".into()),
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._;=*".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every record on a line, `name=value|value`; what is wrong in angle brackets.
+    fn read(text: &[u8]) -> String {
+        let mut reader = Reader::new(text);
+        let mut lines = Vec::new();
+        loop {
+            match reader.next() {
+                Ok(None) => break,
+                Ok(Some(Item::Entry(line, entry))) => {
+                    let mut shown = format!("{line} {}", entry.dn);
+                    for attribute in entry.attributes {
+                        let values: Vec<_> =
+                            attribute.values.iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect();
+                        shown.push_str(&format!(" {}={}", attribute.name, values.join("|")));
+                    }
+                    lines.push(shown);
+                }
+                Ok(Some(Item::Broken(line, reason))) => lines.push(format!("<{line} {reason}>")),
+                Err(refused) => {
+                    lines.push(format!("<<{} {}>>", refused.line, refused.what));
+                    break;
+                }
+            }
+        }
+        if reader.cut {
+            lines.push("cut".into());
+        }
+        lines.join("\n")
+    }
+
+    #[test]
+    fn records() {
+        for (text, expected) in [
+            ("", ""),
+            ("version: 1\n", ""),
+            ("version: 1\ndn: O=x\no: x\n", "2 O=x o=x"),
+            ("version:1\n\ndn: O=x\no: x\n\n\n\ndn: O=y\no: y\n\n", "3 O=x o=x\n8 O=y o=y"),
+            ("dn: O=x\r\no: x\r\n\r\n", "1 O=x o=x"),
+            ("# hello\n there\ndn: O=x\n# in between\no: x\n", "3 O=x o=x"),
+            ("dn: OU=a,\n O=x\ndescription: one \n two\n  three\n", "1 OU=a,O=x description=one two three"),
+            ("dn:: Tz3DpA==\no:: w6Q=\n", "1 O=ä o=ä"),
+            ("dn: O=x\no:: w6\n Q=\n", "1 O=x o=ä"),
+            ("dn: O=x\no: a\nO: b\nl:c\nl:   d\nl:\n", "1 O=x o=a|b l=c|d|"),
+            (
+                "dn: O=x\ncn;lang-de: a\ncn: b\nuserCertificate;binary:: AA==\n",
+                "1 O=x cn;lang-de=a cn=b userCertificate=\0",
+            ),
+            ("dn: O=x\no: x\ndn: O=y\no: y\n", "1 O=x o=x\n3 O=y o=y"),
+            ("dn: O=x\no: x\ndn: OU=a,\n O=y\nou: a\n\ndn: O=z\n", "1 O=x o=x\n3 OU=a,O=y ou=a\n7 O=z"),
+            ("dn:\nobjectClass: top\n", "1  objectClass=top"),
+            ("\u{feff}dn: O=x\n", "1 O=x"),
+            ("dn: O=x\no: a:b: c\n", "1 O=x o=a:b: c"),
+        ] {
+            assert_eq!(read(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn broken_records_do_not_hide_the_next() {
+        let next = "\n\ndn: O=y\n";
+        for (text, expected) in [
+            ("dn: O=x\nnonsense", "<2 a line without a colon>\n4 O=y"),
+            ("dn: O=x\no:: w6", "<2 the value of `o` is not whole base64>\n4 O=y"),
+            ("dn: jane", "<1 `jane` is not a distinguished name>\n3 O=y"),
+            ("dn:: /w==", "<1 a distinguished name that is not UTF-8>\n3 O=y"),
+            ("o: x\no: y", "<1 a record that begins with `o`, not with `dn` (ldapsearch needs `-LLL`)>\n4 O=y"),
+            ("dn: O=x\nö: x", "<2 a line that does not begin with the name of an attribute>\n4 O=y"),
+        ] {
+            assert_eq!(read(format!("{text}{next}").as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_cut_is_noticed() {
+        let whole = b"dn: O=x\no: x\n\ndn: O=y\no:: eXl5\n";
+        assert_eq!(read(whole), "1 O=x o=x\n4 O=y o=yyy");
+        for end in 1..whole.len() {
+            let shown = read(&whole[..end]);
+            if whole[end - 1] == b'\n' {
+                assert!(!shown.contains("cut"), "{end}: {shown}");
+            } else {
+                assert!(shown.ends_with(">\ncut"), "{end}: {shown}");
+                assert!(!shown.contains("O=y o="), "{end}: {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn refused_files() {
+        for (text, expected) in [
+            ("dn: O=x\nchangetype: add\no: x\n", "<<2 `changetype` makes this a list of changes, not of entries>>"),
+            ("dn: O=x\no:< file:///etc/passwd\n", "<<2 `o` refers to another file (`:<`), which is not read>>"),
+            ("version: 2\n", "<<1 version `2` is not known>>"),
+        ] {
+            assert_eq!(read(text.as_bytes()), expected);
+        }
+        assert_eq!(read(b"\xff\xfed\0n\0"), "<<1 the file is in UTF-16>>");
+    }
+
+    #[test]
+    fn a_record_has_a_largest_size() {
+        struct Endless;
+        impl Read for Endless {
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                buffer.fill(b'x');
+                Ok(buffer.len())
+            }
+        }
+        let start: &[u8] = b"dn: O=x\no: ";
+        let mut reader = Reader::new(std::io::BufReader::with_capacity(1 << 20, start.chain(Endless)));
+        assert_eq!(reader.next().unwrap_err().what, "a record is larger than 64 MiB");
+    }
+}
