@@ -17,6 +17,8 @@ pub enum Secret {
     File(PathBuf),
     /// `command:…`: what the shell command prints, without the line break at the end.
     Command(String),
+    /// No secret at all: what everybody knows, such as the emulator's. Cannot be configured.
+    Known(&'static str),
 }
 
 impl Secret {
@@ -39,6 +41,7 @@ impl Secret {
     pub async fn fetch(&self) -> Result<Zeroizing<String>, ConnectorError> {
         let failed = |what: String| ConnectorError::new(ConnectorErrorKind::Settings, what);
         let text = match self {
+            Secret::Known(text) => (*text).to_owned(),
             Secret::Environment(name) => {
                 std::env::var(name).map_err(|_| failed(format!("environment variable `{name}` is not set")))?
             }
@@ -72,6 +75,7 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Secret::Known(_) => f.write_str("known"),
             Secret::Environment(name) => write!(f, "env:{name}"),
             Secret::File(path) => write!(f, "file:{}", path.display()),
             Secret::Command(command) => write!(f, "command:{command}"),

@@ -18,6 +18,7 @@ mod footprint;
 mod header;
 mod host;
 mod input;
+mod schemas;
 mod script;
 pub mod vocabulary;
 
@@ -26,6 +27,7 @@ pub use footprint::Footprint;
 pub use header::{ConnectorType, Copy, Deprovision, Direction, Header, LinkType, Members, State};
 pub use host::Host;
 pub use input::{Context, Flow, FlowValue, Input, JoinGroup, JoinKey, RuleError};
+pub use schemas::{Schemas, against_schemas};
 
 /// One rule.
 #[derive(Clone, Debug)]
@@ -202,6 +204,23 @@ impl RuleSet {
                 Direction::Outbound { to, .. } => vec![to.clone()],
             })
             .collect()
+    }
+
+    /// Attributes of a connector that outbound rules match on.
+    pub fn match_attributes(&self, connector: &str) -> BTreeSet<AttributeName> {
+        let mut names = BTreeSet::new();
+        for rule in &self.rules {
+            if matches!(&rule.header.direction, Direction::Outbound { to, .. } if to.connector == connector) {
+                names.extend(rule.footprint.join_keys.iter().cloned());
+            }
+        }
+        names
+    }
+
+    /// Rules that link objects: their names. One that vanishes would deprovision.
+    pub fn linking(&self) -> BTreeSet<String> {
+        let links = self.rules.iter().filter(|rule| rule.header.link != LinkType::None);
+        links.map(|rule| rule.name.clone()).collect()
     }
 
     /// Metaverse attributes that inbound rules join on: the store keeps an index of them.

@@ -15,11 +15,10 @@ pub mod precedence;
 pub mod references;
 pub mod stage;
 
-use crate::connector::schema::Schema;
 use crate::connector_space::{ConnectorObject, ObjectId};
 use crate::metaverse::{MetaverseId, MetaverseObject};
 use crate::rules::{Context, Host, Input, RuleSet};
-use crate::value::{AttributeName, Attributes};
+use crate::value::{AttributeName, Attributes, Schema};
 use inbound::{Evaluation, SyncError};
 use ledger::{Ledger, LedgerError};
 use outbound::OutboundEvaluation;

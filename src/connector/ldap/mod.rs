@@ -200,6 +200,12 @@ impl Ldap {
         Ok(self.object_types().into_iter().map(|name| (name, schema.clone())).collect())
     }
 
+    /// What is known about attributes without asking the server.
+    pub fn shipped_schema(&self) -> BTreeMap<String, Schema> {
+        let schema = well_known::schema(self.flavour);
+        self.object_types().into_iter().map(|name| (name, schema.clone())).collect()
+    }
+
     /// The domains that the search bases lie in.
     ///
     /// # Errors

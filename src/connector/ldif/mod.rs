@@ -36,6 +36,19 @@ pub struct Settings {
     pub objects: Option<Vec<String>>,
 }
 
+impl Settings {
+    /// Makes relative file names relative to a folder.
+    pub fn resolve(&mut self, folder: &Path) {
+        let paths = match &mut self.file {
+            Files::One(path) => std::slice::from_mut(path),
+            Files::Many(paths) => paths.as_mut_slice(),
+        };
+        for path in paths.iter_mut().filter(|path| path.is_relative()) {
+            *path = folder.join(&*path);
+        }
+    }
+}
+
 /// One file or several.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]

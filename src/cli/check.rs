@@ -1,0 +1,63 @@
+//! `syncline check`.
+
+use super::output::{self, print, print_json};
+use super::{Exit, Format};
+use crate::config::{Config, ConnectorSettings};
+use crate::connector::graph;
+use crate::connector::directory::Directory;
+use crate::connector::ldap::Ldap;
+use crate::connector::ldif::Ldif;
+use crate::diagnostic::Diagnostic;
+use crate::rules::Schemas;
+use crate::run::RunError;
+use crate::run::session::compile_rules;
+use crate::store::Store;
+
+/// Checks against the schemas that the last imports brought, without calling any directory. If a run has the store
+/// open, the shipped schemas serve.
+pub(super) fn run(config: &Config, format: Format) -> Result<Exit, RunError> {
+    let (set, warnings) = compile_rules(config, &schemas(config))?;
+    if format == Format::Json {
+        print_json(&serde_json::json!({
+            "rules": set.rules().iter().map(|rule| rule.name.clone()).collect::<Vec<_>>(),
+            "fingerprint": set.fingerprint(),
+            "diagnostics": warnings.iter().map(Diagnostic::to_json).collect::<Vec<_>>(),
+        }));
+        return Ok(Exit::Success);
+    }
+    if !warnings.is_empty() {
+        output::diagnostics(&warnings, format);
+    }
+    print(&format!("{} rules are right (fingerprint {}), {}", set.rules().len(), set.fingerprint(), output::summary(&warnings)));
+    Ok(Exit::Success)
+}
+
+fn schemas(config: &Config) -> Schemas {
+    let folder = config.store_folder.join("store");
+    let store = folder.exists().then(|| Store::open(&folder).ok()).flatten();
+    let mut schemas = Schemas::new();
+    for (name, settings) in &config.connectors {
+        let stored = store.as_ref().and_then(|store| store.draft().fact(&format!("schema/{name}")).ok().flatten());
+        schemas.insert(name.clone(), stored.unwrap_or_else(|| shipped(settings)));
+    }
+    if let Some(store) = store {
+        // A store that cannot be closed in order is rebuilt at its next start.
+        let _ = store.close();
+    }
+    schemas
+}
+
+fn shipped(settings: &ConnectorSettings) -> std::collections::BTreeMap<String, crate::value::Schema> {
+    match settings {
+        ConnectorSettings::Ldap(flavour, settings) => {
+            Ldap::new(*flavour, settings.clone()).map(|ldap| Directory::Ldap(ldap).shipped_schema()).unwrap_or_default()
+        }
+        ConnectorSettings::Ldif(settings) => {
+            Ldif::new(settings.clone()).map(|ldif| Directory::Ldif(ldif).shipped_schema()).unwrap_or_default()
+        }
+        ConnectorSettings::Entra(_) | ConnectorSettings::EmulatedEntra { .. } => ["user", "group"]
+            .into_iter()
+            .filter_map(|object_type| Some((object_type.to_owned(), graph::schema(object_type)?)))
+            .collect(),
+    }
+}

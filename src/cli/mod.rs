@@ -1,0 +1,188 @@
+//! The command line: arguments in, messages, hints and exit codes out. One file a command.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::Config;
+use crate::diagnostic::Diagnostic;
+use crate::run::RunError;
+use crate::run::session::Session;
+use crate::store::StoreError;
+
+mod accept;
+mod check;
+mod doctor;
+mod emulate;
+mod output;
+mod plan;
+mod preview;
+mod progress;
+mod run;
+mod show;
+
+use output::{print_json, say};
+
+/// Keeps directories in step: identities in, scripted rules, differences out.
+#[derive(Parser)]
+#[command(name = "syncline", version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Arguments {
+    /// The configuration file.
+    #[arg(long, global = true, default_value = "syncline.toml", env = "SYNCLINE_CONFIG")]
+    config: PathBuf,
+    /// How data is printed.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  syncline --config examples/contoso/syncline.toml run       a whole cycle
+  syncline plan                                              what a run would do, for everybody
+  syncline preview ad zmueller                               what happens to one object, and why
+  syncline check                                             whether the rules are right";
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// One cycle: import everything, synchronise, export, confirm.
+    Run(run::RunArguments),
+    /// What a run would export, for everybody; writes nothing and reads no directory.
+    Plan(plan::PlanArguments),
+    /// What happens to one object, rule by rule and attribute by attribute; writes nothing.
+    Preview(preview::PreviewArguments),
+    /// Whether the configuration and the rules are right.
+    Check,
+    /// Whether every directory can be reached and allows what a run needs.
+    Doctor,
+    /// Shows stored objects.
+    Show(show::ShowArguments),
+    /// Finds stored objects by a value.
+    Search(show::SearchArguments),
+    /// The rules in use.
+    #[command(subcommand)]
+    Rules(accept::RulesCommand),
+    /// Lets runs write to a target that was not empty when it was first seen.
+    GoLive(accept::GoLiveArguments),
+    /// Takes over objects that exist in a target, so that rules may disable and delete them.
+    Adopt(accept::AdoptArguments),
+    /// Starts a stand-in for a cloud directory.
+    #[command(subcommand)]
+    Emulate(emulate::EmulateCommand),
+}
+
+/// What the process ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything is done.
+    Success = 0,
+    /// Done, but some objects have errors.
+    ObjectErrors = 1,
+    /// The command line or the configuration is wrong.
+    Usage = 2,
+    /// The rules are wrong, or wait to be accepted.
+    Rules = 3,
+    /// A directory could not be used, or an import is not complete.
+    Connector = 4,
+    /// The guard stopped the run.
+    Guard = 5,
+    /// A target waits for `go-live`.
+    Staging = 6,
+    /// The store could not be used.
+    Store = 7,
+    /// Somebody pressed Ctrl-C.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> Exit {
+    let arguments = Arguments::parse();
+    match dispatch(&arguments) {
+        Ok(exit) => exit,
+        Err(error) => report(&error, arguments.format),
+    }
+}
+
+fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
+    let format = arguments.format;
+    match &arguments.command {
+        Command::Run(run) => run::run(open(arguments, false)?, run, format),
+        Command::Plan(plan) => plan::run(open(arguments, true)?, plan, format),
+        Command::Preview(preview) => preview::run(open(arguments, true)?, preview, format),
+        Command::Check => check::run(&load(arguments)?, format),
+        Command::Doctor => doctor::run(open(arguments, false)?, format),
+        Command::Show(show) => show::show(open(arguments, false)?, show, format),
+        Command::Search(search) => show::search(open(arguments, false)?, search, format),
+        Command::Rules(command) => accept::rules(open(arguments, false)?, command, format),
+        Command::GoLive(go_live) => accept::go_live(open(arguments, false)?, go_live),
+        Command::Adopt(adopt) => accept::adopt(open(arguments, false)?, adopt),
+        Command::Emulate(emulate) => emulate::run(emulate),
+    }
+}
+
+fn load(arguments: &Arguments) -> Result<Config, RunError> {
+    Config::load(&arguments.config).map_err(RunError::Config)
+}
+
+fn open(arguments: &Arguments, proposed: bool) -> Result<Session, RunError> {
+    Session::open(load(arguments)?, proposed)
+}
+
+/// Says what went wrong, with a hint, and decides the exit code. The only place that does.
+fn report(error: &RunError, format: Format) -> Exit {
+    let (exit, hint) = match error {
+        RunError::Config(problems) => return diagnostics(problems, format, Exit::Usage),
+        RunError::Rules(problems) => return diagnostics(problems, format, Exit::Rules),
+        RunError::VanishedRules(_) => (
+            Exit::Rules,
+            Some("nothing was done, for their objects would be let go. If that is meant: `syncline rules accept`".to_owned()),
+        ),
+        RunError::Connector { error, .. } => (Exit::Connector, error.hint.clone()),
+        RunError::Unknown(_) => (Exit::Usage, None),
+        RunError::Store(StoreError::InUse { .. }) => {
+            (Exit::Store, Some("is another `syncline` running with the same configuration?".to_owned()))
+        }
+        RunError::Store(StoreError::Damaged { .. } | StoreError::Record(_)) => (
+            Exit::Store,
+            Some("keep a copy of the folder; a new one is filled by an import, but joins and adoptions that were decided are lost".to_owned()),
+        ),
+        RunError::Store(StoreError::DiskFull { .. }) => {
+            (Exit::Store, Some("nothing is lost: make room and run again".to_owned()))
+        }
+        RunError::Store(_) => (Exit::Store, None),
+        RunError::Interrupted => (Exit::Interrupted, None),
+        RunError::Runtime(_) => (Exit::Connector, None),
+    };
+    if format == Format::Json {
+        print_json(&serde_json::json!({ "error": error.to_string(), "hint": hint, "exit": exit as u8 }));
+    } else {
+        say(&format!("error: {error}"));
+        if let Some(hint) = hint {
+            say(&format!("  hint: {hint}"));
+        }
+    }
+    exit
+}
+
+fn diagnostics(problems: &[Diagnostic], format: Format, exit: Exit) -> Exit {
+    output::diagnostics(problems, format);
+    exit
+}

@@ -1,0 +1,150 @@
+//! `syncline run`.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+
+use super::output::{print_json, say};
+use super::progress::Terminal;
+use super::{Exit, Format};
+use crate::run::cycle::{self, CycleReport};
+use crate::run::guard::{self, Danger};
+use crate::run::session::Session;
+use crate::run::{RunError, Silent};
+
+/// One cycle: import everything, synchronise, export, confirm.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  syncline run\n  syncline run --allow-deletes state/deletes-12.jsonl\n  syncline run --format json")]
+pub(super) struct RunArguments {
+    /// A list that the guard wrote: these deletions and disablements were looked at and are meant.
+    #[arg(long, value_name = "FILE")]
+    allow_deletes: Option<PathBuf>,
+}
+
+pub(super) fn run(mut session: Session, arguments: &RunArguments, format: Format) -> Result<Exit, RunError> {
+    let allowed = match &arguments.allow_deletes {
+        Some(path) => guard::read_list(path)?,
+        None => BTreeSet::new(),
+    };
+    stop_on_ctrl_c(&session);
+    if format == Format::Text {
+        let count = session.rules.rules().len();
+        let warnings = session.warnings.len();
+        let folder = session.config.rules_folder.display();
+        say(&format!("rules     {count} rules, {warnings} warnings   {folder} (fingerprint {})", session.rules.fingerprint()));
+    }
+    let report = match format {
+        Format::Text => cycle::run(&mut session, &allowed, &Terminal::new()),
+        Format::Json => cycle::run(&mut session, &allowed, &Silent),
+    };
+    let closed = session.close();
+    let report = report?;
+    closed?;
+    match format {
+        Format::Text => tell(&report),
+        Format::Json => print_json(&report),
+    }
+    Ok(exit_of(&report))
+}
+
+/// The first Ctrl-C asks for an orderly end, the second ends at once.
+pub(super) fn stop_on_ctrl_c(session: &Session) {
+    let interrupted: Arc<AtomicBool> = Arc::clone(&session.interrupted);
+    session.runtime.spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            if interrupted.swap(true, Ordering::Relaxed) {
+                std::process::exit(i32::from(Exit::Interrupted as u8));
+            }
+            say("stopping after this step; press Ctrl-C again to stop at once");
+        }
+    });
+}
+
+fn exit_of(report: &CycleReport) -> Exit {
+    let incomplete = report.imports.iter().any(|import| !import.incomplete.is_empty());
+    let refused = report.exports.iter().any(|export| export.refused + export.unknown > 0);
+    if !report.exceeded.is_empty() {
+        Exit::Guard
+    } else if incomplete {
+        Exit::Connector
+    } else if report.errors > 0 || refused {
+        Exit::ObjectErrors
+    } else if report.staging.iter().any(|(_, waiting)| *waiting > 0) {
+        Exit::Staging
+    } else {
+        Exit::Success
+    }
+}
+
+fn tell(report: &CycleReport) {
+    for import in &report.imports {
+        for reason in &import.incomplete {
+            say(&format!("  incomplete: {}: {reason}; nothing was inferred from what was not shown", import.connector));
+        }
+        for note in &import.notes {
+            say(&format!("  {}: {note}", import.connector));
+        }
+    }
+    list("could not be synchronised", &report.sync.errors, report.sync.errors.len());
+    for export in &report.exports {
+        list("refused", &export.problems, usize::try_from(export.refused).unwrap_or(usize::MAX));
+    }
+    for (connector, waiting) in &report.staging {
+        say(&format!("staging: `{connector}` was not empty when it was first seen, so nothing is written to it; {waiting} objects wait"));
+        say(&format!("  hint: look with `syncline plan`, then `syncline go-live {connector}`"));
+    }
+    tell_guard(report);
+    let seconds = report.milliseconds / 1_000;
+    let tenths = report.milliseconds % 1_000 / 100;
+    let errors = match report.errors {
+        0 => String::new(),
+        1 => ", 1 error".into(),
+        errors => format!(", {errors} errors"),
+    };
+    say(&format!("done in {seconds}.{tenths} s{errors}. Run {}", report.run));
+}
+
+fn list(what: &str, problems: &[(String, String)], count: usize) {
+    const SHOWN: usize = 10;
+    if count == 0 {
+        return;
+    }
+    say(&format!("  {count} {what}:"));
+    for (who, why) in problems.iter().take(SHOWN) {
+        say(&format!("    {who}"));
+        say(&format!("      {why}"));
+    }
+    if count > SHOWN {
+        say(&format!("    … and {} more: `--format json` has them", count - SHOWN));
+    }
+}
+
+fn tell_guard(report: &CycleReport) {
+    for exceeded in &report.exceeded {
+        let what = match exceeded.danger {
+            Danger::Delete => "delete",
+            Danger::Disable => "disable",
+        };
+        say(&format!(
+            "stopped: this run would {what} {} of {} {}s in `{}` (limit {} in 24 hours, {} before). Nothing was exported.",
+            exceeded.now, exceeded.population, exceeded.object_type, exceeded.connector, exceeded.limit, exceeded.before,
+        ));
+    }
+    if report.exceeded.is_empty() {
+        return;
+    }
+    let mut reasons: std::collections::BTreeMap<&str, (usize, &str)> = std::collections::BTreeMap::new();
+    for object in &report.endangered {
+        reasons.entry(&object.reason).or_insert((0, &object.name)).0 += 1;
+    }
+    for (reason, (count, first)) in reasons {
+        say(&format!("  {count:>5} because {reason} (first: `{first}`)"));
+    }
+    if let Some(path) = &report.list {
+        say(&format!("see them:   {}", path.display()));
+        say(&format!("go on:      syncline run --allow-deletes {}", path.display()));
+    }
+}

@@ -1,0 +1,347 @@
+//! `syncline.toml`: read whole, every mistake reported at once, each with its place.
+//!
+//! Relative paths are relative to the folder of the file.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use crate::connector::{graph, ldap, ldif};
+use crate::diagnostic::{Diagnostic, SourceText};
+use crate::rules::did_you_mean;
+
+/// The whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file, for diagnostics.
+    pub source: Arc<SourceText>,
+    /// Connectors in the order of the file, which breaks ties of precedence.
+    pub connectors: Vec<(String, ConnectorSettings)>,
+    /// Where the rules are.
+    pub rules_folder: PathBuf,
+    /// `[rules.settings]`.
+    pub settings: BTreeMap<String, String>,
+    /// Where the state is.
+    pub store_folder: PathBuf,
+    /// How much may be deleted or disabled.
+    pub limits: Limits,
+}
+
+/// One connector.
+#[derive(Clone, Debug)]
+pub enum ConnectorSettings {
+    /// Active Directory or another LDAP server.
+    Ldap(ldap::Flavour, ldap::Settings),
+    /// An LDIF file.
+    Ldif(ldif::Settings),
+    /// Microsoft Entra ID.
+    Entra(graph::Settings),
+    /// An Entra stand-in that is started with the run.
+    EmulatedEntra {
+        /// The name of the tenant.
+        tenant: String,
+    },
+}
+
+/// How much may be deleted, disabled or re-anchored in 24 hours, by connector and object type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Deletions.
+    pub deletes: Limit,
+    /// Accounts that are disabled.
+    pub disables: Limit,
+}
+
+/// The lower of a number and a share of the population.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// At most so many.
+    pub count: usize,
+    /// At most so many per cent.
+    pub percent: usize,
+}
+
+impl Limit {
+    /// How many objects of a population this is. One is always allowed, or small directories could delete nobody.
+    pub fn of(self, population: usize) -> usize {
+        self.count.min((population * self.percent / 100).max(1))
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let limit = Limit { count: 500, percent: 5 };
+        Limits { deletes: limit, disables: limit }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RulesSection {
+    folder: Option<PathBuf>,
+    #[serde(default)]
+    settings: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct StoreSection {
+    folder: Option<PathBuf>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct LimitsSection {
+    deletes: Option<LimitValue>,
+    disables: Option<LimitValue>,
+}
+
+/// `500` or `"5%"`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum LimitValue {
+    Count(usize),
+    Percent(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EmulatorSection {
+    #[serde(default = "default_tenant")]
+    tenant: String,
+}
+
+fn default_tenant() -> String {
+    "contoso.onmicrosoft.com".into()
+}
+
+const KINDS: [&str; 4] = ["active-directory", "openldap", "ldif", "entra"];
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let problem = Diagnostic::error("E003", format!("cannot read `{}`: {error}", path.display()));
+            vec![problem.hint("name another file with `--config`; `examples/contoso` has one to start from")]
+        })?;
+        Config::parse(SourceText { path: path.into(), text })
+    }
+
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(source: SourceText) -> Result<Config, Vec<Diagnostic>> {
+        let source = Arc::new(source);
+        let mut reader = Reader { source: Arc::clone(&source), problems: Vec::new() };
+        let (table, errors) = DeTable::parse_recoverable(&source.text);
+        for error in errors {
+            reader.problem(error.message(), error.span().unwrap_or(0..0));
+        }
+        let config = reader.config(table.into_inner());
+        if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
+    }
+
+    fn resolve(folder: &Path, path: &mut PathBuf) {
+        if path.is_relative() {
+            *path = folder.join(&*path);
+        }
+    }
+}
+
+struct Reader {
+    source: Arc<SourceText>,
+    problems: Vec<Diagnostic>,
+}
+
+impl Reader {
+    fn problem(&mut self, message: impl Into<String>, range: Range<usize>) {
+        let message = message.into();
+        let plain_secret = message.contains("secret in plain text");
+        // A caret under a plain secret would print the secret: the diagnostic points at the key before it.
+        let range = if plain_secret { self.key_before(range.start) } else { range };
+        let problem = Diagnostic::error("E010", message).at(&self.source, range);
+        self.problems.push(if plain_secret {
+            Diagnostic { source: self.masked(), ..problem }.hint("for example `password = \"env:SYNCLINE_AD_PASSWORD\"`")
+        } else {
+            problem
+        });
+    }
+
+    fn key_before(&self, at: usize) -> Range<usize> {
+        let line = self.source.text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |line| line + 1);
+        let key = self.source.text.get(line..at).unwrap_or_default();
+        line..line + key.trim_end().trim_end_matches('=').trim_end().len()
+    }
+
+    /// The text with every quoted value after a secret's key masked.
+    fn masked(&self) -> Option<Arc<SourceText>> {
+        let mask = |line: &str| match line.split_once('=') {
+            Some((key, value)) if ["password", "client_secret", "certificate"].contains(&key.trim()) => {
+                format!("{key}= {}", "*".repeat(value.trim().len().min(8)))
+            }
+            _ => line.to_owned(),
+        };
+        let text = self.source.text.lines().map(mask).collect::<Vec<_>>().join("\n");
+        Some(Arc::new(SourceText { path: self.source.path.clone(), text }))
+    }
+
+    fn section<T: DeserializeOwned>(&mut self, name: &str, value: Spanned<DeValue<'_>>) -> Option<T> {
+        let whole = value.span();
+        match T::deserialize(ValueDeserializer::from(value)) {
+            Ok(section) => Some(section),
+            Err(error) => {
+                let range = error.span().unwrap_or(whole);
+                self.problem(format!("`{name}`: {}", error.message()), range);
+                None
+            }
+        }
+    }
+
+    fn config(&mut self, table: DeTable<'_>) -> Config {
+        let folder = self.source.path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let mut config = Config {
+            source: Arc::clone(&self.source),
+            connectors: Vec::new(),
+            rules_folder: folder.join("rules"),
+            settings: BTreeMap::new(),
+            store_folder: folder.join("state"),
+            limits: Limits::default(),
+        };
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "connector" => config.connectors = self.connectors(value, &folder),
+                "rules" => {
+                    let section: RulesSection = self.section("rules", value).unwrap_or_default();
+                    config.rules_folder = folder.join(section.folder.unwrap_or_else(|| "rules".into()));
+                    config.settings = section.settings;
+                }
+                "store" => {
+                    let section: StoreSection = self.section("store", value).unwrap_or_default();
+                    config.store_folder = folder.join(section.folder.unwrap_or_else(|| "state".into()));
+                }
+                "limits" => {
+                    let range = value.span();
+                    let section: LimitsSection = self.section("limits", value).unwrap_or_default();
+                    self.limit("deletes", section.deletes, &mut config.limits.deletes, &range);
+                    self.limit("disables", section.disables, &mut config.limits.disables, &range);
+                }
+                other => {
+                    let hint = did_you_mean(other, ["connector", "rules", "store", "limits"]);
+                    self.problem(format!("there is no section `{other}`"), key.span());
+                    if let (Some(problem), Some(hint)) = (self.problems.last_mut(), hint) {
+                        problem.hint = Some(hint);
+                    }
+                }
+            }
+        }
+        if config.connectors.is_empty() && self.problems.is_empty() {
+            self.problem("there is no connector", 0..0);
+        }
+        config
+    }
+
+    fn limit(&mut self, name: &str, value: Option<LimitValue>, limit: &mut Limit, range: &Range<usize>) {
+        match value {
+            None => {}
+            Some(LimitValue::Count(count)) => limit.count = count,
+            Some(LimitValue::Percent(text)) => match text.trim().strip_suffix('%').map(|number| number.trim().parse()) {
+                Some(Ok(percent)) if percent <= 100 => limit.percent = percent,
+                _ => self.problem(format!("`limits.{name}` is a number or a percentage such as \"5%\""), range.clone()),
+            },
+        }
+    }
+
+    fn connectors(&mut self, value: Spanned<DeValue<'_>>, folder: &Path) -> Vec<(String, ConnectorSettings)> {
+        let range = value.span();
+        let DeValue::Table(table) = value.into_inner() else {
+            self.problem("`connector` must be a table: `[connector.ad]`", range);
+            return Vec::new();
+        };
+        let mut entries: Vec<_> = table.into_iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        let mut connectors = Vec::new();
+        for (key, value) in entries {
+            let name = key.get_ref().to_string();
+            if name == "metaverse" {
+                self.problem("`metaverse` cannot be the name of a connector", key.span());
+                continue;
+            }
+            if let Some(settings) = self.connector(&name, value, folder, key.span()) {
+                connectors.push((name, settings));
+            }
+        }
+        connectors
+    }
+
+    fn connector(
+        &mut self,
+        name: &str,
+        value: Spanned<DeValue<'_>>,
+        folder: &Path,
+        key: Range<usize>,
+    ) -> Option<ConnectorSettings> {
+        let range = value.span();
+        let DeValue::Table(mut table) = value.into_inner() else {
+            self.problem(format!("`connector.{name}` must be a table"), key);
+            return None;
+        };
+        let kind = table.remove("kind");
+        let emulator = table.remove("emulator");
+        let emulated = emulator.is_some_and(|value| matches!(value.get_ref(), DeValue::Boolean(true)));
+        let path = format!("connector.{name}");
+        let (kind, kind_range) = match kind.as_ref().map(|kind| (kind.get_ref(), kind.span())) {
+            Some((DeValue::String(kind), range)) => (kind.to_string(), range),
+            _ => {
+                self.problem(format!("`{path}` needs a `kind`: {}", KINDS.join(", ")), key);
+                return None;
+            }
+        };
+        let rest = Spanned::new(range, DeValue::Table(table));
+        let ldap = |mut settings: ldap::Settings| {
+            if let Some(file) = &mut settings.ca_file {
+                Config::resolve(folder, file);
+            }
+            settings
+        };
+        match kind.as_str() {
+            "active-directory" => {
+                Some(ConnectorSettings::Ldap(ldap::Flavour::ActiveDirectory, ldap(self.section(&path, rest)?)))
+            }
+            "openldap" => Some(ConnectorSettings::Ldap(ldap::Flavour::OpenLdap, ldap(self.section(&path, rest)?))),
+            "ldif" => {
+                let mut settings: ldif::Settings = self.section(&path, rest)?;
+                settings.resolve(folder);
+                Some(ConnectorSettings::Ldif(settings))
+            }
+            "entra" if emulated => {
+                let section: EmulatorSection = self.section(&path, rest)?;
+                Some(ConnectorSettings::EmulatedEntra { tenant: section.tenant })
+            }
+            "entra" => {
+                let mut settings: graph::Settings = self.section(&path, rest)?;
+                if let Some(file) = &mut settings.ca_file {
+                    Config::resolve(folder, file);
+                }
+                Some(ConnectorSettings::Entra(settings))
+            }
+            other => {
+                self.problem(format!("`{path}`: there is no kind `{other}`"), kind_range);
+                if let Some(problem) = self.problems.last_mut() {
+                    let known = format!("kinds: {}", KINDS.join(", "));
+                    problem.hint = Some(did_you_mean(other, KINDS).unwrap_or(known));
+                }
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The kinds of directories behind one name each: an enum, because the configuration names them all.
+
+use std::collections::BTreeMap;
+
+use super::graph::Graph;
+use super::ldap::Ldap;
+use super::ldif::Ldif;
+use super::schema::Schema;
+use super::{
+    Anchor, ConnectorError, ConnectorErrorKind, ExportItem, ExportOutcome, Finding, ImportEnd, ImportRequest, ImportSink,
+    Presence, TenantFacts,
+};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// A directory of some kind.
+pub enum Directory {
+    /// Active Directory or another LDAP server.
+    Ldap(Ldap),
+    /// LDIF files.
+    Ldif(Ldif),
+    /// Microsoft Entra ID.
+    Entra(Graph),
+}
+
+impl Directory {
+    /// Whether things can be written to it.
+    pub fn is_target(&self) -> bool {
+        match self {
+            Directory::Entra(_) => true,
+            Directory::Ldap(_) | Directory::Ldif(_) => false,
+        }
+    }
+
+    /// The object types that it offers.
+    pub fn object_types(&self) -> Vec<String> {
+        match self {
+            Directory::Ldap(ldap) => ldap.object_types(),
+            Directory::Ldif(ldif) => ldif.object_types(),
+            Directory::Entra(_) => vec!["user".into(), "group".into()],
+        }
+    }
+
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// When the directory could not be used at all.
+    pub async fn import(&self, request: &ImportRequest, sink: ImportSink) -> Result<ImportEnd, ConnectorError> {
+        match self {
+            Directory::Ldap(ldap) => ldap.import(request, sink).await,
+            Directory::Ldif(ldif) => ldif.import(request, sink).await,
+            Directory::Entra(graph) => graph.import(request, sink).await,
+        }
+    }
+
+    /// Looks objects up by anchor; with each goes the name it was last seen under.
+    ///
+    /// # Errors
+    /// When the directory could not be asked.
+    pub async fn look_up(
+        &self,
+        request: &ImportRequest,
+        anchors: &[(Anchor, Option<String>)],
+    ) -> Result<Vec<(Anchor, Presence)>, ConnectorError> {
+        match self {
+            Directory::Ldap(ldap) => ldap.look_up(request, anchors).await,
+            Directory::Ldif(ldif) => ldif.look_up(request, anchors).await,
+            Directory::Entra(graph) => {
+                let anchors: Vec<Anchor> = anchors.iter().map(|(anchor, _)| anchor.clone()).collect();
+                graph.look_up(request, &anchors).await
+            }
+        }
+    }
+
+    /// What it says about its attributes, by object type.
+    ///
+    /// # Errors
+    /// When the directory could not be asked.
+    pub async fn schema(&self) -> Result<BTreeMap<String, Schema>, ConnectorError> {
+        match self {
+            Directory::Ldap(ldap) => ldap.schema().await,
+            Directory::Ldif(_) | Directory::Entra(_) => Ok(self.shipped_schema()),
+        }
+    }
+
+    /// What is known without asking it.
+    pub fn shipped_schema(&self) -> BTreeMap<String, Schema> {
+        match self {
+            Directory::Ldap(ldap) => ldap.shipped_schema(),
+            Directory::Ldif(ldif) => ldif.schema(),
+            Directory::Entra(_) => {
+                let known = |name: String| Some((name.clone(), super::graph::schema(&name)?));
+                self.object_types().into_iter().filter_map(known).collect()
+            }
+        }
+    }
+
+    /// NetBIOS names by DNS name, where there are any.
+    ///
+    /// # Errors
+    /// When the directory could not be asked.
+    pub async fn netbios_names(&self) -> Result<BTreeMap<String, String>, ConnectorError> {
+        match self {
+            Directory::Ldap(ldap) => {
+                let domains = ldap.domains().await?;
+                Ok(domains.into_iter().filter_map(|domain| Some((domain.fqdn, domain.netbios?))).collect())
+            }
+            Directory::Ldif(_) | Directory::Entra(_) => Ok(BTreeMap::new()),
+        }
+    }
+
+    /// What a target knows about itself.
+    ///
+    /// # Errors
+    /// When the directory could not be asked.
+    pub async fn facts(&self) -> Result<TenantFacts, ConnectorError> {
+        match self {
+            Directory::Entra(graph) => graph.facts().await,
+            Directory::Ldap(_) | Directory::Ldif(_) => Ok(TenantFacts::default()),
+        }
+    }
+
+    /// Writes. Outcomes carry the place of their item.
+    ///
+    /// # Errors
+    /// When nothing (more) can be written.
+    pub async fn export(
+        &self,
+        items: Vec<ExportItem>,
+        outcomes: mpsc::Sender<(Uuid, usize, ExportOutcome)>,
+    ) -> Result<(), ConnectorError> {
+        match self {
+            Directory::Entra(graph) => graph.export(items, outcomes).await,
+            Directory::Ldap(_) | Directory::Ldif(_) => {
+                Err(ConnectorError::new(ConnectorErrorKind::Settings, "this kind of connector is not written to"))
+            }
+        }
+    }
+
+    /// Looks at everything a run needs.
+    pub async fn doctor(&self) -> Vec<Finding> {
+        match self {
+            Directory::Ldap(ldap) => ldap.doctor().await,
+            Directory::Ldif(ldif) => ldif.doctor().await,
+            Directory::Entra(graph) => graph.doctor().await,
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! One whole cycle: import everything, synchronise, guard, export, confirm.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::export::{self, ExportReport};
+use super::guard::{self, Endangered, Exceeded};
+use super::import::{self, ImportReport};
+use super::session::Session;
+use super::synchronise::{self, SyncReport};
+use super::{Progress, RunError};
+use crate::connector_space::{ConnectorObject, ObjectId};
+use crate::store::Draft;
+use crate::sync::ledger::View;
+use crate::sync::stage;
+
+/// Up to so many exported objects are confirmed by looking each up; more by an import.
+const FEW: usize = 400;
+
+/// What a cycle did.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CycleReport {
+    /// The number of the run.
+    pub run: u64,
+    /// The rules that were used.
+    pub rules: String,
+    /// How many rules.
+    pub rule_count: usize,
+    /// One a connector.
+    pub imports: Vec<ImportReport>,
+    /// The synchronisation.
+    pub sync: SyncReport,
+    /// One a target.
+    pub exports: Vec<ExportReport>,
+    /// Exported objects that an import showed, of how many.
+    pub confirmed: (u64, u64),
+    /// Targets that were not written because nobody said `go-live` yet, and what waits for them.
+    pub staging: Vec<(String, usize)>,
+    /// Limits that stopped the run.
+    pub exceeded: Vec<Exceeded>,
+    /// The first of what the guard stopped.
+    pub endangered: Vec<Endangered>,
+    /// Where the whole list is.
+    pub list: Option<PathBuf>,
+    /// Objects that wait in an error, import and synchronisation together.
+    pub errors: usize,
+    /// How long it took, in milliseconds.
+    pub milliseconds: u64,
+}
+
+/// Runs a cycle. `allowed` are deletions and disablements that a person has looked at.
+///
+/// # Errors
+/// See [`RunError`]; what concerns single objects is in the report.
+pub fn run(session: &mut Session, allowed: &BTreeSet<ObjectId>, progress: &dyn Progress) -> Result<CycleReport, RunError> {
+    let started = std::time::Instant::now();
+    synchronise::refuse_vanished(session)?;
+    let mut report = CycleReport {
+        run: next_run(session)?,
+        rules: session.rules.fingerprint().to_owned(),
+        rule_count: session.rules.rules().len(),
+        ..CycleReport::default()
+    };
+    let names: Vec<String> = session.config.connectors.iter().map(|(name, _)| name.clone()).collect();
+    let targets: Vec<String> =
+        names.iter().filter(|name| session.directories.get(*name).is_some_and(|it| it.is_target())).cloned().collect();
+    for name in &targets {
+        export::settle_in_flight(session, name)?;
+    }
+    for name in &names {
+        let imported = import::run(session, name, progress)?;
+        progress.end(&import_line(&imported));
+        report.errors += usize::try_from(imported.unreadable + imported.held).unwrap_or(usize::MAX);
+        report.imports.push(imported);
+    }
+    for name in &targets {
+        decide_staging(session, name)?;
+    }
+    report.sync = synchronise::run(session, progress)?;
+    progress.end(&sync_line(&report.sync));
+    report.errors += report.sync.errors.len();
+    if incomplete_target(&report, &targets) {
+        report.milliseconds = milliseconds(started);
+        return Ok(report);
+    }
+    for name in &targets {
+        export_to(session, name, allowed, progress, &mut report)?;
+        if !report.exceeded.is_empty() {
+            break;
+        }
+    }
+    report.milliseconds = milliseconds(started);
+    Ok(report)
+}
+
+fn milliseconds(since: std::time::Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Nothing is written to a target that could not be read whole: what exists there would be made again.
+fn incomplete_target(report: &CycleReport, targets: &[String]) -> bool {
+    report.imports.iter().any(|import| targets.contains(&import.connector) && !import.incomplete.is_empty())
+}
+
+fn next_run(session: &mut Session) -> Result<u64, RunError> {
+    let mut draft = session.store.draft();
+    let run = draft.fact::<u64>("run")?.unwrap_or(0) + 1;
+    draft.put_fact("run", &run)?;
+    let writes = draft.finish();
+    session.store.commit(writes)?;
+    Ok(run)
+}
+
+/// A target that has objects when it is first seen is staging until somebody says `go-live`.
+fn decide_staging(session: &mut Session, connector: &str) -> Result<(), RunError> {
+    let key = format!("live/{connector}");
+    let mut draft = session.store.draft();
+    if draft.fact::<bool>(&key)?.is_some() {
+        return Ok(());
+    }
+    let mut empty = true;
+    for object_type in ["user", "group"] {
+        empty &= draft.population(connector, object_type, None, 1)?.is_empty();
+    }
+    draft.put_fact(&key, &empty)?;
+    let writes = draft.finish();
+    session.store.commit(writes)?;
+    Ok(())
+}
+
+/// Whether a target is written to.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn is_live(draft: &Draft<'_>, connector: &str) -> Result<bool, RunError> {
+    Ok(draft.fact::<bool>(&format!("live/{connector}"))?.unwrap_or(false))
+}
+
+fn export_to(
+    session: &mut Session,
+    connector: &str,
+    allowed: &BTreeSet<ObjectId>,
+    progress: &dyn Progress,
+    report: &mut CycleReport,
+) -> Result<(), RunError> {
+    let draft = session.store.draft();
+    if !is_live(&draft, connector)? {
+        let waiting = waiting(&draft, connector)?;
+        drop(draft);
+        report.staging.push((connector.to_owned(), waiting));
+        return Ok(());
+    }
+    let endangered = guard::endangered(&draft, connector)?;
+    let exceeded = guard::check(session, &draft, connector, &endangered, allowed)?;
+    drop(draft);
+    if !exceeded.is_empty() {
+        let path = session.config.store_folder.join(format!("deletes-{}.jsonl", report.run));
+        guard::write_list(&path, &endangered)?;
+        report.exceeded = exceeded;
+        report.endangered = endangered.into_iter().take(50).collect();
+        report.list = Some(path);
+        return Ok(());
+    }
+    guard::remember(session, connector, &endangered)?;
+    let exported = export::run(session, connector, progress)?;
+    progress.end(&export_line(&exported));
+    let touched: Vec<ObjectId> = exported.touched.iter().copied().collect();
+    report.exports.push(exported);
+    if touched.is_empty() {
+        return Ok(());
+    }
+    progress.begin("confirm", connector, None);
+    if touched.len() <= FEW {
+        import::refresh(session, connector, &touched)?;
+    } else {
+        import::run(session, connector, progress)?;
+    }
+    synchronise::run(session, progress)?;
+    let seen = count_confirmed(session, &touched)?;
+    report.confirmed.0 += seen;
+    report.confirmed.1 += u64::try_from(touched.len()).unwrap_or(0);
+    progress.end(&format!("confirm   {} of {} seen", report.confirmed.0, report.confirmed.1));
+    Ok(())
+}
+
+/// Objects of a target that wait to be written.
+fn waiting(draft: &Draft<'_>, connector: &str) -> Result<usize, RunError> {
+    let mut count = 0;
+    let mut after = None;
+    loop {
+        let ids = draft.exports(connector, after, 2_000)?;
+        for id in &ids {
+            count += usize::from(draft.object(*id)?.is_some_and(|object| export::item_of(&object).is_some()));
+        }
+        match ids.last() {
+            Some(last) => after = Some(*last),
+            None => return Ok(count),
+        }
+    }
+}
+
+fn count_confirmed(session: &Session, touched: &[ObjectId]) -> Result<u64, RunError> {
+    let draft = session.store.draft();
+    let mut seen = 0;
+    let waits = |object: ConnectorObject| object.export.is_some_and(|export| stage::awaits_confirmation(&export));
+    for id in touched {
+        seen += u64::from(!draft.object(*id)?.is_some_and(waits));
+    }
+    Ok(seen)
+}
+
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
+fn import_line(report: &ImportReport) -> String {
+    let mut line = format!("{:<8}  {:>9} objects   ", report.connector, thousands(report.objects));
+    line.push_str(&format!("{:>9} changed", thousands(report.new + report.changed)));
+    for (count, what) in [(report.gone, "gone"), (report.held, "held"), (report.unreadable, "unreadable")] {
+        if count > 0 {
+            line.push_str(&format!(", {} {what}", thousands(count)));
+        }
+    }
+    if !report.incomplete.is_empty() {
+        line.push_str("   INCOMPLETE");
+    }
+    format!("import    {line}")
+}
+
+fn sync_line(report: &SyncReport) -> String {
+    let mut parts = Vec::new();
+    for (count, what) in [
+        (report.flowed, "flow"),
+        (report.joined, "join"),
+        (report.projected, "project"),
+        (report.provisioned, "provision"),
+        (report.disconnected, "disconnect"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{} {what}", thousands(count)));
+        }
+    }
+    let what = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
+    format!("sync      {:>9} objects   {what}", thousands(report.objects))
+}
+
+fn export_line(report: &ExportReport) -> String {
+    let mut parts = Vec::new();
+    for (count, what) in [
+        (report.created, "create"),
+        (report.restored, "restore"),
+        (report.updated, "update"),
+        (report.deleted, "delete"),
+        (report.added, "members added"),
+        (report.removed, "members removed"),
+        (report.refused, "refused"),
+        (report.postponed, "postponed"),
+        (report.unknown, "unknown"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{} {what}", thousands(count)));
+        }
+    }
+    let what = if parts.is_empty() { "nothing to write".to_owned() } else { parts.join(", ") };
+    format!("export    {:<8}  {what}", report.connector)
+}

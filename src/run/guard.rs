@@ -1,0 +1,211 @@
+//! The guard: how much may be deleted or disabled in 24 hours. Above that the run stops before any of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::RunError;
+use super::session::Session;
+use crate::connector_space::{ConnectorObject, ObjectId, Operation};
+use crate::sync::ledger::View;
+use crate::store::Draft;
+use crate::value::{AttributeName, Value};
+
+/// How long the guard remembers, in seconds.
+const WINDOW: i64 = 24 * 60 * 60;
+
+/// What the guard counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Danger {
+    /// A deletion.
+    Delete,
+    /// An account that is switched off.
+    Disable,
+}
+
+/// One object that is in danger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endangered {
+    /// The object.
+    pub id: ObjectId,
+    /// What would happen.
+    pub danger: Danger,
+    /// Its type.
+    pub object_type: String,
+    /// What a person calls it.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A limit that a run would exceed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Exceeded {
+    /// The connector.
+    pub connector: String,
+    /// The object type.
+    pub object_type: String,
+    /// What.
+    pub danger: Danger,
+    /// How many now.
+    pub now: usize,
+    /// How many were done in the last 24 hours.
+    pub before: usize,
+    /// How many objects there are.
+    pub population: usize,
+    /// How many are allowed.
+    pub limit: usize,
+}
+
+/// What was done when: (seconds since 1970, type, danger, how many).
+type History = Vec<(i64, String, Danger, usize)>;
+
+/// The danger that an object's pending export means.
+pub fn danger(object: &ConnectorObject) -> Option<(Danger, String)> {
+    let export = object.export.as_ref().filter(|export| export.is_due())?;
+    if export.operation == Operation::Delete {
+        return Some((Danger::Delete, export.reason.clone()));
+    }
+    let change = export.changes.get(&AttributeName::from("accountEnabled")).filter(|change| !change.sent)?;
+    let off = change.values.first() == Some(&Value::Boolean(false));
+    let on_now = object.image.get(&AttributeName::from("accountEnabled"))?.first() == Some(&Value::Boolean(true));
+    (off && on_now).then(|| {
+        let reason = if change.line == 0 { export.reason.clone() } else { format!("{}.rhai:{}", change.rule, change.line) };
+        (Danger::Disable, reason)
+    })
+}
+
+/// Everything in danger in a connector.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn endangered(draft: &Draft<'_>, connector: &str) -> Result<Vec<Endangered>, RunError> {
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let ids = draft.exports(connector, after, 2_000)?;
+        for id in &ids {
+            let Some(object) = draft.object(*id)? else { continue };
+            if let Some((danger, reason)) = danger(&object) {
+                let name = object.title();
+                found.push(Endangered { id: *id, danger, object_type: object.object_type, name, reason });
+            }
+        }
+        match ids.last() {
+            Some(last) => after = Some(*last),
+            None => return Ok(found),
+        }
+    }
+}
+
+/// The limits that would be exceeded. `allowed` are objects that a person has looked at.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn check(
+    session: &Session,
+    draft: &Draft<'_>,
+    connector: &str,
+    endangered: &[Endangered],
+    allowed: &BTreeSet<ObjectId>,
+) -> Result<Vec<Exceeded>, RunError> {
+    let history: History = draft.fact(&format!("guard/{connector}"))?.unwrap_or_default();
+    let since = now() - WINDOW;
+    let mut counts: BTreeMap<(String, Danger), usize> = BTreeMap::new();
+    for object in endangered.iter().filter(|object| !allowed.contains(&object.id)) {
+        *counts.entry((object.object_type.clone(), object.danger)).or_insert(0) += 1;
+    }
+    let mut exceeded = Vec::new();
+    for ((object_type, danger), count) in counts {
+        let same = |(when, of, what, _): &&(i64, String, Danger, usize)| *when >= since && *of == object_type && *what == danger;
+        let before: usize = history.iter().filter(same).map(|(.., count)| count).sum();
+        let population = population(draft, connector, &object_type)?;
+        let limit = match danger {
+            Danger::Delete => session.config.limits.deletes,
+            Danger::Disable => session.config.limits.disables,
+        };
+        let limit = limit.of(population + before);
+        if count + before > limit {
+            exceeded.push(Exceeded {
+                connector: connector.to_owned(),
+                object_type,
+                danger,
+                now: count,
+                before,
+                population,
+                limit,
+            });
+        }
+    }
+    Ok(exceeded)
+}
+
+fn population(draft: &Draft<'_>, connector: &str, object_type: &str) -> Result<usize, RunError> {
+    let mut count = 0;
+    let mut after = None;
+    loop {
+        let ids = draft.population(connector, object_type, after, 10_000)?;
+        count += ids.len();
+        match ids.last() {
+            Some(last) => after = Some(*last),
+            None => return Ok(count),
+        }
+    }
+}
+
+/// Remembers what a run deletes and disables, before it does.
+///
+/// # Errors
+/// When the store cannot be written.
+pub fn remember(session: &mut Session, connector: &str, done: &[Endangered]) -> Result<(), RunError> {
+    let mut draft = session.store.draft();
+    let key = format!("guard/{connector}");
+    let mut history: History = draft.fact(&key)?.unwrap_or_default();
+    let time = now();
+    history.retain(|(when, ..)| *when >= time - WINDOW);
+    let mut counts: BTreeMap<(String, Danger), usize> = BTreeMap::new();
+    for object in done {
+        *counts.entry((object.object_type.clone(), object.danger)).or_insert(0) += 1;
+    }
+    history.extend(counts.into_iter().map(|((object_type, danger), count)| (time, object_type, danger, count)));
+    draft.put_fact(&key, &history)?;
+    let writes = draft.finish();
+    session.store.commit(writes)?;
+    Ok(())
+}
+
+fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+/// Writes the list that `--allow-deletes` takes, one JSON object a line.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_list(path: &Path, endangered: &[Endangered]) -> Result<(), RunError> {
+    let mut text = String::new();
+    for object in endangered {
+        text.push_str(&serde_json::to_string(object).unwrap_or_default());
+        text.push('\n');
+    }
+    std::fs::write(path, text).map_err(|error| RunError::Unknown(format!("cannot write `{}`: {error}", path.display())))
+}
+
+/// Reads such a list.
+///
+/// # Errors
+/// When it cannot be read, or a line is not from such a list.
+pub fn read_list(path: &Path) -> Result<BTreeSet<ObjectId>, RunError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| RunError::Unknown(format!("cannot read `{}`: {error}", path.display())))?;
+    let mut ids = BTreeSet::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let object: Endangered = serde_json::from_str(line).map_err(|error| {
+            RunError::Unknown(format!("`{}` line {}: {error}", path.display(), number + 1))
+        })?;
+        ids.insert(object.id);
+    }
+    Ok(ids)
+}

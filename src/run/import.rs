@@ -1,0 +1,353 @@
+//! One import: from a directory into the connector space. What is not shown is looked up before anything is inferred.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::session::Session;
+use super::{Progress, RunError};
+use crate::connector::directory::Directory;
+use crate::connector::{
+    Anchor, ConnectorError, ImportEnd, ImportEvent, ImportRequest, ImportedObject, Presence,
+};
+use crate::connector_space::ObjectId;
+use crate::sync::ledger::View;
+use crate::sync::{deprovision, stage};
+use crate::value::{AttributeName, Kind};
+
+/// How many objects are committed at a time.
+const BATCH: usize = 200;
+/// How many objects are looked up at a time.
+const LOOK_UP_BATCH: usize = 200;
+/// More findings than this are counted, not listed.
+const LISTED: usize = 20;
+
+/// What an import did.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ImportReport {
+    /// The connector.
+    pub connector: String,
+    /// Objects that the directory showed.
+    pub objects: u64,
+    /// New ones.
+    pub new: u64,
+    /// Ones with other values.
+    pub changed: u64,
+    /// Ones that are gone, with proof.
+    pub gone: u64,
+    /// Ones that were not shown, and nothing proves that they are gone: left as they are.
+    pub held: u64,
+    /// Ones that were there but could not be read: left as they are.
+    pub unreadable: u64,
+    /// Why the import is not complete; nothing was inferred from absence.
+    pub incomplete: Vec<String>,
+    /// The first of what was held or unreadable.
+    pub notes: Vec<String>,
+}
+
+impl ImportReport {
+    fn note(&mut self, note: String) {
+        if self.notes.len() < LISTED {
+            self.notes.push(note);
+        }
+    }
+}
+
+/// What to read from a connector, and which of it are references.
+pub struct Wanted {
+    /// For the directory.
+    pub request: ImportRequest,
+    /// Reference attributes by object type.
+    pub references: BTreeMap<String, BTreeSet<AttributeName>>,
+}
+
+/// What rules need from a connector.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn wanted(session: &Session, connector: &str) -> Result<Wanted, RunError> {
+    let schemas = session.schemas()?;
+    let mut wanted = Wanted { request: ImportRequest::default(), references: BTreeMap::new() };
+    let types = session.rules.connector_types();
+    for side in types.iter().filter(|side| side.connector == connector) {
+        let mut names = session.rules.reads(connector, &side.object_type);
+        let schema = schemas.get(connector).and_then(|types| types.get(&side.object_type));
+        let is_reference = |name: &&AttributeName| {
+            schema.and_then(|schema| schema.get(name)).is_some_and(|known| known.kind == Kind::Reference)
+        };
+        let references = names.iter().filter(is_reference).cloned().collect();
+        wanted.references.insert(side.object_type.clone(), references);
+        names.extend(always_read(schema.is_some_and(|schema| schema.closed)));
+        names.retain(|name| schema.is_none_or(|schema| !schema.closed || schema.get(name).is_some()));
+        wanted.request.types.insert(side.object_type.clone(), names);
+    }
+    Ok(wanted)
+}
+
+/// What people want to see of an object even if no rule reads it.
+fn always_read(_closed: bool) -> Vec<AttributeName> {
+    ["displayName", "userPrincipalName", "onPremisesSyncEnabled", "userType", "mail"].map(AttributeName::from).into()
+}
+
+/// Imports everything that rules need from a connector.
+///
+/// # Errors
+/// When the directory could not be used at all, the store fails, or somebody pressed Ctrl-C.
+pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> Result<ImportReport, RunError> {
+    let directory = session.directory(connector)?;
+    let failed = |error: ConnectorError| RunError::Connector { connector: connector.to_owned(), error };
+    learn(session, connector, &directory).map_err(|error| match error {
+        Learned::Connector(error) => failed(error),
+        Learned::Run(error) => error,
+    })?;
+    let wanted = wanted(session, connector)?;
+    let mut report = ImportReport { connector: connector.to_owned(), ..ImportReport::default() };
+    if wanted.request.types.is_empty() {
+        return Ok(report);
+    }
+    progress.begin("import", connector, None);
+    let (sender, receiver) = mpsc::channel(BATCH * 2);
+    let request = wanted.request.clone();
+    let task = {
+        let directory = Arc::clone(&directory);
+        session.runtime.spawn(async move { directory.import(&request, sender).await })
+    };
+    let mut seen = HashSet::new();
+    let staged = receive(session, connector, &wanted, receiver, &mut seen, &mut report, progress);
+    if staged.is_err() {
+        task.abort();
+    }
+    staged?;
+    let end = session
+        .runtime
+        .block_on(task)
+        .map_err(|error| RunError::Runtime(format!("the import of `{connector}` broke off: {error}")))?
+        .map_err(failed)?;
+    session.store.checkpoint()?;
+    match end {
+        ImportEnd::Complete => {
+            settle_absent(session, connector, &directory, &wanted, &seen, &mut report)?;
+            let mut draft = session.store.draft();
+            draft.put_fact(&format!("imported/{connector}"), &wanted.request.types)?;
+            let writes = draft.finish();
+            session.store.commit(writes)?;
+        }
+        ImportEnd::Incomplete(reasons) => report.incomplete = reasons,
+    }
+    session.store.checkpoint()?;
+    Ok(report)
+}
+
+enum Learned {
+    Connector(ConnectorError),
+    Run(RunError),
+}
+
+/// Asks the directory about itself, and remembers the answer.
+fn learn(session: &mut Session, connector: &str, directory: &Arc<Directory>) -> Result<(), Learned> {
+    let (schema, netbios, facts) = session
+        .runtime
+        .block_on(async { Ok((directory.schema().await?, directory.netbios_names().await?, directory.facts().await?)) })
+        .map_err(Learned::Connector)?;
+    let mut remember = || -> Result<(), RunError> {
+        let mut draft = session.store.draft();
+        draft.put_fact(&format!("schema/{connector}"), &schema)?;
+        draft.put_fact(&format!("netbios/{connector}"), &netbios)?;
+        if directory.is_target() {
+            draft.put_fact(&format!("tenant/{connector}"), &facts)?;
+        }
+        let writes = draft.finish();
+        session.store.commit(writes)?;
+        Ok(())
+    };
+    remember().map_err(Learned::Run)
+}
+
+/// Takes events until the directory has no more, and stages them in batches.
+fn receive(
+    session: &mut Session,
+    connector: &str,
+    wanted: &Wanted,
+    mut events: mpsc::Receiver<ImportEvent>,
+    seen: &mut HashSet<ObjectId>,
+    report: &mut ImportReport,
+    progress: &dyn Progress,
+) -> Result<(), RunError> {
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut expected = None;
+    loop {
+        let event = events.blocking_recv();
+        let ended = event.is_none();
+        match event {
+            Some(ImportEvent::Object(object)) => batch.push(*object),
+            Some(ImportEvent::Unreadable { who, reason }) => {
+                report.unreadable += 1;
+                report.note(format!("`{who}` could not be read: {reason}"));
+            }
+            Some(ImportEvent::Expected(total)) => expected = Some(total),
+            None => {}
+        }
+        if batch.len() >= BATCH || ended {
+            report.objects += u64::try_from(batch.len()).unwrap_or(0);
+            stage_batch(session, connector, wanted, &mut batch, seen, report)?;
+            progress.advance(report.objects, expected);
+            session.go_on()?;
+        }
+        if ended {
+            return Ok(());
+        }
+    }
+}
+
+fn stage_batch(
+    session: &mut Session,
+    connector: &str,
+    wanted: &Wanted,
+    batch: &mut Vec<ImportedObject>,
+    seen: &mut HashSet<ObjectId>,
+    report: &mut ImportReport,
+) -> Result<(), RunError> {
+    let nothing = BTreeSet::new();
+    let mut draft = session.store.draft();
+    for object in batch.drain(..) {
+        let references = wanted.references.get(&object.object_type).unwrap_or(&nothing);
+        let (id, staged) = stage::stage(&mut draft, connector, &object, references)?;
+        if !seen.insert(id) {
+            report.note(format!("`{}` was shown twice", object.dn.unwrap_or(object.anchor.0)));
+        }
+        match staged {
+            stage::Staged::New => report.new += 1,
+            stage::Staged::Changed => report.changed += 1,
+            stage::Staged::Unchanged => {}
+        }
+    }
+    let writes = draft.finish();
+    session.store.commit(writes)?;
+    Ok(())
+}
+
+/// Looks up every object that a complete import did not show.
+fn settle_absent(
+    session: &mut Session,
+    connector: &str,
+    directory: &Arc<Directory>,
+    wanted: &Wanted,
+    seen: &HashSet<ObjectId>,
+    report: &mut ImportReport,
+) -> Result<(), RunError> {
+    for object_type in wanted.request.types.keys() {
+        let mut after = None;
+        loop {
+            let draft = session.store.draft();
+            let ids = draft.population(connector, object_type, after, 5_000)?;
+            let mut absent = Vec::new();
+            for id in ids.iter().filter(|id| !seen.contains(id)) {
+                let object = draft.object(*id)?;
+                absent.extend(object.and_then(|object| Some((*id, object.anchor?, object.dn))));
+            }
+            drop(draft);
+            for chunk in absent.chunks(LOOK_UP_BATCH) {
+                session.go_on()?;
+                settle_chunk(session, connector, directory, wanted, chunk, report)?;
+            }
+            match ids.last() {
+                Some(last) => after = Some(*last),
+                None => break,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn settle_chunk(
+    session: &mut Session,
+    connector: &str,
+    directory: &Arc<Directory>,
+    wanted: &Wanted,
+    chunk: &[(ObjectId, Anchor, Option<String>)],
+    report: &mut ImportReport,
+) -> Result<(), RunError> {
+    let anchors: Vec<_> = chunk.iter().map(|(_, anchor, dn)| (anchor.clone(), dn.clone())).collect();
+    let found = session
+        .runtime
+        .block_on(directory.look_up(&wanted.request, &anchors))
+        .map_err(|error| RunError::Connector { connector: connector.to_owned(), error })?;
+    let found: BTreeMap<Anchor, Presence> = found.into_iter().collect();
+    let nothing = BTreeSet::new();
+    let mut draft = session.store.draft();
+    for (id, anchor, dn) in chunk {
+        let name = dn.clone().unwrap_or_else(|| anchor.to_string());
+        match found.get(anchor) {
+            Some(Presence::Present(object)) => {
+                let references = wanted.references.get(&object.object_type).unwrap_or(&nothing);
+                stage::stage(&mut draft, connector, object, references)?;
+                report.note(format!("`{name}` was not shown, yet it is there"));
+            }
+            Some(Presence::OutOfScope(place)) => {
+                deprovision::gone(&mut draft, *id, &format!("moved out of the scope of `{connector}`, to {place}"))?;
+                report.gone += 1;
+            }
+            Some(Presence::Deleted) => {
+                deprovision::gone(&mut draft, *id, &format!("deleted from `{connector}`"))?;
+                report.gone += 1;
+            }
+            Some(Presence::NotFound) | None => {
+                stage::hold_missing(&mut draft, *id)?;
+                report.held += 1;
+                report.note(format!("`{name}` was not shown and nothing proves that it was deleted: held"));
+            }
+        }
+    }
+    let writes = draft.finish();
+    session.store.commit(writes)?;
+    Ok(())
+}
+
+/// Looks up some objects by anchor and stages what is there: the confirming import of a small export.
+///
+/// # Errors
+/// As [`run`].
+pub fn refresh(session: &mut Session, connector: &str, ids: &[ObjectId]) -> Result<u64, RunError> {
+    let directory = session.directory(connector)?;
+    let wanted = wanted(session, connector)?;
+    let nothing = BTreeSet::new();
+    let mut seen = 0;
+    for chunk in ids.chunks(LOOK_UP_BATCH) {
+        let draft = session.store.draft();
+        let mut anchors = Vec::new();
+        for id in chunk {
+            let object = draft.object(*id)?;
+            anchors.extend(object.and_then(|object| Some((object.anchor?, *id))));
+        }
+        drop(draft);
+        let asked: Vec<_> = anchors.iter().map(|(anchor, _)| (anchor.clone(), None)).collect();
+        let found = session
+            .runtime
+            .block_on(directory.look_up(&wanted.request, &asked))
+            .map_err(|error| RunError::Connector { connector: connector.to_owned(), error })?;
+        let ids: BTreeMap<Anchor, ObjectId> = anchors.into_iter().collect();
+        let mut draft = session.store.draft();
+        for (anchor, presence) in found {
+            match presence {
+                Presence::Present(object) => {
+                    let references = wanted.references.get(&object.object_type).unwrap_or(&nothing);
+                    stage::stage(&mut draft, connector, &object, references)?;
+                    seen += 1;
+                }
+                Presence::Deleted => {
+                    if let Some(id) = ids.get(&anchor) {
+                        deprovision::gone(&mut draft, *id, &format!("deleted from `{connector}`"))?;
+                        seen += 1;
+                    }
+                }
+                Presence::OutOfScope(_) | Presence::NotFound => {}
+            }
+        }
+        let writes = draft.finish();
+        session.store.commit(writes)?;
+    }
+    session.store.checkpoint()?;
+    Ok(seen)
+}

@@ -1,0 +1,79 @@
+//! Runs: the only place where store, rules and connectors meet.
+//!
+//! Reading order: [`session`] (what a run needs), [`import`], [`synchronise`], [`guard`], [`export`], [`cycle`] (all of it
+//! in order), [`plan`] (all of it on a draft that nobody commits).
+
+pub mod cycle;
+pub mod export;
+pub mod guard;
+pub mod import;
+pub mod plan;
+pub mod session;
+pub mod synchronise;
+
+use crate::connector::ConnectorError;
+use crate::diagnostic::Diagnostic;
+use crate::store::StoreError;
+use crate::sync::ledger::LedgerError;
+
+/// Why a run could not start or go on. What concerns single objects is in reports instead.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The configuration.
+    #[error("the configuration has {} mistakes", .0.len())]
+    Config(Vec<Diagnostic>),
+    /// The rules do not compile or do not fit the schemas.
+    #[error("the rules have {} mistakes", .0.len())]
+    Rules(Vec<Diagnostic>),
+    /// Linking rules have vanished.
+    #[error("these rules joined, projected or provisioned in the last run and are gone: {}", .0.join(", "))]
+    VanishedRules(Vec<String>),
+    /// A connector.
+    #[error("{connector}: {error}")]
+    Connector {
+        /// Its name.
+        connector: String,
+        /// What is wrong.
+        error: ConnectorError,
+    },
+    /// There is no such connector or object.
+    #[error("{0}")]
+    Unknown(String),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Somebody pressed Ctrl-C.
+    #[error("interrupted; everything up to here is kept, and the next run goes on")]
+    Interrupted,
+    /// The asynchronous runtime could not be started.
+    #[error("cannot start: {0}")]
+    Runtime(String),
+}
+
+impl From<LedgerError> for RunError {
+    fn from(error: LedgerError) -> Self {
+        RunError::Store(error.into())
+    }
+}
+
+/// Shows a person how far a step is.
+pub trait Progress {
+    /// A step begins; `total` if it is known.
+    fn begin(&self, step: &str, what: &str, total: Option<u64>);
+    /// So many are done.
+    fn advance(&self, done: u64, total: Option<u64>);
+    /// The step ended; this is its line.
+    fn end(&self, line: &str);
+    /// Something to tell apart from the steps.
+    fn say(&self, line: &str);
+}
+
+/// Shows nothing.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self, _step: &str, _what: &str, _total: Option<u64>) {}
+    fn advance(&self, _done: u64, _total: Option<u64>) {}
+    fn end(&self, _line: &str) {}
+    fn say(&self, _line: &str) {}
+}

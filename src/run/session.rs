@@ -1,0 +1,239 @@
+//! What every command that touches the state needs: configuration, rules, store, connectors, and what the store
+//! remembers about them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::runtime::Runtime;
+
+use super::RunError;
+use crate::config::{Config, ConnectorSettings};
+use crate::connector::directory::Directory;
+use crate::connector::graph::{self, Graph};
+use crate::connector::ldap::Ldap;
+use crate::connector::ldif::Ldif;
+use crate::connector::{ConnectorError, TenantFacts};
+use crate::emulator;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::rules::{Context, RuleSet, Schemas, against_schemas};
+use crate::store::{Indexes, Store};
+use crate::sync::{Source, Sources, Target, Targets};
+use crate::value::{AttributeName, Kind};
+
+/// An open deployment.
+pub struct Session {
+    /// The configuration.
+    pub config: Config,
+    /// The rules that take part in runs.
+    pub rules: RuleSet,
+    /// Warnings about the rules.
+    pub warnings: Vec<Diagnostic>,
+    /// The store.
+    pub store: Store,
+    /// The directories by name.
+    pub directories: BTreeMap<String, Arc<Directory>>,
+    /// The place of each connector in the configuration.
+    pub orders: BTreeMap<String, u16>,
+    /// Set when somebody pressed Ctrl-C.
+    pub interrupted: Arc<AtomicBool>,
+    /// Where connectors run.
+    pub runtime: Runtime,
+    emulators: Vec<emulator::Emulator>,
+}
+
+/// Compiles the rules of a configuration and checks them against what is known of the schemas.
+///
+/// # Errors
+/// Every mistake.
+pub fn compile_rules(config: &Config, schemas: &Schemas) -> Result<(RuleSet, Vec<Diagnostic>), RunError> {
+    let (set, mut findings) = RuleSet::load(&config.rules_folder, config.settings.clone()).map_err(RunError::Rules)?;
+    findings.extend(against_schemas(&set, schemas));
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return Err(RunError::Rules(findings));
+    }
+    Ok((set, findings))
+}
+
+/// A directory as configured. An emulated one is started.
+fn directory(
+    runtime: &Runtime,
+    store_folder: &Path,
+    name: &str,
+    settings: &ConnectorSettings,
+    emulators: &mut Vec<emulator::Emulator>,
+) -> Result<Directory, ConnectorError> {
+    match settings {
+        ConnectorSettings::Ldap(flavour, settings) => Ldap::new(*flavour, settings.clone()).map(Directory::Ldap),
+        ConnectorSettings::Ldif(settings) => Ldif::new(settings.clone()).map(Directory::Ldif),
+        ConnectorSettings::Entra(settings) => Graph::new(settings.clone()).map(Directory::Entra),
+        ConnectorSettings::EmulatedEntra { tenant } => {
+            let folder = store_folder.join(format!("emulator-{name}"));
+            let settings = emulator::Settings::for_tenant(tenant, Some(folder));
+            let emulator = runtime.block_on(emulator::start(settings)).map_err(|error| {
+                ConnectorError::new(crate::connector::ConnectorErrorKind::Unreachable, format!("the emulator: {error}"))
+            })?;
+            let settings = graph::Settings::for_emulator(&emulator.base_url, tenant);
+            emulators.push(emulator);
+            Graph::new(settings).map(Directory::Entra)
+        }
+    }
+}
+
+impl Session {
+    /// Opens everything. `proposed` lets proposed rules take part.
+    ///
+    /// # Errors
+    /// Configuration, rules, store; connectors are only prepared, not called.
+    pub fn open(config: Config, proposed: bool) -> Result<Session, RunError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|error| RunError::Runtime(error.to_string()))?;
+        let mut emulators = Vec::new();
+        let mut directories = BTreeMap::new();
+        let mut orders = BTreeMap::new();
+        for (name, settings) in &config.connectors {
+            orders.insert(name.clone(), u16::try_from(orders.len()).unwrap_or(u16::MAX));
+            let directory = directory(&runtime, &config.store_folder, name, settings, &mut emulators)
+                .map_err(|error| RunError::Connector { connector: name.clone(), error })?;
+            directories.insert(name.clone(), Arc::new(directory));
+        }
+        let store = Store::open(&config.store_folder.join("store"))?;
+        let mut session = Session {
+            config,
+            rules: RuleSet::default(),
+            warnings: Vec::new(),
+            store,
+            directories,
+            orders,
+            interrupted: Arc::new(AtomicBool::new(false)),
+            runtime,
+            emulators,
+        };
+        let schemas = session.schemas()?;
+        let (rules, warnings) = compile_rules(&session.config, &schemas)?;
+        session.rules = rules.active(proposed);
+        session.warnings = warnings;
+        let indexes = session.indexes();
+        session.store.set_indexes(indexes)?;
+        Ok(session)
+    }
+
+    /// Ends the session in order.
+    ///
+    /// # Errors
+    /// When the store cannot be brought to the disk.
+    pub fn close(self) -> Result<(), RunError> {
+        for emulator in self.emulators {
+            self.runtime
+                .block_on(emulator.stop())
+                .map_err(|error| RunError::Runtime(format!("the emulator could not be stopped: {error}")))?;
+        }
+        self.store.close()?;
+        Ok(())
+    }
+
+    /// Whether somebody pressed Ctrl-C.
+    ///
+    /// # Errors
+    /// `Interrupted` if so.
+    pub fn go_on(&self) -> Result<(), RunError> {
+        if self.interrupted.load(Ordering::Relaxed) { Err(RunError::Interrupted) } else { Ok(()) }
+    }
+
+    /// A directory by name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn directory(&self, name: &str) -> Result<Arc<Directory>, RunError> {
+        self.directories.get(name).cloned().ok_or_else(|| {
+            let known: Vec<&str> = self.directories.keys().map(String::as_str).collect();
+            RunError::Unknown(format!("there is no connector `{name}`; there is {}", known.join(", ")))
+        })
+    }
+
+    /// The schemas of all connectors: as their servers said at the last import, or as shipped.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn schemas(&self) -> Result<Schemas, RunError> {
+        let draft = self.store.draft();
+        let mut schemas = BTreeMap::new();
+        for (name, directory) in &self.directories {
+            let stored = draft.fact(&format!("schema/{name}"))?;
+            schemas.insert(name.clone(), stored.unwrap_or_else(|| directory.shipped_schema()));
+        }
+        Ok(schemas)
+    }
+
+    /// What rules may know about sources.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn sources(&self) -> Result<Sources, RunError> {
+        let draft = self.store.draft();
+        let mut sources = Sources::new();
+        for (name, schemas) in self.schemas()? {
+            let mut source = Source::default();
+            let imported: BTreeMap<String, BTreeSet<AttributeName>> =
+                draft.fact(&format!("imported/{name}"))?.unwrap_or_default();
+            for (object_type, schema) in schemas {
+                let lists = schema.attributes.iter().filter(|(_, kind)| kind.multi && kind.kind != Kind::Reference);
+                source.lists.insert(object_type, Arc::new(lists.map(|(name, _)| name.clone()).collect()));
+            }
+            source.imported = imported.into_iter().map(|(name, attributes)| (name, Arc::new(attributes))).collect();
+            source.netbios = draft.fact(&format!("netbios/{name}"))?.unwrap_or_default();
+            sources.insert(name, source);
+        }
+        Ok(sources)
+    }
+
+    /// What a target said about itself at the last import.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn tenant(&self, connector: &str) -> Result<TenantFacts, RunError> {
+        Ok(self.store.draft().fact(&format!("tenant/{connector}"))?.unwrap_or_default())
+    }
+
+    /// What is known about targets.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn targets(&self) -> Result<Targets, RunError> {
+        let schemas = self.schemas()?;
+        let mut targets = Targets::new();
+        for (name, _) in self.directories.iter().filter(|(_, directory)| directory.is_target()) {
+            let facts = self.tenant(name)?;
+            let mut context = Context { name: "target", ..Context::default() };
+            context.texts.insert("connector", name.clone());
+            context.texts.insert("name", facts.name);
+            context.texts.insert("initial_domain", facts.initial_domain);
+            context.lists.insert("verified_domains", facts.verified_domains);
+            targets.insert(
+                name.clone(),
+                Target {
+                    schemas: schemas.get(name).cloned().unwrap_or_default(),
+                    context: Arc::new(context),
+                    protected: graph::protected,
+                },
+            );
+        }
+        Ok(targets)
+    }
+
+    fn indexes(&self) -> Indexes {
+        let mut indexes = Indexes { metaverse: self.rules.join_attributes(), ..Indexes::default() };
+        for (name, _) in self.directories.iter().filter(|(_, directory)| directory.is_target()) {
+            let mut names: BTreeSet<AttributeName> = self.rules.match_attributes(name);
+            for object_type in ["user", "group"] {
+                names.extend(graph::unique_attributes(object_type).iter().map(|name| AttributeName::from(*name)));
+            }
+            indexes.objects.insert(name.clone(), names);
+        }
+        indexes
+    }
+}
