@@ -3,4 +3,5 @@
 
 mod active_directory;
 mod openldap;
+mod scripted;
 mod server;
