@@ -40,7 +40,11 @@ fn directory() -> String {
     text.push_str(&format!("\ndn: CN=User\\, 02,OU=Staff,{BASE}\nchangetype: modify\nreplace: manager\n"));
     text.push_str(&format!("manager: CN=User\\, 01,OU=Staff,{BASE}\n\n"));
     text.push_str(&format!("dn: CN=User\\, 03,OU=Staff,{BASE}\nchangetype: modify\nreplace: userAccountControl\n"));
-    text.push_str("userAccountControl: 514\n");
+    text.push_str("userAccountControl: 514\n\n");
+    for (number, attribute, value) in [(4, "pwdLastSet", "0"), (5, "accountExpires", "132000000000000000")] {
+        text.push_str(&format!("dn: CN=User\\, {number:02},OU=Staff,{BASE}\nchangetype: modify\n"));
+        text.push_str(&format!("replace: {attribute}\n{attribute}: {value}\n\n"));
+    }
     text
 }
 
@@ -181,6 +185,16 @@ async fn explains_what_is_wrong(server: &Server) {
             server.source_as(AD, "user03@contoso.test", PASSWORD, ""),
             ConnectorErrorKind::Credentials,
             "the account is disabled",
+        ),
+        (
+            server.source_as(AD, "user04@contoso.test", PASSWORD, ""),
+            ConnectorErrorKind::Credentials,
+            "must be changed first",
+        ),
+        (
+            server.source_as(AD, "user05@contoso.test", PASSWORD, ""),
+            ConnectorErrorKind::Credentials,
+            "the account has expired",
         ),
         (server.source(AD, &other_authority), ConnectorErrorKind::Tls, "an authority that is not trusted"),
         (server.source(AD, &plain_port), ConnectorErrorKind::Tls, "TLS"),

@@ -100,7 +100,12 @@ async fn proves_deletions(server: &Server, imported: &Imported) {
         let object = imported.by_name(start);
         (object.anchor.clone(), object.dn.clone())
     };
-    server.client("ldapdelete", &[&format!("uid=people25,ou=people,{BASE}")], "");
+    for number in [23, 25] {
+        server.client("ldapdelete", &[&format!("uid=people{number},ou=people,{BASE}")], "");
+    }
+    let successor =
+        format!("dn: uid=people23,ou=people,{BASE}\nobjectClass: inetOrgPerson\ncn: Another\nsn: Another\n");
+    server.client("ldapadd", &[], &successor);
     let renamed =
         format!("dn: uid=people24,ou=people,{BASE}\nchangetype: modrdn\nnewrdn: uid=moved\ndeleteoldrdn: 1\n");
     server.client("ldapmodify", &[], &format!("{renamed}newsuperior: ou=groups,{BASE}\n"));
@@ -113,6 +118,7 @@ async fn proves_deletions(server: &Server, imported: &Imported) {
         known("uid=half1,"),
         (Anchor("00000000-0000-4000-8000-000000000000".into()), Some(format!("uid=x,ou=nowhere,{BASE}"))),
         known("cn=all,"),
+        known("uid=people23,"),
     ];
     let people = format!("include = ['ou=people,{BASE}', 'ou=hidden,{BASE}', 'ou=half,{BASE}', 'ou=nowhere,{BASE}']");
     let wanted = request(&[("inetOrgPerson", &["uid"])]);
@@ -129,6 +135,7 @@ async fn proves_deletions(server: &Server, imported: &Imported) {
     assert_eq!(presences[5], &Presence::NotFound, "the account sees the branch, not what is in it");
     assert_eq!(presences[6], &Presence::NotFound, "the entry above is unknown");
     assert_eq!(presences[7], &Presence::OutOfScope(format!("cn=all,ou=groups,{BASE} (of another type)")));
+    assert_eq!(presences[8], &Presence::Deleted, "another entry has taken its name");
 
     let narrow = reader(&format!("include = ['ou=people,{BASE}']")).look_up(&wanted, &asked[1..2]).await.unwrap();
     assert_eq!(narrow[0].1, Presence::OutOfScope(format!("uid=moved,ou=groups,{BASE}")));
