@@ -245,4 +245,24 @@ mod tests {
             assert!(!is_dn(text), "{text}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_values_make_a_name_that_keeps_its_meaning(values in proptest::collection::vec(".{1,12}", 1..4)) {
+            let name = values.iter().map(|value| format!("OU={}", escape(value))).collect::<Vec<_>>().join(",");
+            let normal = normalise(&name);
+            assert_eq!(normalise(&normal), normal);
+            assert_eq!(rdn_value(&name).as_deref(), values.first().map(String::as_str));
+            assert!(is_dn(&name));
+            assert!(is_under(&name, parent(&name).unwrap_or_default()));
+            assert_eq!(parent(&name).is_some(), values.len() > 1);
+        }
+
+        #[test]
+        fn any_text_is_taken_apart_without_panic(name in r#"[a-c=,+\\#"; ]{0,20}"#) {
+            let _ = (normalise(&name), rdn_value(&name), domain(&name), is_dn(&name));
+            assert!(is_under(&name, ""));
+            assert!(is_under(&name, &name));
+        }
+    }
 }

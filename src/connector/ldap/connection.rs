@@ -228,7 +228,7 @@ impl Connection {
 
     /// Says goodbye. Not doing so does no harm.
     pub(crate) async fn close(mut self) {
-        let _ = self.ldap.unbind().await;
+        let _ = self.prepared(Vec::new()).unbind().await;
     }
 }
 

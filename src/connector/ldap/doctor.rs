@@ -101,12 +101,16 @@ async fn tombstones(connection: &mut Connection) -> Finding {
     if !connection.supports(SHOW_DELETED) {
         return warning("the server does not show deleted objects");
     }
+    // The container may be seen by everybody; what lies in it is what counts.
     let control = RawControl { ctype: SHOW_DELETED.into(), crit: true, val: None };
     let container = format!("CN=Deleted Objects,{domain}");
-    match connection.read(&container, &["1.1"], vec![control]).await {
+    let found = connection.search(&container, Reach::OneLevel, "(isDeleted=TRUE)", &["1.1"], vec![control], 1).await;
+    match found {
         Err(error) => failed(subject, error),
-        Ok(None) => warning("the account may not see deleted objects"),
-        Ok(Some(_)) => Finding::new(FindingLevel::Ok, subject, "deleted objects can be seen"),
+        Ok(found) if found.is_empty() => {
+            warning("no deleted object is to be seen: there is none, or the account may not see them")
+        }
+        Ok(_) => Finding::new(FindingLevel::Ok, subject, "deleted objects can be seen"),
     }
 }
 

@@ -148,6 +148,9 @@ impl<'a> Converter<'a> {
     }
 
     fn place(&self, object: &mut ImportedObject, name: &AttributeName, raw: &RawAttribute) -> Result<(), String> {
+        if raw.range.is_some_and(|range| range.first > 0 || range.last.is_some()) {
+            return Err(format!("only a part of `{name}` is there"));
+        }
         let kind = if raw.binary { Kind::Bytes } else { kind_of(self.schema, &raw.name) };
         if kind == Kind::Reference {
             let targets = object.references.entry(name.clone()).or_default();
@@ -158,7 +161,7 @@ impl<'a> Converter<'a> {
                 if !dn::is_dn(target) {
                     return Err(format!("`{name}` holds `{}`, which is not a distinguished name", shortened(&text)));
                 }
-                if seen.insert(dn::normalise(target)) {
+                if raw.values.len() == 1 || seen.insert(dn::normalise(target)) {
                     targets.push(Target::Dn(target.to_owned()));
                 }
             }
@@ -352,10 +355,12 @@ mod tests {
             ("userAccountControl", b"many".as_slice(), "`userAccountControl` holds `many`, not an integer"),
             ("isDeleted", b"maybe", "`isDeleted` holds `maybe`, not `TRUE` or `FALSE`"),
             ("givenName", b"\xff", "`givenName` is not text in UTF-8"),
+            ("member;range=0-0", b"CN=A,O=x", "only a part of `member` is there"),
             ("manager", b"boss", "`manager` holds `boss`, which is not a distinguished name"),
             ("accountExpires", b"9223372036854775808", "`accountExpires` holds `9223372036854775808`, not an integer"),
         ] {
-            assert_eq!(convert(&[name], &[(name, &[value])]), Converted::Unreadable(reason.into()));
+            let wanted = name.split(';').next().unwrap();
+            assert_eq!(convert(&[wanted], &[(name, &[value])]), Converted::Unreadable(reason.into()));
         }
         let request = ImportRequest { types: BTreeMap::from([("user".to_owned(), BTreeSet::new())]) };
         let schema = well_known::schema(Flavour::ActiveDirectory);

@@ -98,20 +98,24 @@ impl Looking<'_> {
             }
         }
         match last_name {
-            Some(name) if self.is_gone(connection, name).await? => Ok(Presence::Deleted),
+            Some(name) if self.is_gone(connection, anchor, name).await? => Ok(Presence::Deleted),
             Some(_) | None => Ok(Presence::NotFound),
         }
     }
 
     /// Whether an entry that a search by anchor did not find is gone from its place, and not merely hidden.
     ///
-    /// The account must see the entry above, and that there are others of the kind in the same place, or that the
-    /// place is empty. An account that has lost its rights there sees neither. When the entry above is gone too,
-    /// nothing is proved.
-    async fn is_gone(&self, connection: &mut Connection, name: &str) -> Result<bool, ConnectorError> {
+    /// Either another entry has taken its name, or the account sees the entry above and that there are others of the
+    /// kind in the same place, or that the place is empty. An account that has lost its rights there sees neither.
+    /// When the entry above is gone too, nothing is proved. What was moved to a place that the account may not read
+    /// cannot be told from what was deleted.
+    async fn is_gone(&self, connection: &mut Connection, anchor: &Anchor, name: &str) -> Result<bool, ConnectorError> {
         let Some(above) = dn::parent(name) else { return Ok(false) };
-        if !self.scope.contains(name) || connection.read(name, &["entryUUID"], Vec::new()).await?.is_some() {
+        if !self.scope.contains(name) {
             return Ok(false);
+        }
+        if let Some(successor) = connection.read(name, &["entryUUID"], Vec::new()).await? {
+            return Ok(entry::anchor_of(&successor).is_ok_and(|found| found.is_some_and(|found| found != *anchor)));
         }
         let Some(parent) = connection.read(above, &["hasSubordinates"], Vec::new()).await? else { return Ok(false) };
         if parent.text("hasSubordinates").is_some_and(|flag| flag.eq_ignore_ascii_case("false")) {

@@ -208,6 +208,28 @@ mod tests {
     }
 
     #[test]
+    fn tls_errors_say_what_to_do() {
+        let settings: Settings = toml::from_str("url = 'ldaps://dc1'").unwrap();
+        for (error, words, hint) in [
+            (rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer), "not trusted", "ca_file"),
+            (rustls::Error::InvalidCertificate(CertificateError::NotValidForName), "another name", "url"),
+            (rustls::Error::InvalidCertificate(CertificateError::Expired), "expired", "renew"),
+            (rustls::Error::InvalidCertificate(CertificateError::NotValidYet), "not valid yet", "clock"),
+            (rustls::Error::InvalidCertificate(CertificateError::BadSignature), "not acceptable", "openssl"),
+            (rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType), "does not speak TLS", "636"),
+        ] {
+            let source = std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+            let shown = connecting(&settings, LdapError::Io { source });
+            assert_eq!(shown.kind, ConnectorErrorKind::Tls);
+            assert!(
+                shown.message.starts_with("cannot trust ldaps://dc1: ") && shown.message.contains(words),
+                "{shown}"
+            );
+            assert!(shown.hint.unwrap().contains(hint));
+        }
+    }
+
+    #[test]
     fn words_of_the_server_fit_on_a_line() {
         assert_eq!(described(&refused(4, "")), "size limit exceeded");
         assert_eq!(described(&refused(53, "a\n  b\0")), "unwilling to perform (a b)");

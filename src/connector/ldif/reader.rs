@@ -53,8 +53,7 @@ impl<R: BufRead> Reader<R> {
     pub(crate) fn next(&mut self) -> Result<Option<Item>, Refused> {
         let mut record: Option<Record> = None;
         self.record_bytes = 0;
-        loop {
-            let Some((line, text)) = self.logical_line()? else { break };
+        while let Some((line, text)) = self.logical_line()? {
             if text.is_empty() {
                 match record {
                     Some(_) => break,
@@ -145,9 +144,8 @@ impl<R: BufRead> Reader<R> {
         }
         match text.pop() {
             Some(b'\n') => {
-                if text.last() == Some(&b'\r') {
-                    text.pop();
-                }
+                let end = text.strip_suffix(b"\r").map_or(text.len(), <[u8]>::len);
+                text.truncate(end);
             }
             Some(last) => {
                 text.push(last);
@@ -219,7 +217,11 @@ impl Record {
         };
         let Some(entry) = &mut self.entry else { return Ok(self.begin(name, value)) };
         if name.eq_ignore_ascii_case("changetype") {
-            let what = "`changetype` makes this a list of changes, not of entries".into();
+            // `ldifde` writes it into every entry that it exports.
+            if value.trim_ascii().eq_ignore_ascii_case(b"add") {
+                return Ok(Ok(()));
+            }
+            let what = format!("`changetype: {}` is a change, not an entry", String::from_utf8_lossy(&value));
             return Err(Refused {
                 line,
                 what,
@@ -316,6 +318,7 @@ mod tests {
             ("dn:\nobjectClass: top\n", "1  objectClass=top"),
             ("\u{feff}dn: O=x\n", "1 O=x"),
             ("dn: O=x\no: a:b: c\n", "1 O=x o=a:b: c"),
+            ("dn: O=x\nchangetype: add\no: x\n", "1 O=x o=x"),
         ] {
             assert_eq!(read(text.as_bytes()), expected, "{text:?}");
         }
@@ -354,7 +357,7 @@ mod tests {
     #[test]
     fn refused_files() {
         for (text, expected) in [
-            ("dn: O=x\nchangetype: add\no: x\n", "<<2 `changetype` makes this a list of changes, not of entries>>"),
+            ("dn: O=x\nchangetype: modify\no: x\n", "<<2 `changetype: modify` is a change, not an entry>>"),
             ("dn: O=x\no:< file:///etc/passwd\n", "<<2 `o` refers to another file (`:<`), which is not read>>"),
             ("version: 2\n", "<<1 version `2` is not known>>"),
         ] {
@@ -375,5 +378,13 @@ mod tests {
         let start: &[u8] = b"dn: O=x\no: ";
         let mut reader = Reader::new(std::io::BufReader::with_capacity(1 << 20, start.chain(Endless)));
         assert_eq!(reader.next().unwrap_err().what, "a record is larger than 64 MiB");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_to_their_end(text in r"(dn: O=x\n|o:: ?|[a-z:=# \r\n<]|\PC){0,40}") {
+            let shown = read(text.as_bytes());
+            assert_eq!(shown.ends_with("cut"), !text.is_empty() && !text.ends_with('\n') && !shown.contains("<<"), "{shown}");
+        }
     }
 }

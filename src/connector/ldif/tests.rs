@@ -123,7 +123,7 @@ async fn files_that_cannot_be_read_are_errors() {
     let changes = world(b"dn: CN=a,O=x\nchangetype: delete\n", "");
     let (_, end) = import(&changes.source, &request(&[("user", &[])])).await;
     let error = end.unwrap_err();
-    assert!(error.message.ends_with("line 2: `changetype` makes this a list of changes, not of entries"), "{error}");
+    assert!(error.message.ends_with("line 2: `changetype: delete` is a change, not an entry"), "{error}");
     assert!(error.hint.is_some());
 
     let (_, end) = import(&changes.source, &request(&[("computer", &[])])).await;
