@@ -17,16 +17,20 @@ fn mail_nickname(value: &str) -> String {
     nickname.trim_matches('.').to_owned()
 }
 
+/// Whether the local part of a user name may have this character.
+fn is_upn_letter(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "'.-_!#^~".contains(c)
+}
+
 /// Whether Entra ID takes the user name as it is.
 fn is_upn(upn: &str) -> bool {
     let Some((local, domain)) = upn.split_once('@') else { return false };
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "'.-_!#^~".contains(c);
     !local.is_empty()
         && !domain.is_empty()
         && !domain.contains('@')
         && local.len() <= LONGEST_LOCAL_PART
         && upn.len() <= LONGEST_UPN
-        && local.chars().all(allowed)
+        && local.chars().all(is_upn_letter)
         && !local.starts_with('.')
         && !local.ends_with('.')
 }
@@ -43,14 +47,15 @@ fn verified_upn(upn: Dynamic, nickname: Dynamic, domains: Dynamic, initial_domai
             }
         }
     }
-    let nickname = mail_nickname(if nickname.trim().is_empty() { local } else { &nickname });
-    let nickname: String = nickname
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || "'.-_!#^~".contains(*c))
-        .take(LONGEST_UPN.saturating_sub(initial_domain.len() + 1).min(LONGEST_LOCAL_PART))
-        .collect();
-    let nickname = nickname.trim_matches('.');
-    Ok(if nickname.is_empty() { Dynamic::UNIT } else { text(format!("{nickname}@{initial_domain}")) })
+    let longest = LONGEST_UPN.saturating_sub(initial_domain.len() + 1).min(LONGEST_LOCAL_PART);
+    for candidate in [&nickname, local] {
+        let letters: String = to_ascii(candidate).chars().filter(|c| is_upn_letter(*c)).take(longest).collect();
+        let name = letters.trim_matches('.');
+        if !name.is_empty() {
+            return Ok(text(format!("{name}@{initial_domain}")));
+        }
+    }
+    Ok(Dynamic::UNIT)
 }
 
 /// The address that `SMTP:` in capitals marks, without the mark.
@@ -94,6 +99,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
             (
                 r#"verified_upn("jane roe@contoso.com", (), ["contoso.com"], "contoso.onmicrosoft.com")"#,
                 r#""janeroe@contoso.onmicrosoft.com""#,
+            ),
+            (
+                r#"verified_upn("aoi@contoso.test", "葵", ["contoso.com"], "contoso.onmicrosoft.com")"#,
+                r#""aoi@contoso.onmicrosoft.com""#,
             ),
             (r#"verified_upn((), (), ["contoso.com"], "contoso.onmicrosoft.com")"#, "()"),
         ],

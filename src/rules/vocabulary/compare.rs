@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString};
 
-use super::shape::{Outcome, each, fail, is_present, missing, text_of, values_of};
+use super::shape::{Outcome, each, fail, is_present, missing, text_of};
 use super::{Function, Group};
 use crate::value::fold;
 
@@ -133,10 +133,6 @@ fn is_text(value: Dynamic) -> bool {
     value.is_string() || value.is_char() || value.is::<Exact>()
 }
 
-fn one_of(value: Dynamic, candidates: Dynamic) -> bool {
-    !value.is_unit() && values_of(candidates).iter().any(|candidate| same(candidate, &value))
-}
-
 pub(super) static FUNCTIONS: &[Function] = &[
     Function {
         name: "is_present",
@@ -162,21 +158,6 @@ pub(super) static FUNCTIONS: &[Function] = &[
         examples: &[(r#"is_text("a")"#, "true"), ("is_text(1)", "false"), ("is_text(())", "false")],
         register: |engine| {
             engine.register_fn("is_text", is_text);
-        },
-    },
-    Function {
-        name: "one_of",
-        group: Group::Language,
-        signature: "one_of(value, list) -> true or false",
-        doc: "Whether the list has the value; `value in list` is the same, but an error without a list.",
-        examples: &[
-            (r#"one_of("DE", ["at", "de", "ch"])"#, "true"),
-            (r#"one_of("FR", ["at", "de", "ch"])"#, "false"),
-            (r#"one_of((), ["at"])"#, "false"),
-            (r#"one_of("a", ())"#, "false"),
-        ],
-        register: |engine| {
-            engine.register_fn("one_of", one_of);
         },
     },
     Function {

@@ -16,7 +16,7 @@ fn to_bytes(name: &str, value: &Dynamic) -> Outcome<Blob> {
 }
 
 fn from_hex(digits: &str) -> Option<Blob> {
-    if !digits.is_ascii() || digits.len() % 2 != 0 {
+    if !digits.is_ascii() || !digits.len().is_multiple_of(2) {
         return None;
     }
     let pairs = (0..digits.len()).step_by(2).map(|at| digits.get(at..at + 2));

@@ -7,6 +7,9 @@
 //! anything about numbers or flags is an error, because an attribute that could not be read must not enable an account.
 //! A function that takes text takes a list of texts too and works on each; what becomes empty falls out of the list.
 //! Empty text, and a list without values, become `()`.
+//!
+//! Two things of Rhai's that no registration changes: `switch` compares to the letter, so lower a text before; and
+//! `` `${value}` `` writes nothing for `()`, where `"…" + value` is `()`.
 
 use std::fmt;
 
