@@ -1,6 +1,8 @@
 //! Syncline keeps directories in step: identities in, scripted rules, differences out.
 
 pub mod change;
+pub mod cli;
+pub mod config;
 pub mod connector;
 pub mod connector_space;
 pub mod diagnostic;
@@ -8,6 +10,7 @@ pub mod dn;
 pub mod emulator;
 pub mod metaverse;
 pub mod rules;
+pub mod run;
 pub mod store;
 pub mod sync;
 pub mod value;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 pub use crate::connector_space::Anchor;
 use crate::value::{AttributeName, Attributes, Value, Values};
 
+pub mod directory;
 pub mod graph;
 pub mod ldap;
 pub mod ldif;

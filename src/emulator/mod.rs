@@ -80,6 +80,13 @@ pub struct Settings {
     pub synced_by_microsoft: bool,
 }
 
+impl Settings {
+    /// A tenant with a name, kept in a folder if one is given.
+    pub fn for_tenant(tenant: &str, folder: Option<PathBuf>) -> Settings {
+        Settings { tenant: tenant.to_owned(), folder, ..Settings::default() }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {

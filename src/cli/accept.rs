@@ -1,0 +1,139 @@
+//! `syncline rules`, `go-live` and `adopt`: decisions that people make.
+
+use clap::{Args, Subcommand};
+
+use super::output::{print, print_json, say};
+use super::{Exit, Format};
+use crate::connector_space::LinkKind;
+use crate::run::RunError;
+use crate::run::session::Session;
+use crate::sync::ledger::{Ledger, View};
+
+/// The rules in use.
+#[derive(Subcommand)]
+pub(super) enum RulesCommand {
+    /// Lists them with direction, link and precedence.
+    List,
+    /// Says that rules which vanished are meant to be gone.
+    Accept,
+}
+
+/// Lets runs write to a target that was not empty when it was first seen.
+#[derive(Args)]
+pub(super) struct GoLiveArguments {
+    /// The connector.
+    connector: String,
+}
+
+/// Takes over objects that exist in a target, so that rules may disable and delete them.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  syncline adopt entra --all --yes\n  syncline adopt entra zoe@contoso.com")]
+pub(super) struct AdoptArguments {
+    /// The connector.
+    connector: String,
+    /// Objects, as in `show`.
+    objects: Vec<String>,
+    /// Every object that a rule has matched.
+    #[arg(long, conflicts_with = "objects")]
+    all: bool,
+    /// Does it; without, only lists.
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) fn rules(mut session: Session, command: &RulesCommand, format: Format) -> Result<Exit, RunError> {
+    match command {
+        RulesCommand::List => {
+            let rules: Vec<_> = session
+                .rules
+                .rules()
+                .iter()
+                .map(|rule| {
+                    let link = serde_json::to_value(rule.header.link).unwrap_or_default();
+                    serde_json::json!({ "name": rule.name, "link": link, "precedence": rule.header.precedence })
+                })
+                .collect();
+            match format {
+                Format::Json => print_json(&rules),
+                Format::Text => {
+                    for rule in session.rules.rules() {
+                        print(&format!("{:>6}  {:<10} {}", rule.header.precedence, format!("{:?}", rule.header.link).to_lowercase(), rule.name));
+                    }
+                }
+            }
+        }
+        RulesCommand::Accept => {
+            let fingerprint = session.rules.fingerprint().to_owned();
+            let mut draft = session.store.draft();
+            draft.put_fact("accepted", &fingerprint)?;
+            let writes = draft.finish();
+            session.store.commit(writes)?;
+            say(&format!("rules {fingerprint} are accepted; `syncline plan` shows what the next run does"));
+        }
+    }
+    session.close()?;
+    Ok(Exit::Success)
+}
+
+pub(super) fn go_live(mut session: Session, arguments: &GoLiveArguments) -> Result<Exit, RunError> {
+    if !session.directory(&arguments.connector)?.is_target() {
+        return Err(RunError::Unknown(format!("nothing is written to `{}` anyway", arguments.connector)));
+    }
+    let mut draft = session.store.draft();
+    draft.put_fact(&format!("live/{}", arguments.connector), &true)?;
+    let writes = draft.finish();
+    session.store.commit(writes)?;
+    session.close()?;
+    say(&format!("`{}` is live: the next run writes to it", arguments.connector));
+    Ok(Exit::Success)
+}
+
+pub(super) fn adopt(mut session: Session, arguments: &AdoptArguments) -> Result<Exit, RunError> {
+    let mut ids = Vec::new();
+    {
+        let draft = session.store.draft();
+        if arguments.all {
+            for object_type in session.directory(&arguments.connector)?.object_types() {
+                let mut after = None;
+                loop {
+                    let part = draft.population(&arguments.connector, &object_type, after, 5_000)?;
+                    match part.last() {
+                        Some(last) => after = Some(*last),
+                        None => break,
+                    }
+                    ids.extend(part);
+                }
+            }
+        }
+        for name in &arguments.objects {
+            ids.extend(super::show::find(&session, &arguments.connector, name)?);
+        }
+    }
+    let mut draft = session.store.draft();
+    let mut adopted = 0;
+    for id in ids {
+        let Some(mut object) = draft.object(id)? else { continue };
+        let title = object.title();
+        let Some(link) = object.link.as_mut().filter(|link| link.kind == LinkKind::Matched) else { continue };
+        if object.outbound.held.contains_key(&"*".into()) {
+            say(&format!("not adopted: `{title}`, which must not be written"));
+            continue;
+        }
+        link.kind = LinkKind::Adopted;
+        object.outbound.owned = true;
+        let metaverse = link.metaverse;
+        draft.put_object(&object)?;
+        draft.mark_metaverse(metaverse)?;
+        print(&title);
+        adopted += 1;
+    }
+    let writes = draft.finish();
+    if arguments.yes {
+        session.store.commit(writes)?;
+        say(&format!("{adopted} objects adopted: rules may now disable and delete them"));
+    } else {
+        say(&format!("{adopted} objects would be adopted; `--yes` does it"));
+    }
+    session.close()?;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,89 @@
+//! Twenty requests in one: JSON batching.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value as Json, json};
+
+use super::http::{Broken, Client, Reply, refusal, seconds};
+
+/// How many requests a batch holds.
+pub(super) const SIZE: usize = 20;
+
+/// One request of a batch.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) method: &'static str,
+    /// Below `/v1.0`.
+    pub(super) url: String,
+    pub(super) body: Option<Json>,
+}
+
+impl Part {
+    pub(super) fn get(url: String) -> Part {
+        Part { method: "GET", url, body: None }
+    }
+}
+
+/// Sends one batch once; replies come in the order of the parts. A part that got no reply has status 0.
+pub(super) async fn send(client: &Client, parts: &[Part]) -> Result<Vec<Reply>, Broken> {
+    let requests: Vec<Json> = parts
+        .iter()
+        .enumerate()
+        .map(|(id, part)| {
+            let mut request = json!({ "id": id.to_string(), "method": part.method, "url": part.url });
+            if let (Some(body), Some(object)) = (&part.body, request.as_object_mut()) {
+                object.insert("body".into(), body.clone());
+                object.insert("headers".into(), json!({ "Content-Type": "application/json" }));
+            }
+            request
+        })
+        .collect();
+    let reply = client.send(Method::POST, "/$batch", Some(&json!({ "requests": requests }))).await?;
+    match reply.status {
+        200 => Ok(unpack(parts.len(), reply.body)),
+        // Nothing of the batch was looked at: every part gets the answer of the whole.
+        429 | 503 | 401 => Ok(parts
+            .iter()
+            .map(|_| Reply { status: reply.status, body: reply.body.clone(), retry_after: reply.retry_after, date: None })
+            .collect()),
+        500 | 502 | 504 => Err(Broken::After(format!("the batch was answered with HTTP {}", reply.status))),
+        status => Err(Broken::Before(refusal("/$batch", status, &reply.body))),
+    }
+}
+
+fn unpack(count: usize, mut body: Json) -> Vec<Reply> {
+    let mut by_id: HashMap<String, Json> = HashMap::new();
+    if let Some(Json::Array(responses)) = body.get_mut("responses").map(Json::take) {
+        for response in responses {
+            let id = match response.get("id") {
+                Some(Json::String(id)) => id.clone(),
+                Some(other) => other.to_string(),
+                None => continue,
+            };
+            by_id.insert(id, response);
+        }
+    }
+    (0..count)
+        .map(|id| {
+            let mut response = by_id.remove(&id.to_string()).unwrap_or(Json::Null);
+            let status = response.get("status").and_then(Json::as_u64).and_then(|status| u16::try_from(status).ok());
+            Reply {
+                status: status.unwrap_or(0),
+                retry_after: retry_after(&response),
+                body: response.get_mut("body").map(Json::take).unwrap_or(Json::Null),
+                date: None,
+            }
+        })
+        .collect()
+}
+
+fn retry_after(response: &Json) -> Option<Duration> {
+    let headers = response.get("headers")?.as_object()?;
+    let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
+    match value {
+        Json::String(text) => seconds(text),
+        other => seconds(&other.to_string()),
+    }
+}

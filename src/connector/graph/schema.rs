@@ -1,0 +1,128 @@
+//! What Graph's users and groups are made of, as far as synchronisation goes. Facts only.
+
+use crate::value::{AttributeName, AttributeType, Attributes, Kind, Schema, Value};
+
+/// Name, kind, multi, writable, longest.
+type Row = (&'static str, Kind, bool, bool, Option<usize>);
+
+const fn text(name: &'static str, longest: usize) -> Row {
+    (name, Kind::Text, false, true, Some(longest))
+}
+
+const fn free(name: &'static str, kind: Kind) -> Row {
+    (name, kind, false, true, None)
+}
+
+const fn fixed(name: &'static str, kind: Kind) -> Row {
+    (name, kind, false, false, None)
+}
+
+const USER: &[Row] = &[
+    free("accountEnabled", Kind::Boolean),
+    free("ageGroup", Kind::Text),
+    ("businessPhones", Kind::Text, true, true, Some(1)),
+    text("city", 128),
+    text("companyName", 64),
+    free("consentProvidedForMinor", Kind::Text),
+    text("country", 128),
+    fixed("createdDateTime", Kind::Time),
+    text("department", 64),
+    text("displayName", 256),
+    free("employeeHireDate", Kind::Time),
+    text("employeeId", 16),
+    free("employeeLeaveDateTime", Kind::Time),
+    text("employeeOrgData.costCenter", 256),
+    text("employeeOrgData.division", 256),
+    text("employeeType", 256),
+    text("faxNumber", 64),
+    text("givenName", 64),
+    text("jobTitle", 128),
+    text("mail", 256),
+    text("mailNickname", 64),
+    free("manager", Kind::Reference),
+    text("mobilePhone", 64),
+    text("officeLocation", 128),
+    fixed("onPremisesDistinguishedName", Kind::Text),
+    fixed("onPremisesDomainName", Kind::Text),
+    text("onPremisesImmutableId", 64),
+    fixed("onPremisesSamAccountName", Kind::Text),
+    fixed("onPremisesSecurityIdentifier", Kind::Text),
+    fixed("onPremisesSyncEnabled", Kind::Boolean),
+    fixed("onPremisesUserPrincipalName", Kind::Text),
+    ("otherMails", Kind::Text, true, true, Some(250)),
+    free("passwordPolicies", Kind::Text),
+    text("postalCode", 40),
+    text("preferredDataLocation", 10),
+    text("preferredLanguage", 64),
+    ("proxyAddresses", Kind::Text, true, false, None),
+    text("state", 128),
+    text("streetAddress", 1024),
+    text("surname", 64),
+    text("usageLocation", 2),
+    text("userPrincipalName", 113),
+    free("userType", Kind::Text),
+];
+
+const GROUP: &[Row] = &[
+    text("classification", 256),
+    text("description", 1024),
+    text("displayName", 256),
+    ("groupTypes", Kind::Text, true, false, None),
+    fixed("mail", Kind::Text),
+    fixed("mailEnabled", Kind::Boolean),
+    text("mailNickname", 64),
+    ("members", Kind::Reference, true, true, None),
+    fixed("onPremisesSecurityIdentifier", Kind::Text),
+    fixed("onPremisesSyncEnabled", Kind::Boolean),
+    text("preferredLanguage", 64),
+    ("proxyAddresses", Kind::Text, true, false, None),
+    fixed("securityEnabled", Kind::Boolean),
+    text("uniqueName", 256),
+    free("visibility", Kind::Text),
+];
+
+/// What can be flowed to a type of object. Nested properties have dotted names.
+pub fn schema(object_type: &str) -> Option<Schema> {
+    let rows = match object_type {
+        "user" => USER,
+        "group" => GROUP,
+        _ => return None,
+    };
+    let mut schema = Schema { closed: true, ..Schema::default() };
+    for (name, kind, multi, writable, max_length) in rows {
+        let known = AttributeType { kind: *kind, multi: *multi, writable: *writable, max_length: *max_length };
+        schema.attributes.insert(AttributeName::from(*name), known);
+    }
+    if object_type == "user" {
+        for number in 1..=15 {
+            let known = AttributeType { kind: Kind::Text, multi: false, writable: true, max_length: Some(1024) };
+            schema.attributes.insert(format!("onPremisesExtensionAttributes.extensionAttribute{number}").into(), known);
+        }
+    }
+    Some(schema)
+}
+
+/// Properties whose values no two objects may share.
+pub fn unique_attributes(object_type: &str) -> &'static [&'static str] {
+    match object_type {
+        "user" => &["userPrincipalName", "mail", "onPremisesImmutableId"],
+        "group" => &["uniqueName"],
+        _ => &[],
+    }
+}
+
+/// Why an object, by its imported properties, must not be written.
+pub fn protected(object_type: &str, image: &Attributes) -> Option<&'static str> {
+    let is = |name: &str| image.get(&AttributeName::from(name)).and_then(|values| values.first()) == Some(&Value::Boolean(true));
+    let types = image.get(&AttributeName::from("groupTypes")).map_or(&[][..], Vec::as_slice);
+    let has_type = |wanted: &str| types.iter().any(|value| value.as_text() == Some(wanted));
+    if is("onPremisesSyncEnabled") {
+        Some("mastered by Microsoft's synchronisation client")
+    } else if object_type == "group" && is("mailEnabled") && !has_type("Unified") {
+        Some("a mail-enabled group, which Graph cannot write")
+    } else if object_type == "group" && has_type("DynamicMembership") {
+        Some("a group with dynamic membership")
+    } else {
+        None
+    }
+}

@@ -1,0 +1,97 @@
+//! What Graph would refuse, known beforehand. Lengths, characters, domains; uniqueness only Graph knows.
+
+use super::schema::schema;
+use crate::connector::TenantFacts;
+use crate::value::{AttributeName, Attributes, Value};
+
+/// What is wrong with an object that is to be made; one sentence each.
+pub fn validate(object_type: &str, attributes: &Attributes, facts: &TenantFacts) -> Vec<String> {
+    let required: &[&str] = match object_type {
+        "user" => &["accountEnabled", "displayName", "mailNickname", "userPrincipalName"],
+        "group" => &["displayName", "mailNickname"],
+        _ => return vec![format!("Graph does not make objects of type `{object_type}`")],
+    };
+    let absent = required.iter().filter(|name| !attributes.contains_key(&AttributeName::from(**name)));
+    let mut wrong: Vec<String> = absent.map(|name| format!("`{name}` is required and no rule gives it a value")).collect();
+    wrong.extend(validate_changes(object_type, attributes, facts));
+    wrong
+}
+
+/// What is wrong with values that are to be set.
+pub fn validate_changes(object_type: &str, attributes: &Attributes, facts: &TenantFacts) -> Vec<String> {
+    let Some(schema) = schema(object_type) else { return Vec::new() };
+    let mut wrong = Vec::new();
+    for (name, values) in attributes {
+        let Some(longest) = schema.get(name).and_then(|known| known.max_length.map(|longest| (longest, known.multi))) else {
+            continue;
+        };
+        match longest {
+            (most, true) if values.len() > most => wrong.push(format!("`{name}` has {} values; Graph takes {most}", values.len())),
+            (_, true) => {}
+            (longest, false) => wrong.extend(values.iter().filter_map(|value| too_long(name, value, longest))),
+        }
+    }
+    let text = |name: &str| attributes.get(&AttributeName::from(name)).and_then(|values| values.first()).and_then(Value::as_text);
+    wrong.extend(text("userPrincipalName").and_then(|upn| wrong_upn(upn, facts)));
+    wrong.extend(text("mailNickname").and_then(wrong_nickname));
+    wrong.extend(text("mail").filter(|mail| !mail.is_ascii()).map(|mail| format!("`mail` `{mail}` has characters that Graph refuses")));
+    let location = text("usageLocation").filter(|code| code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    wrong.extend(location.map(|code| format!("`usageLocation` `{code}` is not a country code of two letters")));
+    let immutable = text("onPremisesImmutableId").filter(|id| id.contains(['$', '_']));
+    wrong.extend(immutable.map(|id| format!("`onPremisesImmutableId` `{id}` must not contain `$` or `_`")));
+    wrong
+}
+
+fn too_long(name: &AttributeName, value: &Value, longest: usize) -> Option<String> {
+    let length = value.as_text()?.chars().count();
+    (length > longest).then(|| format!("`{name}` has {length} characters; Graph takes {longest}"))
+}
+
+fn wrong_upn(upn: &str, facts: &TenantFacts) -> Option<String> {
+    let refused = |why: &str| Some(format!("`userPrincipalName` `{upn}` {why}"));
+    let Some((local, domain)) = upn.rsplit_once('@') else { return refused("has no `@`") };
+    let fine = |c: char| c.is_ascii_alphanumeric() || "'.-_!#^~".contains(c);
+    if local.is_empty() || local.len() > 64 || !local.chars().all(fine) {
+        return refused("has characters before the `@` that Graph refuses, or none, or more than 64");
+    }
+    if local.ends_with('.') || local.starts_with('.') {
+        return refused("has a dot at the end of its first part");
+    }
+    let verified = facts.verified_domains.iter().any(|known| known.eq_ignore_ascii_case(domain));
+    if verified || facts.verified_domains.is_empty() {
+        return None;
+    }
+    Some(format!("`userPrincipalName` `{upn}`: the domain is not verified in the tenant"))
+}
+
+fn wrong_nickname(nickname: &str) -> Option<String> {
+    let bad = |c: char| !c.is_ascii() || c.is_ascii_control() || "@()\\[]\";:<>, ".contains(c);
+    nickname.contains(bad).then(|| format!("`mailNickname` `{nickname}` has characters that Graph refuses"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, text: &str, expected: &[&str]) {
+        let attributes = Attributes::from([(name.into(), vec![Value::Text(text.into())])]);
+        let facts = TenantFacts { verified_domains: vec!["contoso.com".into()], ..TenantFacts::default() };
+        assert_eq!(validate_changes("user", &attributes, &facts), expected);
+    }
+
+    #[test]
+    fn what_graph_refuses_is_refused_beforehand() {
+        check("userPrincipalName", "zoe@CONTOSO.com", &[]);
+        check(
+            "userPrincipalName",
+            "zoe@other.test",
+            &["`userPrincipalName` `zoe@other.test`: the domain is not verified in the tenant"],
+        );
+        check("employeeId", "12345678901234567", &["`employeeId` has 17 characters; Graph takes 16"]);
+        check("usageLocation", "Germany", &[
+            "`usageLocation` has 7 characters; Graph takes 2",
+            "`usageLocation` `Germany` is not a country code of two letters",
+        ]);
+        check("mailNickname", "a b", &["`mailNickname` `a b` has characters that Graph refuses"]);
+    }
+}
