@@ -8,11 +8,12 @@ use super::directory::{Directory, Slot};
 use super::exchange::{Call, Refusal, Reply};
 use super::objects::conflict;
 use super::query::{Listing, Select, page, render, render_typed};
-use super::route::{need, read_roles, restore_roles, wrong_method};
+use super::route::{Tenant, need, read_roles, restore_roles, wrong_method};
 use super::schema::Kind;
+use super::validate;
 
 /// Answers a request.
-pub(crate) fn route(call: &Call, directory: &mut Directory, rest: &[&str]) -> Result<Reply, Refusal> {
+pub(crate) fn route(call: &Call, tenant: &Tenant, directory: &mut Directory, rest: &[&str]) -> Result<Reply, Refusal> {
     match (&call.method, rest) {
         (&Method::GET, [cast]) if cast.starts_with("microsoft.graph.") => {
             let kind = Kind::from_cast(cast).ok_or_else(|| Refusal::no_segment(cast))?;
@@ -29,7 +30,7 @@ pub(crate) fn route(call: &Call, directory: &mut Directory, rest: &[&str]) -> Re
             }
             Ok(Reply::json(200, body))
         }
-        (&Method::POST, [id, "restore" | "microsoft.graph.restore"]) => restore(call, directory, id),
+        (&Method::POST, [id, "restore" | "microsoft.graph.restore"]) => restore(call, tenant, directory, id),
         // No app permission allows it.
         (&Method::DELETE, [_]) => Err(Refusal::denied()),
         _ => Err(wrong_method()),
@@ -77,7 +78,7 @@ fn find(directory: &Directory, id: &str) -> Result<Slot, Refusal> {
     slot.filter(|slot| !directory.alive(*slot)).ok_or_else(|| Refusal::missing(id))
 }
 
-fn restore(call: &Call, directory: &mut Directory, id: &str) -> Result<Reply, Refusal> {
+fn restore(call: &Call, tenant: &Tenant, directory: &mut Directory, id: &str) -> Result<Reply, Refusal> {
     let slot = find(directory, id)?;
     let Some(object) = directory.get(slot) else { return Err(Refusal::missing(id)) };
     let kind = object.kind;
@@ -87,6 +88,7 @@ fn restore(call: &Call, directory: &mut Directory, id: &str) -> Result<Reply, Re
     }
     let option = |name: &str| call.body.as_ref().and_then(|body| body.get(name)).cloned();
     if let (Kind::User, Some(name)) = (kind, option("newUserPrincipalName").filter(Json::is_string)) {
+        validate::user_principal_name(name.as_str().unwrap_or_default(), &tenant.domains)?;
         directory.rename_deleted(slot, name);
     }
     if let Err(found) = directory.restore(slot) {

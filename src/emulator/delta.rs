@@ -185,6 +185,8 @@ struct Seen {
     everything: bool,
     deleted: bool,
     manager: bool,
+    /// The manager before the first change.
+    former_manager: Option<Slot>,
     /// True: added.
     members: BTreeMap<Slot, bool>,
 }
@@ -221,7 +223,7 @@ impl Reader<'_> {
                 }
             }
             members_from = 0;
-            if let (true, Some(manager)) = (self.select.has("manager"), object.manager) {
+            if let (true, Some(manager)) = (self.select.has("manager"), self.manager_of(object)) {
                 item.insert("manager@delta".into(), json!([self.reference(manager, true)]));
             }
             items.push(Json::Object(item));
@@ -273,13 +275,17 @@ impl Reader<'_> {
             item.insert("members@delta".into(), members);
         }
         if manager {
-            let manager = object.manager.filter(|manager| self.directory.alive(*manager));
-            let list: Vec<Json> = manager.map(|manager| self.reference(manager, true)).into_iter().collect();
-            if seen.manager || !list.is_empty() {
-                item.insert("manager@delta".into(), Json::Array(list));
+            let current = self.manager_of(object).map(|manager| self.reference(manager, true));
+            let link = current.or_else(|| seen.former_manager.map(|former| self.reference(former, false)));
+            if let Some(link) = link {
+                item.insert("manager@delta".into(), json!([link]));
             }
         }
         Some(Json::Object(item))
+    }
+
+    fn manager_of(&self, object: &Object) -> Option<Slot> {
+        object.manager.filter(|manager| self.directory.alive(*manager))
     }
 
     /// The selected properties that were ever set, or only those named.
@@ -317,7 +323,10 @@ impl Seen {
             What::MemberRemoved(slot) => {
                 self.members.insert(*slot, false);
             }
-            What::Manager => self.manager = true,
+            What::Manager(former) => {
+                self.manager = true;
+                self.former_manager = self.former_manager.or(*former);
+            }
         }
     }
 }

@@ -98,7 +98,7 @@ pub(crate) enum Unique {
     /// `smtp:someone@contoso.com`
     Address,
     ImmutableId,
-    UniqueName,
+    GroupName,
 }
 
 impl Unique {
@@ -108,7 +108,7 @@ impl Unique {
             Unique::UserPrincipalName => "userPrincipalName",
             Unique::Address => "proxyAddresses",
             Unique::ImmutableId => "onPremisesImmutableId",
-            Unique::UniqueName => "uniqueName",
+            Unique::GroupName => "uniqueName",
         }
     }
 }
@@ -135,7 +135,8 @@ pub(crate) enum What {
     Deleted,
     MemberAdded(Slot),
     MemberRemoved(Slot),
-    Manager,
+    /// Who it was before, if anybody.
+    Manager(Option<Slot>),
 }
 
 /// The most lines kept in the log; older delta tokens expire.
@@ -277,6 +278,7 @@ impl Directory {
         object.deleted = Some(now);
         let names = keys(object);
         let groups: Vec<Slot> = object.member_of.iter().copied().collect();
+        let reports: Vec<Slot> = object.reports.iter().copied().collect();
         for name in names {
             self.unique.remove(&name);
         }
@@ -284,6 +286,9 @@ impl Directory {
         self.note(slot, What::Deleted);
         for group in groups {
             self.note(group, What::MemberRemoved(slot));
+        }
+        for report in reports {
+            self.note(report, What::Manager(Some(slot)));
         }
     }
 
@@ -295,6 +300,8 @@ impl Directory {
         let Some(object) = self.get(slot).filter(|object| object.deleted.is_some()) else { return Ok(()) };
         let names = keys(object);
         let groups: Vec<Slot> = object.member_of.iter().copied().collect();
+        let reports: Vec<Slot> = object.reports.iter().copied().collect();
+        let members: Vec<Slot> = object.members.iter().copied().filter(|member| self.alive(*member)).collect();
         self.check(&names, slot)?;
         self.unique.extend(names.into_iter().map(|name| (name, slot)));
         if let Some(object) = self.get_mut(slot) {
@@ -302,8 +309,15 @@ impl Directory {
         }
         self.deleted.remove(&slot);
         self.note(slot, What::Properties(Vec::new()));
+        // Whoever saw the deletion has forgotten the links.
+        for member in members {
+            self.note(slot, What::MemberAdded(member));
+        }
         for group in groups {
             self.note(group, What::MemberAdded(slot));
+        }
+        for report in reports {
+            self.note(report, What::Manager(Some(slot)));
         }
         Ok(())
     }
@@ -379,7 +393,7 @@ impl Directory {
         if let Some(object) = manager.and_then(|new| self.get_mut(new)) {
             object.reports.insert(slot);
         }
-        self.note(slot, What::Manager);
+        self.note(slot, What::Manager(old));
         true
     }
 
@@ -417,7 +431,7 @@ impl Object {
 fn key(unique: Unique, value: &str) -> String {
     match unique {
         Unique::ImmutableId => value.to_owned(),
-        Unique::UserPrincipalName | Unique::Address | Unique::UniqueName => fold(value),
+        Unique::UserPrincipalName | Unique::Address | Unique::GroupName => fold(value),
     }
 }
 
@@ -434,7 +448,7 @@ fn keys(object: &Object) -> Vec<(Unique, String)> {
     for (unique, name) in [
         (Unique::UserPrincipalName, "userPrincipalName"),
         (Unique::ImmutableId, "onPremisesImmutableId"),
-        (Unique::UniqueName, "uniqueName"),
+        (Unique::GroupName, "uniqueName"),
     ] {
         if let Some(value) = properties.text(name) {
             push(unique, value);

@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 /// How often what goes wrong: each a share of requests between 0 and 1. All are off unless set.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Faults {
     /// 429 with `Retry-After`; nothing was written.
     pub too_many: f64,
@@ -22,6 +22,10 @@ pub struct Faults {
     pub reset_before: f64,
     /// The connection breaks after the write.
     pub reset_after: f64,
+    /// 503 for a whole batch; nothing was written.
+    pub batch_unavailable: f64,
+    /// 504 for a whole batch although its writes happened.
+    pub batch_timeout_after: f64,
     /// A slow answer.
     pub slow: f64,
     /// How slow, in milliseconds.
@@ -30,6 +34,26 @@ pub struct Faults {
     pub token_refused: f64,
     /// The start of the generator; the same seed and requests give the same faults.
     pub seed: u64,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Faults {
+            too_many: 0.0,
+            retry_after: 1.0,
+            unavailable: 0.0,
+            timeout_before: 0.0,
+            timeout_after: 0.0,
+            reset_before: 0.0,
+            reset_after: 0.0,
+            batch_unavailable: 0.0,
+            batch_timeout_after: 0.0,
+            slow: 0.0,
+            slow_ms: 1_000,
+            token_refused: 0.0,
+            seed: 0,
+        }
+    }
 }
 
 /// What happens to one request.
@@ -68,7 +92,7 @@ impl Draw {
         bits as f64 / (1_u64 << 53) as f64
     }
 
-    /// The fate of a Graph request of its own, or of the whole of a batch.
+    /// The fate of a Graph request of its own.
     pub(crate) fn request(&mut self) -> Fault {
         let rates = self.rates.clone();
         self.pick(&[
@@ -76,6 +100,17 @@ impl Draw {
             (rates.unavailable, Fault::Unavailable),
             (rates.timeout_before, Fault::TimeoutBefore),
             (rates.timeout_after, Fault::TimeoutAfter),
+            (rates.reset_before, Fault::ResetBefore),
+            (rates.reset_after, Fault::ResetAfter),
+        ])
+    }
+
+    /// The fate of a batch as a whole; its items draw their own.
+    pub(crate) fn batch(&mut self) -> Fault {
+        let rates = self.rates.clone();
+        self.pick(&[
+            (rates.batch_unavailable, Fault::Unavailable),
+            (rates.batch_timeout_after, Fault::TimeoutAfter),
             (rates.reset_before, Fault::ResetBefore),
             (rates.reset_after, Fault::ResetAfter),
         ])

@@ -174,7 +174,7 @@ fn lookup(directory: &Directory, path: &str, value: &Json) -> Option<Vec<Slot>> 
         "id" => text.parse().ok().and_then(|id| directory.slot(id)),
         "userPrincipalName" => directory.find(Unique::UserPrincipalName, text),
         "onPremisesImmutableId" => directory.find(Unique::ImmutableId, text),
-        "uniqueName" => directory.find(Unique::UniqueName, text),
+        "uniqueName" => directory.find(Unique::GroupName, text),
         "mail" => directory.find(Unique::Address, &format!("smtp:{text}")),
         _ => return None,
     };

@@ -52,8 +52,8 @@ enum StoredChange {
     /// Member added, removed.
     A(Slot, Slot),
     R(Slot, Slot),
-    /// Manager.
-    M(Slot),
+    /// Manager, and who it was before.
+    M(Slot, Option<Slot>),
 }
 
 /// Writes the directory into a folder.
@@ -102,7 +102,7 @@ fn write(file: &mut impl Write, directory: &Directory) -> std::io::Result<()> {
             What::Deleted => StoredChange::D(slot),
             What::MemberAdded(member) => StoredChange::A(slot, *member),
             What::MemberRemoved(member) => StoredChange::R(slot, *member),
-            What::Manager => StoredChange::M(slot),
+            What::Manager(old) => StoredChange::M(slot, *old),
         })?;
     }
     Ok(())
@@ -187,7 +187,7 @@ fn change(stored: StoredChange) -> Change {
         StoredChange::D(slot) => (slot, What::Deleted),
         StoredChange::A(slot, member) => (slot, What::MemberAdded(member)),
         StoredChange::R(slot, member) => (slot, What::MemberRemoved(member)),
-        StoredChange::M(slot) => (slot, What::Manager),
+        StoredChange::M(slot, old) => (slot, What::Manager(old)),
     };
     Change { slot, what }
 }

@@ -61,7 +61,7 @@ pub(crate) fn dispatch(call: &Call, tenant: &Tenant, directory: &mut Directory) 
             tenant::domains(call, tenant, key, &rest)
         }
         "directoryObjects" => objects::route(call, directory, key, &rest),
-        "directory" => directory_route(call, directory, key, &rest),
+        "directory" => directory_route(call, tenant, directory, key, &rest),
         other => Err(Refusal::no_segment(other)),
     }
 }
@@ -198,12 +198,13 @@ fn contacts_route(call: &Call, directory: &Directory, key: Option<&Segment>, res
 
 fn directory_route(
     call: &Call,
+    tenant: &Tenant,
     directory: &mut Directory,
     key: Option<&Segment>,
     rest: &[&str],
 ) -> Result<Reply, Refusal> {
     match (key.map(|key| key.name.as_str()), rest) {
-        (Some("deletedItems"), rest) => deleted::route(call, directory, rest),
+        (Some("deletedItems"), rest) => deleted::route(call, tenant, directory, rest),
         (other, _) => Err(Refusal::no_segment(other.unwrap_or("directory"))),
     }
 }
@@ -234,7 +235,7 @@ fn resolve(call: &Call, directory: &Directory, kind: Kind, key: &Segment) -> Res
     };
     let slot = match (kind, name) {
         (Kind::User, "userPrincipalName") => directory.find(Unique::UserPrincipalName, value),
-        (Kind::Group, "uniqueName") => directory.find(Unique::UniqueName, value),
+        (Kind::Group, "uniqueName") => directory.find(Unique::GroupName, value),
         (_, "" | "id") => match value.parse() {
             Ok(id) => directory.slot(id),
             Err(_) if kind == Kind::User => directory.find(Unique::UserPrincipalName, value),

@@ -13,8 +13,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use uuid::Uuid;
 
@@ -24,31 +25,43 @@ use super::service::{Outcome, Request, Service, lock};
 /// The largest request body, in bytes. Graph takes 4 MB; seeds may be larger.
 const LARGEST: usize = 1 << 30;
 
-/// Serves until `stop` changes or its sender is gone.
+/// Serves until `stop` changes or its sender is gone; then answers what has begun.
 pub(crate) async fn run(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     service: Arc<Service>,
     mut stop: watch::Receiver<bool>,
 ) {
+    let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stop.changed() => return,
+            Some(_) = connections.join_next() => continue,
+            _ = stop.changed() => break,
         };
-        let Ok((stream, _)) = accepted else { continue };
+        let Ok((stream, _)) = accepted else {
+            // Out of file handles, most likely: wait until connections end.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
         let _ = stream.set_nodelay(true);
         let door = Door { service: Arc::clone(&service), tls: tls.is_some() };
-        let stop = stop.clone();
         match tls.clone() {
-            None => drop(tokio::spawn(connection(stream, door, stop))),
-            Some(acceptor) => drop(tokio::spawn(async move {
-                // A client that does not trust us hangs up; that is its business.
-                if let Ok(stream) = acceptor.accept(stream).await {
-                    connection(stream, door, stop).await;
-                }
-            })),
-        }
+            None => connections.spawn(connection(stream, door, stop.clone())),
+            Some(acceptor) => connections.spawn(secure(stream, acceptor, door, stop.clone())),
+        };
+    }
+    while connections.join_next().await.is_some() {}
+}
+
+/// A client that does not trust us hangs up during the handshake; that is its business.
+async fn secure(stream: TcpStream, acceptor: TlsAcceptor, door: Door, mut stop: watch::Receiver<bool>) {
+    let stream = tokio::select! {
+        stream = acceptor.accept(stream) => stream,
+        _ = stop.changed() => return,
+    };
+    if let Ok(stream) = stream {
+        connection(stream, door, stop).await;
     }
 }
 

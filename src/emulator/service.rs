@@ -134,18 +134,20 @@ impl Service {
 
     fn batch(&self, call: &Call, client: Option<&str>) -> Outcome {
         lock(&self.record).count("POST $batch");
-        // The items have fates of their own; the batch as a whole can only lose its connection.
-        let fault = match lock(&self.faults).request() {
-            fault @ (Fault::ResetBefore | Fault::ResetAfter) => fault,
-            Fault::None | Fault::TooMany | Fault::Unavailable | Fault::TimeoutBefore | Fault::TimeoutAfter => {
-                Fault::None
-            }
-        };
-        if fault == Fault::ResetBefore {
-            return Outcome::Reset;
+        let fault = lock(&self.faults).batch();
+        match fault {
+            Fault::Unavailable => return Outcome::Reply(self.unavailable(client)),
+            Fault::ResetBefore => return Outcome::Reset,
+            Fault::None | Fault::TooMany | Fault::TimeoutBefore | Fault::TimeoutAfter | Fault::ResetAfter => {}
         }
         let reply = batch::run(self, call).unwrap_or_else(|refusal| self.refused(refusal, client));
-        if fault == Fault::ResetAfter { Outcome::Reset } else { Outcome::Reply(reply) }
+        match fault {
+            Fault::TimeoutAfter => Outcome::Reply(self.timed_out(client)),
+            Fault::ResetAfter => Outcome::Reset,
+            Fault::None | Fault::TooMany | Fault::Unavailable | Fault::TimeoutBefore | Fault::ResetBefore => {
+                Outcome::Reply(reply)
+            }
+        }
     }
 
     /// Carries out one Graph request, with quotas and faults, and notes it down.
@@ -154,28 +156,24 @@ impl Service {
             Standing::Alone => lock(&self.faults).request(),
             Standing::Item => lock(&self.faults).item(),
         };
-        let outcome =
-            match fault {
-                Fault::None => Outcome::Reply(self.direct(call, client)),
-                Fault::TooMany => {
-                    let wait = lock(&self.faults).rates.retry_after;
-                    Outcome::Reply(self.too_many(wait, "Tenant_Application/Write", "WriteLimitExceeded", call, client))
-                }
-                Fault::Unavailable => Outcome::Reply(self.refused(
-                    Refusal::new(503, "serviceNotAvailable", "The service is temporarily unavailable."),
-                    client,
-                )),
-                Fault::TimeoutBefore => Outcome::Reply(self.timed_out(client)),
-                Fault::TimeoutAfter => {
-                    self.direct(call, client);
-                    Outcome::Reply(self.timed_out(client))
-                }
-                Fault::ResetBefore => Outcome::Reset,
-                Fault::ResetAfter => {
-                    self.direct(call, client);
-                    Outcome::Reset
-                }
-            };
+        let outcome = match fault {
+            Fault::None => Outcome::Reply(self.direct(call, client)),
+            Fault::TooMany => {
+                let wait = lock(&self.faults).rates.retry_after;
+                Outcome::Reply(self.too_many(wait, "Tenant_Application/Write", "WriteLimitExceeded", call, client))
+            }
+            Fault::Unavailable => Outcome::Reply(self.unavailable(client)),
+            Fault::TimeoutBefore => Outcome::Reply(self.timed_out(client)),
+            Fault::TimeoutAfter => {
+                self.direct(call, client);
+                Outcome::Reply(self.timed_out(client))
+            }
+            Fault::ResetBefore => Outcome::Reset,
+            Fault::ResetAfter => {
+                self.direct(call, client);
+                Outcome::Reset
+            }
+        };
         let status = match &outcome {
             Outcome::Reply(reply) => reply.status,
             Outcome::Reset => 0,
@@ -214,6 +212,11 @@ impl Service {
             ("x-ms-throttle-information", limit.to_owned()),
         ];
         self.refused(refusal, client)
+    }
+
+    fn unavailable(&self, client: Option<&str>) -> Reply {
+        let message = "The service is temporarily unavailable.";
+        self.refused(Refusal::new(503, "serviceNotAvailable", message), client)
     }
 
     fn timed_out(&self, client: Option<&str>) -> Reply {

@@ -183,7 +183,8 @@ fn special(kind: Kind, name: &str, value: &Json, body: &Map<String, Json>, domai
     }
 }
 
-fn user_principal_name(name: &str, domains: &[String]) -> Result<(), Refusal> {
+/// Letters, lengths and domain of a user principal name.
+pub(crate) fn user_principal_name(name: &str, domains: &[String]) -> Result<(), Refusal> {
     let wrong = || Err(Refusal::invalid("userPrincipalName", "InvalidValue", "Property userPrincipalName is invalid."));
     let Some((local, domain)) = name.rsplit_once('@') else { return wrong() };
     let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"'.-_!#^~".contains(&byte);

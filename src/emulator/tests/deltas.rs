@@ -100,3 +100,56 @@ async fn groups_show_members_in_slices() {
     let (items, _) = follow(&world, &link).await;
     assert_eq!(items[0]["members@delta"][0]["@removed"]["reason"], "deleted");
 }
+
+#[tokio::test]
+async fn minimal_answers_and_small_pages_are_granted() {
+    let world = World::new(Settings::default()).await;
+    let (anna, bob) = (world.user("anna").await, world.user("bob").await);
+    let (_, link) = follow(&world, "/users/delta?$deltatoken=latest").await;
+    world.patch(&format!("/users/{anna}"), json!({"jobTitle": "x"})).await.expect(204);
+    world.patch(&format!("/users/{bob}"), json!({"jobTitle": "y"})).await.expect(204);
+    let prefer = [("Prefer", "return=minimal, odata.maxpagesize=1")];
+    let page = world.send_with(Method::GET, &link, None, &prefer).await.expect(200);
+    assert_eq!(page["value"], json!([{"id": anna, "jobTitle": "x"}]));
+    let next = page["@odata.nextLink"].as_str().expect("a second page");
+    let page = world.send_with(Method::GET, next, None, &prefer).await.expect(200);
+    assert_eq!(page["value"], json!([{"id": bob, "jobTitle": "y"}]));
+    assert!(page["@odata.deltaLink"].is_string());
+    let (one, _) = follow(&world, &format!("/users/delta?$select=displayName&$filter=id eq '{bob}'")).await;
+    assert_eq!(one, [json!({"id": bob, "displayName": "bob"})]);
+}
+
+#[tokio::test]
+async fn a_restored_group_shows_again_with_its_members() {
+    let world = World::new(Settings::default()).await;
+    let (anna, group) = (world.user("anna").await, world.group("staff").await);
+    world.post(&format!("/groups/{group}/members/$ref"), world.reference(&anna)).await.expect(204);
+    let (_, link) = follow(&world, "/groups/delta?$select=displayName,members").await;
+    world.delete(&format!("/groups/{group}")).await.expect(204);
+    let (gone, link) = follow(&world, &link).await;
+    assert_eq!(gone, [json!({"id": group, "@removed": {"reason": "changed"}})]);
+    world.post(&format!("/directory/deletedItems/{group}/restore"), json!({})).await.expect(200);
+    let (back, _) = follow(&world, &link).await;
+    assert_eq!(back[0]["displayName"], "staff");
+    assert_eq!(back[0]["members@delta"][0]["id"], json!(anna));
+}
+
+#[tokio::test]
+async fn a_deleted_manager_is_gone_from_reports() {
+    let world = World::new(Settings::default()).await;
+    let (anna, boss) = (world.user("anna").await, world.user("boss").await);
+    world.put(&format!("/users/{anna}/manager/$ref"), world.reference(&boss)).await.expect(204);
+    let (_, link) = follow(&world, "/users/delta?$select=manager&$deltatoken=latest").await;
+    world.delete(&format!("/users/{boss}")).await.expect(204);
+    let (changed, link) = follow(&world, &link).await;
+    assert_eq!(
+        changed,
+        [
+            json!({"id": anna, "manager@delta": [{"@odata.type": "#microsoft.graph.user", "id": boss, "@removed": {"reason": "deleted"}}]}),
+            json!({"id": boss, "@removed": {"reason": "changed"}}),
+        ]
+    );
+    world.post(&format!("/directory/deletedItems/{boss}/restore"), json!({})).await.expect(200);
+    let (changed, _) = follow(&world, &link).await;
+    assert_eq!(changed[0]["manager@delta"][0]["id"], json!(boss));
+}

@@ -56,3 +56,25 @@ async fn a_connection_can_break() {
     world.post("/_emulator/faults", json!({})).await.expect(204);
     assert_eq!(world.names("/users").await, ["anna"]);
 }
+
+#[tokio::test]
+async fn a_whole_batch_can_be_lost_or_done_without_a_word() {
+    let world = World::new(Settings::default()).await;
+    let headers = json!({"Content-Type": "application/json"});
+    let request = json!({"id": "1", "method": "POST", "url": "/users", "headers": headers, "body": user("anna")});
+    for (fault, status, found) in [("batch-unavailable", 503, 404), ("batch-timeout-after", 504, 200)] {
+        world.post("/_emulator/faults", json!({fault: 1.0})).await.expect(204);
+        world.post("/$batch", json!({"requests": [request]})).await.expect(status);
+        assert_eq!(world.get("/users/anna@contoso.com").await.status, found, "{fault}");
+    }
+    world.post("/_emulator/faults", json!({"nonsense": 1.0})).await.refused(400, "Request_BadRequest");
+}
+
+#[tokio::test]
+async fn the_token_endpoint_can_refuse() {
+    let world =
+        World::new(Settings { faults: Faults { token_refused: 1.0, ..Faults::default() }, ..Settings::default() })
+            .await;
+    let answer = world.sign_in(&[("grant_type", "client_credentials")]).await;
+    assert_eq!((answer.status, answer.body["error"].as_str()), (401, Some("invalid_client")));
+}

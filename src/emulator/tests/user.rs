@@ -42,7 +42,7 @@ async fn a_user_lives() {
         .get("/directory/deletedItems/microsoft.graph.user?$filter=onPremisesImmutableId eq 'QUJD=='&$select=id")
         .await
         .expect(200);
-    assert_eq!(values(&bin, "id"), [id.clone()]);
+    assert_eq!(values(&bin, "id"), std::slice::from_ref(&id));
     world.delete(&format!("/directory/deletedItems/{id}")).await.refused(403, "Authorization_RequestDenied");
     world.post(&format!("/directory/deletedItems/{id}/restore"), json!({})).await.expect(200);
     assert_eq!(world.names("/users").await, ["anna"]);
