@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -153,9 +153,27 @@ impl Config {
 
     fn resolve(folder: &Path, path: &mut PathBuf) {
         if path.is_relative() {
-            *path = folder.join(&*path);
+            *path = beside(folder, path);
         }
     }
+}
+
+/// A path relative to a folder, without the detours: `a/b/../c` is `a/c`.
+fn beside(folder: &Path, path: &Path) -> PathBuf {
+    let mut joined = folder.to_path_buf();
+    for part in path.components() {
+        let can_go_up = joined.components().next_back().is_some_and(|last| matches!(last, Component::Normal(_)));
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if can_go_up => {
+                joined.pop();
+            }
+            Component::ParentDir | Component::Normal(_) | Component::RootDir | Component::Prefix(_) => {
+                joined.push(part)
+            }
+        }
+    }
+    joined
 }
 
 struct Reader {
@@ -171,7 +189,8 @@ impl Reader {
         let range = if plain_secret { self.key_before(range.start) } else { range };
         let problem = Diagnostic::error("E010", message).at(&self.source, range);
         self.problems.push(if plain_secret {
-            Diagnostic { source: self.masked(), ..problem }.hint("for example `password = \"env:SYNCLINE_AD_PASSWORD\"`")
+            Diagnostic { source: self.masked(), ..problem }
+                .hint("for example `password = \"env:SYNCLINE_AD_PASSWORD\"`")
         } else {
             problem
         });
@@ -222,12 +241,12 @@ impl Reader {
                 "connector" => config.connectors = self.connectors(value, &folder),
                 "rules" => {
                     let section: RulesSection = self.section("rules", value).unwrap_or_default();
-                    config.rules_folder = folder.join(section.folder.unwrap_or_else(|| "rules".into()));
+                    config.rules_folder = beside(&folder, &section.folder.unwrap_or_else(|| "rules".into()));
                     config.settings = section.settings;
                 }
                 "store" => {
                     let section: StoreSection = self.section("store", value).unwrap_or_default();
-                    config.store_folder = folder.join(section.folder.unwrap_or_else(|| "state".into()));
+                    config.store_folder = beside(&folder, &section.folder.unwrap_or_else(|| "state".into()));
                 }
                 "limits" => {
                     let range = value.span();
@@ -254,10 +273,13 @@ impl Reader {
         match value {
             None => {}
             Some(LimitValue::Count(count)) => limit.count = count,
-            Some(LimitValue::Percent(text)) => match text.trim().strip_suffix('%').map(|number| number.trim().parse()) {
-                Some(Ok(percent)) if percent <= 100 => limit.percent = percent,
-                _ => self.problem(format!("`limits.{name}` is a number or a percentage such as \"5%\""), range.clone()),
-            },
+            Some(LimitValue::Percent(text)) => {
+                match text.trim().strip_suffix('%').map(|number| number.trim().parse()) {
+                    Some(Ok(percent)) if percent <= 100 => limit.percent = percent,
+                    _ => self
+                        .problem(format!("`limits.{name}` is a number or a percentage such as \"5%\""), range.clone()),
+                }
+            }
         }
     }
 

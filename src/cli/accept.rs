@@ -57,7 +57,12 @@ pub(super) fn rules(mut session: Session, command: &RulesCommand, format: Format
                 Format::Json => print_json(&rules),
                 Format::Text => {
                     for rule in session.rules.rules() {
-                        print(&format!("{:>6}  {:<10} {}", rule.header.precedence, format!("{:?}", rule.header.link).to_lowercase(), rule.name));
+                        print(&format!(
+                            "{:>6}  {:<10} {}",
+                            rule.header.precedence,
+                            format!("{:?}", rule.header.link).to_lowercase(),
+                            rule.name
+                        ));
                     }
                 }
             }

@@ -3,8 +3,8 @@
 use super::output::{self, print, print_json};
 use super::{Exit, Format};
 use crate::config::{Config, ConnectorSettings};
-use crate::connector::graph;
 use crate::connector::directory::Directory;
+use crate::connector::graph;
 use crate::connector::ldap::Ldap;
 use crate::connector::ldif::Ldif;
 use crate::diagnostic::Diagnostic;
@@ -28,7 +28,12 @@ pub(super) fn run(config: &Config, format: Format) -> Result<Exit, RunError> {
     if !warnings.is_empty() {
         output::diagnostics(&warnings, format);
     }
-    print(&format!("{} rules are right (fingerprint {}), {}", set.rules().len(), set.fingerprint(), output::summary(&warnings)));
+    print(&format!(
+        "{} rules are right (fingerprint {}), {}",
+        set.rules().len(),
+        set.fingerprint(),
+        output::summary(&warnings)
+    ));
     Ok(Exit::Success)
 }
 

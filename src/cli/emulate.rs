@@ -17,7 +17,9 @@ pub(super) enum EmulateCommand {
 }
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  syncline emulate entra --port 8080\n  syncline emulate entra --https --folder tenant --throttle 10")]
+#[command(
+    after_help = "Examples:\n  syncline emulate entra --port 8080\n  syncline emulate entra --https --folder tenant --throttle 10"
+)]
 pub(super) struct EntraArguments {
     /// The port; a free one without.
     #[arg(long, default_value_t = 0)]

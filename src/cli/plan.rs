@@ -11,7 +11,9 @@ use crate::run::{RunError, Silent};
 
 /// What a run would export, for everybody; writes nothing and reads no directory.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  syncline plan\n  syncline plan --kind delete --all\n  syncline plan --format json")]
+#[command(
+    after_help = "Examples:\n  syncline plan\n  syncline plan --kind delete --all\n  syncline plan --format json"
+)]
 pub(super) struct PlanArguments {
     /// Only lines of this kind: delete, disable, refused, held, create, update.
     #[arg(long)]
@@ -90,7 +92,10 @@ fn lines(target: &TargetPlan, arguments: &PlanArguments) {
         print(&format!("  {:<8} {:<6} {}   {}", line.kind, line.object_type, line.name, line.reason));
         if line.kind == "update" || line.kind == "disable" {
             for change in &line.changes {
-                print(&format!("             {}: {} → {}   {}", change.attribute, change.before, change.after, change.from));
+                print(&format!(
+                    "             {}: {} → {}   {}",
+                    change.attribute, change.before, change.after, change.from
+                ));
             }
         }
     }

@@ -23,7 +23,9 @@ use crate::value::{Attributes, Value};
 
 /// What happens to one object, rule by rule and attribute by attribute; writes nothing.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  syncline preview ad zmueller\n  syncline preview ad \"CN=Zoe,OU=Sales,DC=contoso,DC=test\" --all\n  syncline preview ad --file zoe.json")]
+#[command(
+    after_help = "Examples:\n  syncline preview ad zmueller\n  syncline preview ad \"CN=Zoe,OU=Sales,DC=contoso,DC=test\" --all\n  syncline preview ad --file zoe.json"
+)]
 pub(super) struct PreviewArguments {
     /// The connector.
     connector: String,
@@ -141,11 +143,13 @@ fn make(session: &Session, arguments: &PreviewArguments) -> Result<Preview, RunE
     };
     if let (Some(person), Some(host)) = (&after, synchronisation.host()) {
         if let Ok(evaluations) = synchronisation.evaluate_outbound(host, person) {
-            preview.outbound_out_of_scope = evaluations.into_iter().flat_map(|evaluation| evaluation.out_of_scope).collect();
+            preview.outbound_out_of_scope =
+                evaluations.into_iter().flat_map(|evaluation| evaluation.out_of_scope).collect();
         }
     }
     let links = [before, after].into_iter().flatten().flat_map(|person| person.links);
-    let linked: std::collections::BTreeSet<(ObjectId, String)> = links.filter(|(_, of)| targets.contains_key(of)).collect();
+    let linked: std::collections::BTreeSet<(ObjectId, String)> =
+        links.filter(|(_, of)| targets.contains_key(of)).collect();
     for (target, connector) in linked {
         if let Some(object) = draft.object(target)? {
             preview.targets.push(trace_target(session, &draft, &connector, &object)?);
@@ -175,7 +179,12 @@ fn person_of(draft: &Draft<'_>, object: &ConnectorObject) -> Result<Option<Metav
 }
 
 /// Stages an object from a JSON file, as an import would.
-fn stage_file(session: &Session, draft: &mut Draft<'_>, connector: &str, path: &std::path::Path) -> Result<ObjectId, RunError> {
+fn stage_file(
+    session: &Session,
+    draft: &mut Draft<'_>,
+    connector: &str,
+    path: &std::path::Path,
+) -> Result<ObjectId, RunError> {
     let wrong = |what: String| RunError::Unknown(format!("`{}`: {what}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let json: serde_json::Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
@@ -194,7 +203,8 @@ fn stage_file(session: &Session, draft: &mut Draft<'_>, connector: &str, path: &
         serde_json::Value::Array(list) => list,
         other => vec![other],
     };
-    let schema = session.schemas()?.get(connector).and_then(|types| types.get(&object.object_type).cloned()).unwrap_or_default();
+    let schema =
+        session.schemas()?.get(connector).and_then(|types| types.get(&object.object_type).cloned()).unwrap_or_default();
     for (name, value) in entries("attributes") {
         let name = crate::value::AttributeName::from(name);
         let bytes = schema.get(&name).is_some_and(|known| known.kind == crate::value::Kind::Bytes);
@@ -216,7 +226,8 @@ fn stage_file(session: &Session, draft: &mut Draft<'_>, connector: &str, path: &
         }
     }
     for (name, value) in entries("references") {
-        let targets = list(value).into_iter().filter_map(|value| Some(Refers::Dn(value.as_str()?.to_owned()))).collect();
+        let targets =
+            list(value).into_iter().filter_map(|value| Some(Refers::Dn(value.as_str()?.to_owned()))).collect();
         object.references.insert(name.into(), targets);
     }
     let references = import::wanted(session, connector)?.references.remove(&object.object_type).unwrap_or_default();
@@ -276,7 +287,8 @@ fn trace_join(draft: &Draft<'_>, group: &JoinGroup) -> Result<JoinTrace, RunErro
 fn attributes(before: Option<&MetaverseObject>, after: Option<&MetaverseObject>) -> Vec<AttributeTrace> {
     let outcome = |person: Option<&MetaverseObject>, name| {
         let list = person.and_then(|person| person.contributions.get(name));
-        let values: Vec<String> = list.map(|list| precedence::values(list)).unwrap_or_default().iter().map(Value::to_string).collect();
+        let values: Vec<String> =
+            list.map(|list| precedence::values(list)).unwrap_or_default().iter().map(Value::to_string).collect();
         match list.and_then(|list| precedence::reference_source(list)) {
             Some((_, attribute)) => format!("references of {attribute}"),
             None => values.join(" | "),
@@ -288,7 +300,8 @@ fn attributes(before: Option<&MetaverseObject>, after: Option<&MetaverseObject>)
         .into_iter()
         .map(|name| {
             let list = after.and_then(|person| person.contributions.get(name)).map_or(&[][..], Vec::as_slice);
-            let said = |contribution: &crate::metaverse::Contribution| format!("{}:{}", contribution.rule, contribution.line);
+            let said =
+                |contribution: &crate::metaverse::Contribution| format!("{}:{}", contribution.rule, contribution.line);
             AttributeTrace {
                 attribute: name.to_string(),
                 now: outcome(before, name),
@@ -305,7 +318,12 @@ fn attributes(before: Option<&MetaverseObject>, after: Option<&MetaverseObject>)
         .collect()
 }
 
-fn trace_target(session: &Session, draft: &Draft<'_>, connector: &str, object: &ConnectorObject) -> Result<TargetTrace, RunError> {
+fn trace_target(
+    session: &Session,
+    draft: &Draft<'_>,
+    connector: &str,
+    object: &ConnectorObject,
+) -> Result<TargetTrace, RunError> {
     let mut references = Vec::new();
     for name in draft.reference_attributes(object.id)? {
         for (to, edge) in draft.edges(object.id, &name)?.into_iter().filter(|(_, edge)| edge.is_due()) {
@@ -318,7 +336,11 @@ fn trace_target(session: &Session, draft: &Draft<'_>, connector: &str, object: &
         connector: connector.to_owned(),
         name: object.title(),
         object_type: object.object_type.clone(),
-        operation: object.export.as_ref().filter(|export| export.is_due()).map(|export| format!("{:?}", export.operation).to_lowercase()),
+        operation: object
+            .export
+            .as_ref()
+            .filter(|export| export.is_due())
+            .map(|export| format!("{:?}", export.operation).to_lowercase()),
         changes: planned_changes(object),
         references,
         requests: item_of(object).map(|item| graph::render(&item)).unwrap_or_default(),
@@ -329,7 +351,10 @@ fn trace_target(session: &Session, draft: &Draft<'_>, connector: &str, object: &
 
 fn tell(preview: &Preview, all: bool) {
     print(&format!("{}  {}        {}", preview.connector, preview.object, preview.object_type));
-    print(&format!("  {}", preview.linked_to.as_deref().map_or("not linked".into(), |link| format!("linked to {link}"))));
+    print(&format!(
+        "  {}",
+        preview.linked_to.as_deref().map_or("not linked".into(), |link| format!("linked to {link}"))
+    ));
     print("");
     print("inbound");
     for trace in &preview.inbound {
@@ -359,7 +384,11 @@ fn tell(preview: &Preview, all: bool) {
             (true, false, false) => '~',
         };
         let now = if changed && mark == '~' { format!("{} → ", trace.now) } else { String::new() };
-        let value = if mark == '-' { format!("{} cleared: nobody contributes", trace.now) } else { format!("{now}{}", trace.after) };
+        let value = if mark == '-' {
+            format!("{} cleared: nobody contributes", trace.now)
+        } else {
+            format!("{now}{}", trace.after)
+        };
         print(&format!("  {mark} {:<28} {value}   {}", trace.attribute, trace.from));
         for loser in &trace.losers {
             print(&format!("      beats {loser}"));

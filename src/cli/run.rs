@@ -17,7 +17,9 @@ use crate::run::{RunError, Silent};
 
 /// One cycle: import everything, synchronise, export, confirm.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  syncline run\n  syncline run --allow-deletes state/deletes-12.jsonl\n  syncline run --format json")]
+#[command(
+    after_help = "Examples:\n  syncline run\n  syncline run --allow-deletes state/deletes-12.jsonl\n  syncline run --format json"
+)]
 pub(super) struct RunArguments {
     /// A list that the guard wrote: these deletions and disablements were looked at and are meant.
     #[arg(long, value_name = "FILE")]
@@ -34,7 +36,10 @@ pub(super) fn run(mut session: Session, arguments: &RunArguments, format: Format
         let count = session.rules.rules().len();
         let warnings = session.warnings.len();
         let folder = session.config.rules_folder.display();
-        say(&format!("rules     {count} rules, {warnings} warnings   {folder} (fingerprint {})", session.rules.fingerprint()));
+        say(&format!(
+            "rules     {count} rules, {warnings} warnings   {folder} (fingerprint {})",
+            session.rules.fingerprint()
+        ));
     }
     let report = match format {
         Format::Text => cycle::run(&mut session, &allowed, &Terminal::new()),
@@ -93,7 +98,9 @@ fn tell(report: &CycleReport) {
         list("refused", &export.problems, usize::try_from(export.refused).unwrap_or(usize::MAX));
     }
     for (connector, waiting) in &report.staging {
-        say(&format!("staging: `{connector}` was not empty when it was first seen, so nothing is written to it; {waiting} objects wait"));
+        say(&format!(
+            "staging: `{connector}` was not empty when it was first seen, so nothing is written to it; {waiting} objects wait"
+        ));
         say(&format!("  hint: look with `syncline plan`, then `syncline go-live {connector}`"));
     }
     tell_guard(report);
@@ -130,7 +137,12 @@ fn tell_guard(report: &CycleReport) {
         };
         say(&format!(
             "stopped: this run would {what} {} of {} {}s in `{}` (limit {} in 24 hours, {} before). Nothing was exported.",
-            exceeded.now, exceeded.population, exceeded.object_type, exceeded.connector, exceeded.limit, exceeded.before,
+            exceeded.now,
+            exceeded.population,
+            exceeded.object_type,
+            exceeded.connector,
+            exceeded.limit,
+            exceeded.before,
         ));
     }
     if report.exceeded.is_empty() {

@@ -16,7 +16,9 @@ use crate::value::{AttributeName, fold, values_to_json};
 
 /// Shows stored objects.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  syncline show                           what there is\n  syncline show ad zmueller\n  syncline show metaverse 41d2a7c0-…")]
+#[command(
+    after_help = "Examples:\n  syncline show                           what there is\n  syncline show ad zmueller\n  syncline show metaverse 41d2a7c0-…"
+)]
 pub(super) struct ShowArguments {
     /// A connector, or `metaverse`; an overview without.
     connector: Option<String>,
@@ -37,7 +39,8 @@ pub(super) struct SearchArguments {
 pub(super) fn show(session: Session, arguments: &ShowArguments, format: Format) -> Result<Exit, RunError> {
     match (&arguments.connector, &arguments.object) {
         (Some(connector), Some(object)) if connector == "metaverse" => {
-            let id: uuid::Uuid = object.parse().map_err(|_| RunError::Unknown(format!("`{object}` is not an id of the metaverse")))?;
+            let id: uuid::Uuid =
+                object.parse().map_err(|_| RunError::Unknown(format!("`{object}` is not an id of the metaverse")))?;
             let draft = session.store.draft();
             let person = draft
                 .metaverse(MetaverseId(id))?
@@ -83,19 +86,34 @@ fn overview(session: &Session, only: Option<&str>, format: Format) -> Result<(),
         print_json(&serde_json::json!({ "rows": rows, "store_bytes": session.store.size() }));
         return Ok(());
     }
-    print(&format!("{:<10} {:<14} {:>9} {:>9} {:>7} {:>8} {:>8}", "connector", "type", "objects", "linked", "errors", "missing", "waiting"));
+    print(&format!(
+        "{:<10} {:<14} {:>9} {:>9} {:>7} {:>8} {:>8}",
+        "connector", "type", "objects", "linked", "errors", "missing", "waiting"
+    ));
     for row in rows {
-        let text = |key: &str| row.get(key).map(|value| value.to_string().trim_matches('"').to_owned()).unwrap_or_default();
+        let text =
+            |key: &str| row.get(key).map(|value| value.to_string().trim_matches('"').to_owned()).unwrap_or_default();
         print(&format!(
             "{:<10} {:<14} {:>9} {:>9} {:>7} {:>8} {:>8}",
-            text("connector"), text("type"), text("objects"), text("linked"), text("errors"), text("missing"), text("waiting")
+            text("connector"),
+            text("type"),
+            text("objects"),
+            text("linked"),
+            text("errors"),
+            text("missing"),
+            text("waiting")
         ));
     }
     Ok(())
 }
 
 /// Visits every object of a type.
-fn each(draft: &Draft<'_>, connector: &str, object_type: &str, mut visit: impl FnMut(&ConnectorObject)) -> Result<(), RunError> {
+fn each(
+    draft: &Draft<'_>,
+    connector: &str,
+    object_type: &str,
+    mut visit: impl FnMut(&ConnectorObject),
+) -> Result<(), RunError> {
     let mut after = None;
     loop {
         let ids = draft.population(connector, object_type, after, 2_000)?;
@@ -115,7 +133,9 @@ pub(super) fn search(session: Session, arguments: &SearchArguments, format: Form
     const SHOWN: usize = 50;
     let directory = session.directory(&arguments.connector)?;
     let (attribute, text) = match arguments.text.split_once('=') {
-        Some((name, text)) if !name.contains(',') && !name.to_lowercase().starts_with("cn") => (Some(AttributeName::from(name)), text),
+        Some((name, text)) if !name.contains(',') && !name.to_lowercase().starts_with("cn") => {
+            (Some(AttributeName::from(name)), text)
+        }
         _ => (None, arguments.text.as_str()),
     };
     let wanted = fold(text);
@@ -124,7 +144,8 @@ pub(super) fn search(session: Session, arguments: &SearchArguments, format: Form
     let mut count = 0_usize;
     for object_type in directory.object_types() {
         each(&draft, &arguments.connector, &object_type, |object| {
-            let values = object.image.iter().filter(|(name, _)| attribute.as_ref().is_none_or(|wanted| wanted == *name));
+            let values =
+                object.image.iter().filter(|(name, _)| attribute.as_ref().is_none_or(|wanted| wanted == *name));
             let hit = values.flat_map(|(_, values)| values).any(|value| value.folded().contains(&wanted));
             let by_name = attribute.is_none() && object.dn.as_deref().is_some_and(|dn| fold(dn).contains(&wanted));
             if hit || by_name {
@@ -141,7 +162,10 @@ pub(super) fn search(session: Session, arguments: &SearchArguments, format: Form
             for (object_type, title, anchor) in &found {
                 print(&format!("{object_type:<8} {title}   {}", anchor.as_ref().map_or("", |anchor| &anchor.0)));
             }
-            say(&format!("{count} found{}", if count > found.len() { format!(", {SHOWN} shown") } else { String::new() }));
+            say(&format!(
+                "{count} found{}",
+                if count > found.len() { format!(", {SHOWN} shown") } else { String::new() }
+            ));
         }
     }
     session.close()?;
@@ -183,14 +207,20 @@ pub(super) fn find_one(session: &Session, connector: &str, name: &str) -> Result
     let found = find(session, connector, name)?;
     match found.as_slice() {
         [one] => Ok(*one),
-        [] => Err(RunError::Unknown(format!("`{connector}` has no object `{name}`; `syncline search {connector} …` finds by part of a value"))),
+        [] => Err(RunError::Unknown(format!(
+            "`{connector}` has no object `{name}`; `syncline search {connector} …` finds by part of a value"
+        ))),
         several => {
             let draft = session.store.draft();
             let mut names = Vec::new();
             for id in several.iter().take(5) {
                 names.extend(draft.object(*id)?.map(|object| object.title()));
             }
-            Err(RunError::Unknown(format!("`{name}` fits {} objects of `{connector}`: {} …", several.len(), names.join("; "))))
+            Err(RunError::Unknown(format!(
+                "`{name}` fits {} objects of `{connector}`: {} …",
+                several.len(),
+                names.join("; ")
+            )))
         }
     }
 }
@@ -204,8 +234,11 @@ fn show_object(draft: &Draft<'_>, object: &ConnectorObject, format: Format) -> R
         references.push((name, seen, waiting));
     }
     if format == Format::Json {
-        let attributes: serde_json::Map<_, _> =
-            object.image.iter().map(|(name, values)| (name.to_string(), values_to_json(values, values.len() > 1))).collect();
+        let attributes: serde_json::Map<_, _> = object
+            .image
+            .iter()
+            .map(|(name, values)| (name.to_string(), values_to_json(values, values.len() > 1)))
+            .collect();
         print_json(&serde_json::json!({
             "id": object.id, "connector": object.connector, "type": object.object_type, "anchor": object.anchor,
             "dn": object.dn, "attributes": attributes, "link": object.link, "export": object.export,
@@ -214,7 +247,13 @@ fn show_object(draft: &Draft<'_>, object: &ConnectorObject, format: Format) -> R
         }));
         return Ok(());
     }
-    print(&format!("{}  {}        {} · {}", object.connector, object.title(), object.object_type, object.anchor.as_ref().map_or("not yet created", |anchor| &anchor.0)));
+    print(&format!(
+        "{}  {}        {} · {}",
+        object.connector,
+        object.title(),
+        object.object_type,
+        object.anchor.as_ref().map_or("not yet created", |anchor| &anchor.0)
+    ));
     match &object.link {
         Some(link) => print(&format!("  linked to {} by {} ({:?})", link.metaverse, link.rule, link.kind)),
         None => print("  not linked"),
@@ -262,7 +301,12 @@ fn show_person(draft: &Draft<'_>, person: &MetaverseObject, format: Format) -> R
         for (at, contribution) in list.iter().enumerate() {
             let value = if at == 0 && !values.is_empty() { values.join(" | ") } else { contribution.value.to_string() };
             let mark = if at == 0 { ' ' } else { '·' };
-            print(&format!("  {mark} {:<30} {value}   {}:{}", if at == 0 { name.as_str() } else { "" }, contribution.rule, contribution.line));
+            print(&format!(
+                "  {mark} {:<30} {value}   {}:{}",
+                if at == 0 { name.as_str() } else { "" },
+                contribution.rule,
+                contribution.line
+            ));
         }
     }
     Ok(())

@@ -7,8 +7,8 @@ use super::ldap::Ldap;
 use super::ldif::Ldif;
 use super::schema::Schema;
 use super::{
-    Anchor, ConnectorError, ConnectorErrorKind, ExportItem, ExportOutcome, Finding, ImportEnd, ImportRequest, ImportSink,
-    Presence, TenantFacts,
+    Anchor, ConnectorError, ConnectorErrorKind, ExportItem, ExportOutcome, Finding, ImportEnd, ImportRequest,
+    ImportSink, Presence, TenantFacts,
 };
 use tokio::sync::mpsc;
 use uuid::Uuid;

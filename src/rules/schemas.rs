@@ -47,6 +47,11 @@ pub fn against_schemas(set: &RuleSet, schemas: &Schemas) -> Vec<Diagnostic> {
             }
         }
     }
+    // A rule that reads from several types says the same of each.
+    let mut seen = BTreeSet::new();
+    findings.retain(|finding| {
+        seen.insert((finding.source.as_ref().map(|source| source.path.clone()), finding.range.start, finding.code))
+    });
     findings
 }
 
@@ -135,6 +140,15 @@ fn nobody_writes(rule: &Rule, name: &AttributeName, written: &BTreeMap<String, B
         Some(hint) => problem.hint(hint),
         None => problem,
     }
+}
+
+/// Where a rule writes an attribute.
+fn written_at(rule: &Rule, name: &AttributeName) -> Range<usize> {
+    let line = rule.footprint.writes.get(name).and_then(|line| usize::try_from(*line).ok()).unwrap_or(1);
+    let text = &rule.source.text;
+    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let found = text.get(start..).and_then(|rest| rest.find(name.as_str()));
+    found.map_or_else(|| word(rule, name.as_str()), |at| start + at..start + at + name.as_str().len())
 }
 
 /// Where a name stands in a rule: as `.name`, `"name"` or a key, whichever comes first outside of comments.

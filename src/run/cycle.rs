@@ -54,7 +54,11 @@ pub struct CycleReport {
 ///
 /// # Errors
 /// See [`RunError`]; what concerns single objects is in the report.
-pub fn run(session: &mut Session, allowed: &BTreeSet<ObjectId>, progress: &dyn Progress) -> Result<CycleReport, RunError> {
+pub fn run(
+    session: &mut Session,
+    allowed: &BTreeSet<ObjectId>,
+    progress: &dyn Progress,
+) -> Result<CycleReport, RunError> {
     let started = std::time::Instant::now();
     synchronise::refuse_vanished(session)?;
     let mut report = CycleReport {
@@ -213,7 +217,8 @@ fn count_confirmed(session: &Session, touched: &[ObjectId]) -> Result<u64, RunEr
 
 fn thousands(number: u64) -> String {
     let digits = number.to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
     groups.join(",")
 }
 

@@ -74,7 +74,8 @@ pub fn item_of(object: &ConnectorObject) -> Option<ExportItem> {
     let action = match (export.operation, &object.anchor) {
         (Operation::Create, _) => {
             let present = unsent.filter(|(_, change)| !change.values.is_empty());
-            let attributes: BTreeMap<_, _> = present.map(|(name, change)| (name.clone(), change.values.clone())).collect();
+            let attributes: BTreeMap<_, _> =
+                present.map(|(name, change)| (name.clone(), change.values.clone())).collect();
             let key = ["onPremisesImmutableId", "uniqueName"].map(AttributeName::from).into_iter().find_map(|name| {
                 let value = attributes.get(&name)?.first()?.clone();
                 Some((name, value))
@@ -142,7 +143,9 @@ pub fn settle_in_flight(session: &mut Session, connector: &str) -> Result<u64, R
         let mut in_flight = Vec::new();
         for id in &ids {
             let object = draft.object(*id)?;
-            let flying = |object: &ConnectorObject| object.export.as_ref().is_some_and(|export| export.state == ExportState::InFlight);
+            let flying = |object: &ConnectorObject| {
+                object.export.as_ref().is_some_and(|export| export.state == ExportState::InFlight)
+            };
             in_flight.extend(object.filter(flying));
         }
         drop(draft);
@@ -270,7 +273,9 @@ fn depth(
         let change = object.export.as_ref().and_then(|export| export.changes.get(&name)).filter(|change| !change.sent);
         for value in change.iter().flat_map(|change| &change.values) {
             for holder in draft.find_object(&object.connector, &name, &value.folded(), 8)? {
-                let Some(holder) = draft.object(holder)?.filter(|holder| holder.id != object.id && releases(holder, &name, value)) else {
+                let Some(holder) =
+                    draft.object(holder)?.filter(|holder| holder.id != object.id && releases(holder, &name, value))
+                else {
                     continue;
                 };
                 deepest = deepest.max(depth(draft, &holder, depths, path)? + 1);
@@ -331,8 +336,7 @@ fn export_objects(
     }
     let writes = draft.finish();
     session.store.commit(writes)?;
-    session.store.checkpoint()
-        .map_err(RunError::from)
+    session.store.checkpoint().map_err(RunError::from)
 }
 
 /// A user who is in the recycle bin is restored, not made anew.
@@ -395,7 +399,11 @@ fn send(
 }
 
 /// The directory could not be used any more. If it never answered, the run ends; what was answered is settled first.
-fn postpone(connector: &str, error: ConnectorError, outcomes: Vec<ExportOutcome>) -> Result<Vec<ExportOutcome>, RunError> {
+fn postpone(
+    connector: &str,
+    error: ConnectorError,
+    outcomes: Vec<ExportOutcome>,
+) -> Result<Vec<ExportOutcome>, RunError> {
     let unanswered = |outcome: &ExportOutcome| matches!(outcome, ExportOutcome::Unknown { .. });
     if outcomes.iter().all(unanswered) {
         return Err(RunError::Connector { connector: connector.to_owned(), error });
@@ -404,7 +412,12 @@ fn postpone(connector: &str, error: ConnectorError, outcomes: Vec<ExportOutcome>
 }
 
 /// Brings one object in line with what became of its item.
-fn settle(draft: &mut Draft<'_>, item: &ExportItem, outcome: ExportOutcome, report: &mut ExportReport) -> Result<(), RunError> {
+fn settle(
+    draft: &mut Draft<'_>,
+    item: &ExportItem,
+    outcome: ExportOutcome,
+    report: &mut ExportReport,
+) -> Result<(), RunError> {
     let id = ObjectId(item.id);
     let Some(mut object) = draft.object(id)? else { return Ok(()) };
     let who = format!("{} `{}`", object.object_type, object.title());
@@ -471,7 +484,8 @@ fn export_edges(
 ) -> Result<(), RunError> {
     let schemas = session.schemas()?;
     let single = |object_type: &str, attribute: &AttributeName| {
-        let known = schemas.get(connector).and_then(|types| types.get(object_type)).and_then(|schema| schema.get(attribute));
+        let known =
+            schemas.get(connector).and_then(|types| types.get(object_type)).and_then(|schema| schema.get(attribute));
         known.is_some_and(|known| known.kind == Kind::Reference && !known.multi)
     };
     let mut after: Option<EdgeKey> = None;
@@ -548,13 +562,25 @@ fn group_edges(
             let change = if add { EdgeChange::Add } else { EdgeChange::Remove };
             // Removals sort before additions, so what is superseded is known by now.
             let superseded = superseded.remove(&(from, attribute.clone())).unwrap_or_default();
-            groups.push(EdgeGroup { from, attribute, change, targets: part.iter().cloned().collect(), superseded, item });
+            groups.push(EdgeGroup {
+                from,
+                attribute,
+                change,
+                targets: part.iter().cloned().collect(),
+                superseded,
+                item,
+            });
         }
     }
     Ok(groups)
 }
 
-fn settle_edges(draft: &mut Draft<'_>, group: &EdgeGroup, outcome: ExportOutcome, report: &mut ExportReport) -> Result<(), RunError> {
+fn settle_edges(
+    draft: &mut Draft<'_>,
+    group: &EdgeGroup,
+    outcome: ExportOutcome,
+    report: &mut ExportReport,
+) -> Result<(), RunError> {
     let (done, refused) = match outcome {
         ExportOutcome::Done { .. } => (group.targets.keys().cloned().collect(), Vec::new()),
         ExportOutcome::References { done, refused } => (done, refused),

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::RunError;
 use super::session::Session;
 use crate::connector_space::{ConnectorObject, ObjectId, Operation};
-use crate::sync::ledger::View;
 use crate::store::Draft;
+use crate::sync::ledger::View;
 use crate::value::{AttributeName, Value};
 
 /// How long the guard remembers, in seconds.
@@ -72,7 +72,8 @@ pub fn danger(object: &ConnectorObject) -> Option<(Danger, String)> {
     let off = change.values.first() == Some(&Value::Boolean(false));
     let on_now = object.image.get(&AttributeName::from("accountEnabled"))?.first() == Some(&Value::Boolean(true));
     (off && on_now).then(|| {
-        let reason = if change.line == 0 { export.reason.clone() } else { format!("{}.rhai:{}", change.rule, change.line) };
+        let reason =
+            if change.line == 0 { export.reason.clone() } else { format!("{}.rhai:{}", change.rule, change.line) };
         (Danger::Disable, reason)
     })
 }
@@ -119,7 +120,9 @@ pub fn check(
     }
     let mut exceeded = Vec::new();
     for ((object_type, danger), count) in counts {
-        let same = |(when, of, what, _): &&(i64, String, Danger, usize)| *when >= since && *of == object_type && *what == danger;
+        let same = |(when, of, what, _): &&(i64, String, Danger, usize)| {
+            *when >= since && *of == object_type && *what == danger
+        };
         let before: usize = history.iter().filter(same).map(|(.., count)| count).sum();
         let population = population(draft, connector, &object_type)?;
         let limit = match danger {
@@ -202,9 +205,8 @@ pub fn read_list(path: &Path) -> Result<BTreeSet<ObjectId>, RunError> {
         .map_err(|error| RunError::Unknown(format!("cannot read `{}`: {error}", path.display())))?;
     let mut ids = BTreeSet::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let object: Endangered = serde_json::from_str(line).map_err(|error| {
-            RunError::Unknown(format!("`{}` line {}: {error}", path.display(), number + 1))
-        })?;
+        let object: Endangered = serde_json::from_str(line)
+            .map_err(|error| RunError::Unknown(format!("`{}` line {}: {error}", path.display(), number + 1)))?;
         ids.insert(object.id);
     }
     Ok(ids)

@@ -9,9 +9,7 @@ use tokio::sync::mpsc;
 use super::session::Session;
 use super::{Progress, RunError};
 use crate::connector::directory::Directory;
-use crate::connector::{
-    Anchor, ConnectorError, ImportEnd, ImportEvent, ImportRequest, ImportedObject, Presence,
-};
+use crate::connector::{Anchor, ConnectorError, ImportEnd, ImportEvent, ImportRequest, ImportedObject, Presence};
 use crate::connector_space::ObjectId;
 use crate::sync::ledger::View;
 use crate::sync::{deprovision, stage};

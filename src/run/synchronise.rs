@@ -81,7 +81,8 @@ pub fn basis(session: &Session) -> Result<Basis, RunError> {
     let mut tenants = BTreeMap::new();
     let draft = session.store.draft();
     for name in session.directories.keys() {
-        let known: Option<BTreeMap<String, BTreeSet<crate::value::AttributeName>>> = draft.fact(&format!("imported/{name}"))?;
+        let known: Option<BTreeMap<String, BTreeSet<crate::value::AttributeName>>> =
+            draft.fact(&format!("imported/{name}"))?;
         imported.insert(name, known);
         tenants.insert(name, session.tenant(name)?);
     }

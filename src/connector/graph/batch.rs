@@ -46,7 +46,12 @@ pub(super) async fn send(client: &Client, parts: &[Part]) -> Result<Vec<Reply>, 
         // Nothing of the batch was looked at: every part gets the answer of the whole.
         429 | 503 | 401 => Ok(parts
             .iter()
-            .map(|_| Reply { status: reply.status, body: reply.body.clone(), retry_after: reply.retry_after, date: None })
+            .map(|_| Reply {
+                status: reply.status,
+                body: reply.body.clone(),
+                retry_after: reply.retry_after,
+                date: None,
+            })
             .collect()),
         500 | 502 | 504 => Err(Broken::After(format!("the batch was answered with HTTP {}", reply.status))),
         status => Err(Broken::Before(refusal("/$batch", status, &reply.body))),

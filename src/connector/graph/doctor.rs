@@ -38,10 +38,18 @@ pub(super) async fn run(client: &Client) -> Vec<Finding> {
     match read::facts(client).await {
         Ok(facts) => {
             let domains = facts.verified_domains.join(", ");
-            findings.push(Finding::new(FindingLevel::Ok, "tenant", format!("{}; verified domains: {domains}", facts.name)));
+            findings.push(Finding::new(
+                FindingLevel::Ok,
+                "tenant",
+                format!("{}; verified domains: {domains}", facts.name),
+            ));
             findings.push(if facts.synced_by_microsoft {
-                Finding::new(FindingLevel::Warning, "coexistence", "Microsoft's synchronisation client is active in this tenant")
-                    .hint("its objects are read and compared, and never written")
+                Finding::new(
+                    FindingLevel::Warning,
+                    "coexistence",
+                    "Microsoft's synchronisation client is active in this tenant",
+                )
+                .hint("its objects are read and compared, and never written")
             } else {
                 Finding::new(FindingLevel::Ok, "coexistence", "no synchronisation client of Microsoft's is active")
             });

@@ -115,8 +115,11 @@ pub(super) fn unreachable(url: &str, error: &reqwest::Error) -> ConnectorError {
     }
     let text = cause.to_string();
     if text.to_lowercase().contains("certificate") {
-        return ConnectorError::new(ConnectorErrorKind::Tls, format!("the certificate of `{url}` is not trusted: {text}"))
-            .hint("name the authority's certificate with `ca_file`");
+        return ConnectorError::new(
+            ConnectorErrorKind::Tls,
+            format!("the certificate of `{url}` is not trusted: {text}"),
+        )
+        .hint("name the authority's certificate with `ca_file`");
     }
     ConnectorError::new(ConnectorErrorKind::Unreachable, format!("cannot reach `{url}`: {text}"))
 }
@@ -130,7 +133,9 @@ fn refuse_plain(url: &str, name: &str) -> Result<(), ConnectorError> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, ConnectorError> {
-    let failed = |what: String| ConnectorError::new(ConnectorErrorKind::Settings, format!("`ca_file` `{}`: {what}", path.display()));
+    let failed = |what: String| {
+        ConnectorError::new(ConnectorErrorKind::Settings, format!("`ca_file` `{}`: {what}", path.display()))
+    };
     let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
     let found = reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| failed("holds no certificate".into()))?;
     if found.is_empty() { Err(failed("holds no certificate".into())) } else { Ok(found) }
@@ -148,9 +153,9 @@ impl Client {
         if let Some(path) = &settings.ca_file {
             builder = builder.tls_certs_only(certificates(path)?);
         }
-        let http = builder
-            .build()
-            .map_err(|error| ConnectorError::new(ConnectorErrorKind::Settings, format!("cannot prepare HTTPS: {error}")))?;
+        let http = builder.build().map_err(|error| {
+            ConnectorError::new(ConnectorErrorKind::Settings, format!("cannot prepare HTTPS: {error}"))
+        })?;
         let capacity = f64::from(settings.writes_per_150s);
         let brake = Mutex::new(Brake { capacity, level: capacity, at: Instant::now() });
         Ok(Client { settings, http, token: Mutex::new(None), brake })
@@ -221,12 +226,18 @@ impl Client {
         let date = answer.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
         let text = answer.bytes().await.map_err(|error| Broken::After(unreachable(&url, &error).message))?;
         let body = if text.is_empty() { Ok(Json::Null) } else { serde_json::from_slice(&text) };
-        let body = body.map_err(|_| Broken::After(format!("`{url}` answered something that is no JSON (HTTP {status})")))?;
+        let body =
+            body.map_err(|_| Broken::After(format!("`{url}` answered something that is no JSON (HTTP {status})")))?;
         Ok(Reply { status, body, retry_after, date })
     }
 
     /// Sends what may be repeated, until it is answered for good.
-    pub(super) async fn send_safely(&self, method: Method, path: &str, body: Option<&Json>) -> Result<Reply, ConnectorError> {
+    pub(super) async fn send_safely(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Json>,
+    ) -> Result<Reply, ConnectorError> {
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -238,7 +249,9 @@ impl Client {
                 }
                 Ok(reply) if is_passing(reply.status) && !last => reply.retry_after.unwrap_or_else(|| backoff(attempt)),
                 Ok(reply) => return Ok(reply),
-                Err(Broken::Before(error)) if error.kind != ConnectorErrorKind::Unreachable || attempt >= 3 => return Err(error),
+                Err(Broken::Before(error)) if error.kind != ConnectorErrorKind::Unreachable || attempt >= 3 => {
+                    return Err(error);
+                }
                 Err(broken) if last => return Err(broken.into_error()),
                 Err(_) => backoff(attempt),
             };

@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use super::secret::Secret;
 use super::{
-    Anchor, ConnectorError, ExportItem, ExportOutcome, Finding, ImportEnd, ImportRequest, ImportSink, Presence, TenantFacts,
+    Anchor, ConnectorError, ExportItem, ExportOutcome, Finding, ImportEnd, ImportRequest, ImportSink, Presence,
+    TenantFacts,
 };
 use crate::value::{AttributeName, Value};
 
@@ -141,7 +142,11 @@ impl Graph {
     ///
     /// # Errors
     /// When the tenant could not be asked.
-    pub async fn look_up(&self, request: &ImportRequest, anchors: &[Anchor]) -> Result<Vec<(Anchor, Presence)>, ConnectorError> {
+    pub async fn look_up(
+        &self,
+        request: &ImportRequest,
+        anchors: &[Anchor],
+    ) -> Result<Vec<(Anchor, Presence)>, ConnectorError> {
         read::look_up(&self.client, request, anchors).await
     }
 
@@ -149,7 +154,12 @@ impl Graph {
     ///
     /// # Errors
     /// When the tenant could not be asked.
-    pub async fn find(&self, object_type: &str, attribute: &AttributeName, value: &Value) -> Result<Vec<Anchor>, ConnectorError> {
+    pub async fn find(
+        &self,
+        object_type: &str,
+        attribute: &AttributeName,
+        value: &Value,
+    ) -> Result<Vec<Anchor>, ConnectorError> {
         read::find(&self.client, object_type, attribute, value).await
     }
 

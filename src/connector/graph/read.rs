@@ -8,14 +8,24 @@ use super::batch::{self, Part};
 use super::http::{Broken, Client, Reply, backoff, is_passing, refusal};
 use super::schema::schema;
 use crate::connector::{
-    Anchor, ConnectorError, ConnectorErrorKind, ImportEnd, ImportEvent, ImportRequest, ImportSink, ImportedObject, Presence,
-    Target, TenantFacts,
+    Anchor, ConnectorError, ConnectorErrorKind, ImportEnd, ImportEvent, ImportRequest, ImportSink, ImportedObject,
+    Presence, Target, TenantFacts,
 };
 use crate::value::{AttributeName, Attributes, Kind, Schema, Value, Values};
 
 /// What is always read, for rules of safety.
 const ALWAYS: &[(&str, &[&str])] = &[
-    ("user", &["userPrincipalName", "displayName", "onPremisesImmutableId", "onPremisesSyncEnabled", "userType", "accountEnabled"]),
+    (
+        "user",
+        &[
+            "userPrincipalName",
+            "displayName",
+            "onPremisesImmutableId",
+            "onPremisesSyncEnabled",
+            "userType",
+            "accountEnabled",
+        ],
+    ),
     ("group", &["displayName", "uniqueName", "onPremisesSyncEnabled", "groupTypes", "mailEnabled", "securityEnabled"]),
 ];
 
@@ -62,7 +72,8 @@ impl Query {
                 Some((outer, inner)) => json.get(outer).and_then(|outer| outer.get(inner)),
             };
             let kind = self.schema.get(name).map_or(Kind::Text, |known| known.kind);
-            let values = found.map_or(Ok(Values::new()), |json| values(json, kind)).map_err(|why| format!("`{name}`: {why}"))?;
+            let values =
+                found.map_or(Ok(Values::new()), |json| values(json, kind)).map_err(|why| format!("`{name}`: {why}"))?;
             if !values.is_empty() {
                 attributes.insert(name.clone(), values);
             }
@@ -71,7 +82,13 @@ impl Query {
         if let Some(manager) = json.get("manager").and_then(|manager| manager.get("id")).and_then(Json::as_str) {
             references.insert("manager".into(), vec![Target::Anchor(Anchor(manager.to_owned()))]);
         }
-        Ok(ImportedObject { anchor: Anchor(id.to_owned()), dn: None, object_type: self.object_type.into(), attributes, references })
+        Ok(ImportedObject {
+            anchor: Anchor(id.to_owned()),
+            dn: None,
+            object_type: self.object_type.into(),
+            attributes,
+            references,
+        })
     }
 }
 
@@ -104,7 +121,11 @@ fn queries(request: &ImportRequest) -> Vec<Query> {
     request.types.iter().filter_map(|(name, wanted)| Some(Query::new(known(name)?, wanted))).rev().collect()
 }
 
-pub(super) async fn import(client: &Client, request: &ImportRequest, sink: ImportSink) -> Result<ImportEnd, ConnectorError> {
+pub(super) async fn import(
+    client: &Client,
+    request: &ImportRequest,
+    sink: ImportSink,
+) -> Result<ImportEnd, ConnectorError> {
     // The first request tells whether the tenant can be used at all.
     let mut first = true;
     let mut reasons = Vec::new();
@@ -255,13 +276,15 @@ pub(super) async fn look_up(
             if query.members {
                 add_members(client, &mut objects).await?;
             }
-            found.extend(objects.into_iter().map(|object| (object.anchor.clone(), Presence::Present(Box::new(object)))));
+            found
+                .extend(objects.into_iter().map(|object| (object.anchor.clone(), Presence::Present(Box::new(object)))));
             open = absent;
             if open.is_empty() {
                 break;
             }
         }
-        let parts: Vec<Part> = open.iter().map(|anchor| Part::get(format!("/directory/deletedItems/{anchor}?$select=id"))).collect();
+        let parts: Vec<Part> =
+            open.iter().map(|anchor| Part::get(format!("/directory/deletedItems/{anchor}?$select=id"))).collect();
         if parts.is_empty() {
             continue;
         }
@@ -277,7 +300,13 @@ pub(super) async fn look_up(
 }
 
 fn quoted(value: &Value) -> String {
-    value.to_string().replace('\'', "''").replace('%', "%25").replace('+', "%2B").replace('&', "%26").replace('#', "%23")
+    value
+        .to_string()
+        .replace('\'', "''")
+        .replace('%', "%25")
+        .replace('+', "%2B")
+        .replace('&', "%26")
+        .replace('#', "%23")
 }
 
 pub(super) async fn find(
@@ -295,7 +324,8 @@ pub(super) async fn find(
 }
 
 pub(super) async fn deleted_users(client: &Client) -> Result<BTreeMap<Value, Anchor>, ConnectorError> {
-    let mut next = Some("/directory/deletedItems/microsoft.graph.user?$select=id,onPremisesImmutableId&$top=999".to_owned());
+    let mut next =
+        Some("/directory/deletedItems/microsoft.graph.user?$select=id,onPremisesImmutableId&$top=999".to_owned());
     let mut deleted = BTreeMap::new();
     while let Some(path) = next {
         let page = client.get(&path).await?;

@@ -39,8 +39,8 @@ pub fn render(item: &ExportItem) -> Vec<RenderedRequest> {
         ExportAction::Create { attributes, .. } => {
             let mut body = properties(attributes.iter(), &schema);
             if item.object_type == "group" {
-                body.insert("securityEnabled".into(), true.into());
-                body.insert("mailEnabled".into(), false.into());
+                body.entry("securityEnabled").or_insert(true.into());
+                body.entry("mailEnabled").or_insert(false.into());
                 body.entry("groupTypes").or_insert_with(|| json!([]));
             } else {
                 let profile = json!({ "password": MADE_WHEN_SENT, "forceChangePasswordNextSignIn": true });
@@ -57,7 +57,9 @@ pub fn render(item: &ExportItem) -> Vec<RenderedRequest> {
         }
         ExportAction::Delete { anchor } => vec![request("DELETE", format!("/{set}/{anchor}"), None)],
         ExportAction::AddReferences { anchor, attribute, targets } => add(set, anchor, attribute, targets, &schema),
-        ExportAction::RemoveReferences { anchor, attribute, targets } => remove(set, anchor, attribute, targets, &schema),
+        ExportAction::RemoveReferences { anchor, attribute, targets } => {
+            remove(set, anchor, attribute, targets, &schema)
+        }
     }
 }
 
@@ -65,7 +67,13 @@ fn is_single(attribute: &AttributeName, schema: &Schema) -> bool {
     schema.get(attribute).is_some_and(|known| !known.multi)
 }
 
-fn add(set: &str, anchor: &Anchor, attribute: &AttributeName, targets: &[Anchor], schema: &Schema) -> Vec<RenderedRequest> {
+fn add(
+    set: &str,
+    anchor: &Anchor,
+    attribute: &AttributeName,
+    targets: &[Anchor],
+    schema: &Schema,
+) -> Vec<RenderedRequest> {
     let reference = |target: &Anchor| format!("https://graph.microsoft.com/v1.0/directoryObjects/{target}");
     if is_single(attribute, schema) {
         let Some(target) = targets.last() else { return Vec::new() };
@@ -83,7 +91,13 @@ fn add(set: &str, anchor: &Anchor, attribute: &AttributeName, targets: &[Anchor]
         .collect()
 }
 
-fn remove(set: &str, anchor: &Anchor, attribute: &AttributeName, targets: &[Anchor], schema: &Schema) -> Vec<RenderedRequest> {
+fn remove(
+    set: &str,
+    anchor: &Anchor,
+    attribute: &AttributeName,
+    targets: &[Anchor],
+    schema: &Schema,
+) -> Vec<RenderedRequest> {
     // Without `/$ref` the object itself would be deleted.
     if is_single(attribute, schema) {
         let request = request("DELETE", format!("/{set}/{anchor}/{attribute}/$ref"), None);
@@ -97,7 +111,10 @@ fn remove(set: &str, anchor: &Anchor, attribute: &AttributeName, targets: &[Anch
 }
 
 /// Values as a JSON object: collections whole, `null` for none, dotted names nested.
-fn properties<'a>(attributes: impl Iterator<Item = (&'a AttributeName, &'a Values)>, schema: &Schema) -> Map<String, Json> {
+fn properties<'a>(
+    attributes: impl Iterator<Item = (&'a AttributeName, &'a Values)>,
+    schema: &Schema,
+) -> Map<String, Json> {
     let mut body = Map::new();
     for (name, values) in attributes {
         let multi = schema.get(name).is_some_and(|known| known.multi);
@@ -128,7 +145,14 @@ mod tests {
         let item = ExportItem { id: Uuid::nil(), object_type: object_type.into(), action };
         let lines: Vec<String> = render(&item)
             .into_iter()
-            .map(|request| format!("{} {} {}", request.method, request.path, request.body.map_or(String::new(), |body| body.to_string())))
+            .map(|request| {
+                format!(
+                    "{} {} {}",
+                    request.method,
+                    request.path,
+                    request.body.map_or(String::new(), |body| body.to_string())
+                )
+            })
             .collect();
         expected.assert_eq(&lines.join("\n"));
     }
@@ -149,7 +173,9 @@ mod tests {
         check(
             "user",
             ExportAction::Update { anchor: anchor("u"), attributes: attributes.into() },
-            expect![[r#"PATCH /users/u {"businessPhones":["1"],"jobTitle":null,"onPremisesExtensionAttributes":{"extensionAttribute1":"x","extensionAttribute2":null}}"#]],
+            expect![[
+                r#"PATCH /users/u {"businessPhones":["1"],"jobTitle":null,"onPremisesExtensionAttributes":{"extensionAttribute1":"x","extensionAttribute2":null}}"#
+            ]],
         );
     }
 
@@ -168,8 +194,14 @@ mod tests {
         );
         check(
             "user",
-            ExportAction::AddReferences { anchor: anchor("u"), attribute: "manager".into(), targets: vec![anchor("m")] },
-            expect![[r#"PUT /users/u/manager/$ref {"@odata.id":"https://graph.microsoft.com/v1.0/directoryObjects/m"}"#]],
+            ExportAction::AddReferences {
+                anchor: anchor("u"),
+                attribute: "manager".into(),
+                targets: vec![anchor("m")],
+            },
+            expect![[
+                r#"PUT /users/u/manager/$ref {"@odata.id":"https://graph.microsoft.com/v1.0/directoryObjects/m"}"#
+            ]],
         );
     }
 

@@ -67,16 +67,16 @@ const GROUP: &[Row] = &[
     text("classification", 256),
     text("description", 1024),
     text("displayName", 256),
-    ("groupTypes", Kind::Text, true, false, None),
+    ("groupTypes", Kind::Text, true, true, None),
     fixed("mail", Kind::Text),
-    fixed("mailEnabled", Kind::Boolean),
+    free("mailEnabled", Kind::Boolean),
     text("mailNickname", 64),
     ("members", Kind::Reference, true, true, None),
     fixed("onPremisesSecurityIdentifier", Kind::Text),
     fixed("onPremisesSyncEnabled", Kind::Boolean),
     text("preferredLanguage", 64),
     ("proxyAddresses", Kind::Text, true, false, None),
-    fixed("securityEnabled", Kind::Boolean),
+    free("securityEnabled", Kind::Boolean),
     text("uniqueName", 256),
     free("visibility", Kind::Text),
 ];
@@ -113,7 +113,9 @@ pub fn unique_attributes(object_type: &str) -> &'static [&'static str] {
 
 /// Why an object, by its imported properties, must not be written.
 pub fn protected(object_type: &str, image: &Attributes) -> Option<&'static str> {
-    let is = |name: &str| image.get(&AttributeName::from(name)).and_then(|values| values.first()) == Some(&Value::Boolean(true));
+    let is = |name: &str| {
+        image.get(&AttributeName::from(name)).and_then(|values| values.first()) == Some(&Value::Boolean(true))
+    };
     let types = image.get(&AttributeName::from("groupTypes")).map_or(&[][..], Vec::as_slice);
     let has_type = |wanted: &str| types.iter().any(|value| value.as_text() == Some(wanted));
     if is("onPremisesSyncEnabled") {

@@ -72,7 +72,10 @@ pub(super) async fn request(http: &reqwest::Client, settings: &Settings) -> Resu
             form.push(("client_assertion", Zeroizing::new(assertion(settings, &url, &pem)?)));
         }
         (Some(_), Some(_)) | (None, None) => {
-            return Err(ConnectorError::new(ConnectorErrorKind::Settings, "set either `client_secret` or `certificate`"));
+            return Err(ConnectorError::new(
+                ConnectorErrorKind::Settings,
+                "set either `client_secret` or `certificate`",
+            ));
         }
     }
     let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();

@@ -12,7 +12,8 @@ pub fn validate(object_type: &str, attributes: &Attributes, facts: &TenantFacts)
         _ => return vec![format!("Graph does not make objects of type `{object_type}`")],
     };
     let absent = required.iter().filter(|name| !attributes.contains_key(&AttributeName::from(**name)));
-    let mut wrong: Vec<String> = absent.map(|name| format!("`{name}` is required and no rule gives it a value")).collect();
+    let mut wrong: Vec<String> =
+        absent.map(|name| format!("`{name}` is required and no rule gives it a value")).collect();
     wrong.extend(validate_changes(object_type, attributes, facts));
     wrong
 }
@@ -22,20 +23,30 @@ pub fn validate_changes(object_type: &str, attributes: &Attributes, facts: &Tena
     let Some(schema) = schema(object_type) else { return Vec::new() };
     let mut wrong = Vec::new();
     for (name, values) in attributes {
-        let Some(longest) = schema.get(name).and_then(|known| known.max_length.map(|longest| (longest, known.multi))) else {
+        let Some(longest) = schema.get(name).and_then(|known| known.max_length.map(|longest| (longest, known.multi)))
+        else {
             continue;
         };
         match longest {
-            (most, true) if values.len() > most => wrong.push(format!("`{name}` has {} values; Graph takes {most}", values.len())),
+            (most, true) if values.len() > most => {
+                wrong.push(format!("`{name}` has {} values; Graph takes {most}", values.len()))
+            }
             (_, true) => {}
             (longest, false) => wrong.extend(values.iter().filter_map(|value| too_long(name, value, longest))),
         }
     }
-    let text = |name: &str| attributes.get(&AttributeName::from(name)).and_then(|values| values.first()).and_then(Value::as_text);
+    let text = |name: &str| {
+        attributes.get(&AttributeName::from(name)).and_then(|values| values.first()).and_then(Value::as_text)
+    };
     wrong.extend(text("userPrincipalName").and_then(|upn| wrong_upn(upn, facts)));
     wrong.extend(text("mailNickname").and_then(wrong_nickname));
-    wrong.extend(text("mail").filter(|mail| !mail.is_ascii()).map(|mail| format!("`mail` `{mail}` has characters that Graph refuses")));
-    let location = text("usageLocation").filter(|code| code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    wrong.extend(
+        text("mail")
+            .filter(|mail| !mail.is_ascii())
+            .map(|mail| format!("`mail` `{mail}` has characters that Graph refuses")),
+    );
+    let location =
+        text("usageLocation").filter(|code| code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_alphabetic()));
     wrong.extend(location.map(|code| format!("`usageLocation` `{code}` is not a country code of two letters")));
     let immutable = text("onPremisesImmutableId").filter(|id| id.contains(['$', '_']));
     wrong.extend(immutable.map(|id| format!("`onPremisesImmutableId` `{id}` must not contain `$` or `_`")));
@@ -88,10 +99,14 @@ mod tests {
             &["`userPrincipalName` `zoe@other.test`: the domain is not verified in the tenant"],
         );
         check("employeeId", "12345678901234567", &["`employeeId` has 17 characters; Graph takes 16"]);
-        check("usageLocation", "Germany", &[
-            "`usageLocation` has 7 characters; Graph takes 2",
-            "`usageLocation` `Germany` is not a country code of two letters",
-        ]);
+        check(
+            "usageLocation",
+            "Germany",
+            &[
+                "`usageLocation` has 7 characters; Graph takes 2",
+                "`usageLocation` `Germany` is not a country code of two letters",
+            ],
+        );
         check("mailNickname", "a b", &["`mailNickname` `a b` has characters that Graph refuses"]);
     }
 }

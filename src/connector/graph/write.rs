@@ -120,7 +120,11 @@ impl Export<'_> {
 
     async fn answered(&mut self, units: Vec<Unit>, replies: Vec<Reply>) {
         let throttled = replies.iter().any(|reply| reply.status == 429);
-        self.width = if throttled { (self.width / 2).max(1) } else { (self.width + 1).min(self.client.settings.concurrency.max(1)) };
+        self.width = if throttled {
+            (self.width / 2).max(1)
+        } else {
+            (self.width + 1).min(self.client.settings.concurrency.max(1))
+        };
         for (unit, reply) in units.into_iter().zip(replies) {
             if reply.status == 401 {
                 self.client.forget_token().await;
@@ -178,13 +182,19 @@ impl Export<'_> {
                 done(reply.body.get("id").and_then(Json::as_str).map(|id| Anchor(id.to_owned())))
             }
             (200..=299, _) | (404, ExportAction::Delete { .. }) => done(None),
-            (404, ExportAction::Update { .. } | ExportAction::Restore { .. }) => Verdict::Settled(ExportOutcome::Missing),
+            (404, ExportAction::Update { .. } | ExportAction::Restore { .. }) => {
+                Verdict::Settled(ExportOutcome::Missing)
+            }
             (404, ExportAction::RemoveReferences { .. }) => {
                 Verdict::References { done: unit.request.targets.clone(), refused: Vec::new() }
             }
             // Not visible everywhere yet, perhaps.
-            (404, ExportAction::AddReferences { .. }) if unit.attempts < 3 => Verdict::Again(backoff(unit.attempts + 1)),
-            (400 | 404, ExportAction::AddReferences { .. }) if unit.request.targets.len() > 1 && is_set(unit) => Verdict::Split,
+            (404, ExportAction::AddReferences { .. }) if unit.attempts < 3 => {
+                Verdict::Again(backoff(unit.attempts + 1))
+            }
+            (400 | 404, ExportAction::AddReferences { .. }) if unit.request.targets.len() > 1 && is_set(unit) => {
+                Verdict::Split
+            }
             (400, ExportAction::AddReferences { .. }) if error.message.contains("already exist") => {
                 Verdict::References { done: unit.request.targets.clone(), refused: Vec::new() }
             }
@@ -207,7 +217,11 @@ impl Export<'_> {
                     unit.not_before = Instant::now() + pause;
                     self.queue.push_back(unit);
                 } else {
-                    self.finish(at, Some(ExportOutcome::Temporary { message: "throttled or unavailable for too long".into() })).await;
+                    self.finish(
+                        at,
+                        Some(ExportOutcome::Temporary { message: "throttled or unavailable for too long".into() }),
+                    )
+                    .await;
                 }
             }
             Verdict::Split => self.split(unit),
@@ -227,16 +241,26 @@ impl Export<'_> {
     fn split(&mut self, unit: Unit) {
         let middle = unit.request.targets.len() / 2;
         let (left, right) = unit.request.targets.split_at(middle);
-        let Some(ExportItem { action: ExportAction::AddReferences { anchor, attribute, .. }, object_type, id }) = self.items.get(unit.item)
+        let Some(ExportItem { action: ExportAction::AddReferences { anchor, attribute, .. }, object_type, id }) =
+            self.items.get(unit.item)
         else {
             return;
         };
         let mut count = 0;
         for part in [left, right] {
-            let action = ExportAction::AddReferences { anchor: anchor.clone(), attribute: attribute.clone(), targets: part.to_vec() };
+            let action = ExportAction::AddReferences {
+                anchor: anchor.clone(),
+                attribute: attribute.clone(),
+                targets: part.to_vec(),
+            };
             for request in render(&ExportItem { id: *id, object_type: object_type.clone(), action }) {
                 count += 1;
-                self.queue.push_back(Unit { item: unit.item, request, attempts: unit.attempts, not_before: Instant::now() });
+                self.queue.push_back(Unit {
+                    item: unit.item,
+                    request,
+                    attempts: unit.attempts,
+                    not_before: Instant::now(),
+                });
             }
         }
         if let Some(progress) = self.progress.get_mut(unit.item) {
@@ -247,9 +271,11 @@ impl Export<'_> {
     async fn look_first(&mut self, unit: Unit, message: String) {
         let at = unit.item;
         let found = match self.items.get(at) {
-            Some(ExportItem { object_type, action: ExportAction::Create { match_key: Some((name, value)), .. }, .. }) => {
-                read::find(self.client, object_type, name, value).await.ok()
-            }
+            Some(ExportItem {
+                object_type,
+                action: ExportAction::Create { match_key: Some((name, value)), .. },
+                ..
+            }) => read::find(self.client, object_type, name, value).await.ok(),
             _ => None,
         };
         match found.map(|found| found.into_iter().next()) {
@@ -269,7 +295,8 @@ impl Export<'_> {
     async fn finish(&mut self, at: usize, outcome: Option<ExportOutcome>) {
         let (Some(progress), Some(item)) = (self.progress.get_mut(at), self.items.get(at)) else { return };
         progress.open = progress.open.saturating_sub(1);
-        let references = matches!(item.action, ExportAction::AddReferences { .. } | ExportAction::RemoveReferences { .. });
+        let references =
+            matches!(item.action, ExportAction::AddReferences { .. } | ExportAction::RemoveReferences { .. });
         let outcome = if references {
             if let Some(ExportOutcome::Temporary { message }) = outcome {
                 progress.postponed = Some(message);
@@ -279,7 +306,9 @@ impl Export<'_> {
             }
             let progress = std::mem::take(progress);
             match progress.postponed {
-                Some(message) if progress.done.is_empty() && progress.refused.is_empty() => ExportOutcome::Temporary { message },
+                Some(message) if progress.done.is_empty() && progress.refused.is_empty() => {
+                    ExportOutcome::Temporary { message }
+                }
                 _ => ExportOutcome::References { done: progress.done, refused: progress.refused },
             }
         } else {
@@ -333,7 +362,9 @@ mod tests {
         let (one, other) = (password_text(), password_text());
         assert_ne!(*one, *other);
         assert_eq!(one.len(), 40);
-        for class in [char::is_lowercase, char::is_uppercase, |c: char| c.is_ascii_digit(), |c: char| c.is_ascii_punctuation()] {
+        for class in
+            [char::is_lowercase, char::is_uppercase, |c: char| c.is_ascii_digit(), |c: char| c.is_ascii_punctuation()]
+        {
             assert!(one.chars().any(class));
         }
     }
