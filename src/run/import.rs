@@ -41,6 +41,8 @@ pub struct ImportReport {
     pub unreadable: u64,
     /// Why the import is not complete; nothing was inferred from absence.
     pub incomplete: Vec<String>,
+    /// How long it took, in milliseconds.
+    pub milliseconds: u64,
     /// The first of what was held or unreadable.
     pub notes: Vec<String>,
 }
@@ -101,6 +103,7 @@ pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> R
         Learned::Run(error) => error,
     })?;
     let wanted = wanted(session, connector)?;
+    let started = std::time::Instant::now();
     let mut report = ImportReport { connector: connector.to_owned(), ..ImportReport::default() };
     if wanted.request.types.is_empty() {
         return Ok(report);
@@ -135,6 +138,7 @@ pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> R
         ImportEnd::Incomplete(reasons) => report.incomplete = reasons,
     }
     session.store.checkpoint()?;
+    report.milliseconds = super::cycle::milliseconds(started);
     Ok(report)
 }
 
