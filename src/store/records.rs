@@ -46,6 +46,11 @@ impl<'a> Draft<'a> {
         DraftWrites { writes: self.bytes.into_writes(), symbols: self.symbols, notes: self.notes }
     }
 
+    /// How many keys the draft writes: a measure of the batch that it becomes.
+    pub fn weight(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// What was done so far.
     pub fn notes(&self) -> &[Change] {
         &self.notes
