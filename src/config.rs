@@ -13,8 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::connector::{graph, ldap, ldif};
-use crate::diagnostic::{Diagnostic, SourceText};
-use crate::rules::did_you_mean;
+use crate::diagnostic::{Diagnostic, SourceText, did_you_mean};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -142,7 +141,8 @@ impl Config {
     /// As [`Config::load`].
     pub fn parse(source: SourceText) -> Result<Config, Vec<Diagnostic>> {
         let source = Arc::new(source);
-        let mut reader = Reader { source: Arc::clone(&source), problems: Vec::new() };
+        let shown = Arc::new(SourceText { path: source.path.clone(), text: masked(&source.text) });
+        let mut reader = Reader { source: Arc::clone(&source), shown, problems: Vec::new() };
         let (table, errors) = DeTable::parse_recoverable(&source.text);
         for error in errors {
             reader.problem(error.message(), error.span().unwrap_or(0..0));
@@ -176,8 +176,28 @@ fn beside(folder: &Path, path: &Path) -> PathBuf {
     joined
 }
 
+/// The text with whatever stands after a secret's key masked, unless it only says where the secret is. Every byte keeps
+/// its place.
+fn masked(text: &str) -> String {
+    let mask = |line: &str| {
+        let Some((key, value)) = line.split_once('=') else { return line.to_owned() };
+        let named = value.trim().trim_matches(['"', '\'']);
+        let secret = ["password", "client_secret", "certificate"].contains(&key.trim().trim_matches('"'));
+        let says_where = crate::connector::secret::Secret::parse(named).is_some();
+        if !secret || says_where {
+            return line.to_owned();
+        }
+        let stars: String =
+            value.bytes().map(|byte| if byte == b' ' || byte == b'\n' { char::from(byte) } else { '*' }).collect();
+        format!("{key}={stars}")
+    };
+    text.split_inclusive('\n').map(mask).collect()
+}
+
 struct Reader {
     source: Arc<SourceText>,
+    /// The same text with secrets masked, byte for byte: diagnostics quote this one.
+    shown: Arc<SourceText>,
     problems: Vec<Diagnostic>,
 }
 
@@ -185,33 +205,12 @@ impl Reader {
     fn problem(&mut self, message: impl Into<String>, range: Range<usize>) {
         let message = message.into();
         let plain_secret = message.contains("secret in plain text");
-        // A caret under a plain secret would print the secret: the diagnostic points at the key before it.
-        let range = if plain_secret { self.key_before(range.start) } else { range };
-        let problem = Diagnostic::error("E010", message).at(&self.source, range);
+        let problem = Diagnostic::error("E010", message).at(&self.shown, range);
         self.problems.push(if plain_secret {
-            Diagnostic { source: self.masked(), ..problem }
-                .hint("for example `password = \"env:SYNCLINE_AD_PASSWORD\"`")
+            problem.hint("for example `password = \"env:SYNCLINE_AD_PASSWORD\"`")
         } else {
             problem
         });
-    }
-
-    fn key_before(&self, at: usize) -> Range<usize> {
-        let line = self.source.text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |line| line + 1);
-        let key = self.source.text.get(line..at).unwrap_or_default();
-        line..line + key.trim_end().trim_end_matches('=').trim_end().len()
-    }
-
-    /// The text with every quoted value after a secret's key masked.
-    fn masked(&self) -> Option<Arc<SourceText>> {
-        let mask = |line: &str| match line.split_once('=') {
-            Some((key, value)) if ["password", "client_secret", "certificate"].contains(&key.trim()) => {
-                format!("{key}= {}", "*".repeat(value.trim().len().min(8)))
-            }
-            _ => line.to_owned(),
-        };
-        let text = self.source.text.lines().map(mask).collect::<Vec<_>>().join("\n");
-        Some(Arc::new(SourceText { path: self.source.path.clone(), text }))
     }
 
     fn section<T: DeserializeOwned>(&mut self, name: &str, value: Spanned<DeValue<'_>>) -> Option<T> {

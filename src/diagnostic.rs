@@ -137,6 +137,14 @@ pub fn word_at(text: &str, line: usize, column: usize) -> Range<usize> {
     line_start + start..line_start + start + length
 }
 
+/// The nearest of several names, as a hint.
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let folded = name.to_lowercase();
+    let distance = |candidate: &&str| strsim::damerau_levenshtein(&folded, &candidate.to_lowercase());
+    let best = known.into_iter().min_by_key(distance)?;
+    (distance(&best) <= 1 + name.len() / 5).then(|| format!("did you mean `{best}`?"))
+}
+
 fn line_start(text: &str, line: usize) -> Option<usize> {
     if line <= 1 {
         return Some(0);

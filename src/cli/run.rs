@@ -148,11 +148,7 @@ fn tell_guard(report: &CycleReport) {
     if report.exceeded.is_empty() {
         return;
     }
-    let mut reasons: std::collections::BTreeMap<&str, (usize, &str)> = std::collections::BTreeMap::new();
-    for object in &report.endangered {
-        reasons.entry(&object.reason).or_insert((0, &object.name)).0 += 1;
-    }
-    for (reason, (count, first)) in reasons {
+    for (reason, count, first) in &report.endangered {
         say(&format!("  {count:>5} because {reason} (first: `{first}`)"));
     }
     if let Some(path) = &report.list {

@@ -9,19 +9,11 @@ use rhai::{ASTNode, Expr, Stmt};
 use super::footprint::{Function, attribute_read, final_map, is_variable};
 use super::header::at;
 use super::vocabulary;
-use crate::diagnostic::{Diagnostic, SourceText};
+use crate::diagnostic::{Diagnostic, SourceText, did_you_mean};
 
 /// Functions of the host that are not in the vocabulary table.
 const HOST_FUNCTIONS: [&str; 9] =
     ["absent", "keep", "once", "seed", "merge", "count", "imported", "is_member_of", "setting"];
-
-/// The nearest of several names, as a hint.
-pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let folded = name.to_lowercase();
-    let distance = |candidate: &&str| strsim::damerau_levenshtein(&folded, &candidate.to_lowercase());
-    let best = known.into_iter().min_by_key(distance)?;
-    (distance(&best) <= 1 + name.len() / 5).then(|| format!("did you mean `{best}`?"))
-}
 
 /// Checks the functions of one file against the dialect.
 pub(super) fn dialect(

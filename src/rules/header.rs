@@ -206,8 +206,8 @@ impl Reader<'_> {
             if KEYS.contains(&key.as_str()) {
                 continue;
             }
-            let hint =
-                super::check::did_you_mean(&key, KEYS).unwrap_or_else(|| format!("known keys: {}", KEYS.join(", ")));
+            let hint = crate::diagnostic::did_you_mean(&key, KEYS)
+                .unwrap_or_else(|| format!("known keys: {}", KEYS.join(", ")));
             self.problem("E103", format!("the header has no key `{key}`"), position, &hint);
         }
     }

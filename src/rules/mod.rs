@@ -22,7 +22,6 @@ mod schemas;
 mod script;
 pub mod vocabulary;
 
-pub use check::did_you_mean;
 pub use footprint::Footprint;
 pub use header::{ConnectorType, Copy, Deprovision, Direction, Header, LinkType, Members, State};
 pub use host::Host;

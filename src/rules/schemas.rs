@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::check::did_you_mean;
 use super::header::{ConnectorType, Direction};
 use super::{Rule, RuleSet};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::value::{AttributeName, Schema};
 
 /// The schemas of all connectors, by connector and object type.
 pub type Schemas = BTreeMap<String, BTreeMap<String, Schema>>;
 
-/// Everything that does not fit.
-pub fn against_schemas(set: &RuleSet, schemas: &Schemas) -> Vec<Diagnostic> {
-    let written = written(set);
+/// Everything that does not fit. `whole` is the set before rules were left out for what a directory lacks: what those
+/// would write is no riddle.
+pub fn against_schemas(set: &RuleSet, whole: &RuleSet, schemas: &Schemas) -> Vec<Diagnostic> {
+    let written = written(whole);
     let mut findings = Vec::new();
     for rule in set.rules() {
         match &rule.header.direction {

@@ -1,6 +1,6 @@
 //! One whole cycle: import everything, synchronise, guard, export, confirm.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -40,8 +40,8 @@ pub struct CycleReport {
     pub staging: Vec<(String, usize)>,
     /// Limits that stopped the run.
     pub exceeded: Vec<Exceeded>,
-    /// The first of what the guard stopped.
-    pub endangered: Vec<Endangered>,
+    /// What the guard stopped: why, how many, and the first.
+    pub endangered: Vec<(String, usize, String)>,
     /// Where the whole list is.
     pub list: Option<PathBuf>,
     /// Objects that wait in an error, import and synchronisation together.
@@ -164,7 +164,7 @@ fn export_to(
         let path = session.config.store_folder.join(format!("deletes-{}.jsonl", report.run));
         guard::write_list(&path, &endangered)?;
         report.exceeded = exceeded;
-        report.endangered = endangered.into_iter().take(50).collect();
+        report.endangered = by_reason(&endangered);
         report.list = Some(path);
         return Ok(());
     }
@@ -188,6 +188,14 @@ fn export_to(
     report.confirmed.1 += u64::try_from(touched.len()).unwrap_or(0);
     progress.end(&format!("confirm   {} of {} seen", report.confirmed.0, report.confirmed.1));
     Ok(())
+}
+
+fn by_reason(endangered: &[Endangered]) -> Vec<(String, usize, String)> {
+    let mut reasons: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+    for object in endangered {
+        reasons.entry(&object.reason).or_insert((0, &object.name)).0 += 1;
+    }
+    reasons.into_iter().map(|(reason, (count, first))| (reason.to_owned(), count, first.to_owned())).collect()
 }
 
 /// Objects of a target that wait to be written.

@@ -99,10 +99,12 @@ pub fn refusals(object: &ConnectorObject, facts: &TenantFacts) -> Vec<String> {
     match object.export.as_ref().map(|export| export.operation) {
         Some(Operation::Create) => graph::validate(&object.object_type, &object.expected(), facts),
         Some(Operation::Update) => {
-            let mut changed = object.expected();
-            let export = object.export.iter().flat_map(|export| export.changes.keys()).collect::<BTreeSet<_>>();
-            changed.retain(|name, _| export.contains(name));
-            graph::validate_changes(&object.object_type, &changed, facts)
+            let unsent = object.export.iter().flat_map(|export| &export.changes).filter(|(_, change)| !change.sent);
+            let (set, cleared): (Vec<_>, Vec<_>) = unsent.partition(|(_, change)| !change.values.is_empty());
+            let set = set.into_iter().map(|(name, change)| (name.clone(), change.values.clone())).collect();
+            let mut wrong = graph::validate_changes(&object.object_type, &set, facts);
+            wrong.extend(cleared.into_iter().filter_map(|(name, _)| graph::validate_clearing(name)));
+            wrong
         }
         Some(Operation::Delete) | None => Vec::new(),
     }

@@ -51,8 +51,9 @@ pub struct Session {
 /// Every mistake.
 pub fn compile_rules(config: &Config, schemas: &Schemas) -> Result<(RuleSet, Vec<Diagnostic>), RunError> {
     let (set, mut findings) = RuleSet::load(&config.rules_folder, config.settings.clone()).map_err(RunError::Rules)?;
-    let set = set.fitted(schemas);
-    findings.extend(against_schemas(&set, schemas));
+    let fitted = set.fitted(schemas);
+    findings.extend(against_schemas(&fitted, &set, schemas));
+    let set = fitted;
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(RunError::Rules(findings));
     }
@@ -132,7 +133,7 @@ impl Session {
     pub fn fit_rules(&mut self, mut findings: Vec<Diagnostic>) -> Result<(), RunError> {
         let schemas = self.schemas()?;
         let rules = self.compiled.fitted(&schemas);
-        findings.extend(against_schemas(&rules, &schemas));
+        findings.extend(against_schemas(&rules, &self.compiled, &schemas));
         if findings.iter().any(|finding| finding.severity == Severity::Error) {
             return Err(RunError::Rules(findings));
         }

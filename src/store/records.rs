@@ -172,7 +172,8 @@ impl<'a> Draft<'a> {
         }
         for (name, source) in &object.outbound.references {
             let (attribute, from) = (self.intern(name.as_str())?, self.intern(source.attribute.as_str())?);
-            let feeds = Key::new(key::FEEDS).id(source.object.0).symbol(from).id(id).symbol(attribute).symbol(connector);
+            let feeds =
+                Key::new(key::FEEDS).id(source.object.0).symbol(from).id(id).symbol(attribute).symbol(connector);
             keys.insert(feeds.bytes());
             let members = match source.members {
                 Members::Own => 0,
@@ -386,7 +387,8 @@ impl View for Draft<'_> {
         let prefix = Key::new(key::FEEDS).id(source.0).symbol(symbol).bytes();
         let mut fed = Vec::new();
         for (key, _) in self.bytes.scan(&prefix, None, usize::MAX)? {
-            let target = key.get(19..35).and_then(|bytes| uuid::Uuid::from_slice(bytes).ok()).ok_or_else(view::bad_key)?;
+            let target =
+                key.get(19..35).and_then(|bytes| uuid::Uuid::from_slice(bytes).ok()).ok_or_else(view::bad_key)?;
             let name = key.get(35..37).and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes);
             let name = name.and_then(|name| self.symbols.attribute(Symbol(name))).ok_or_else(view::bad_key)?;
             fed.push((ObjectId(target), name));
@@ -394,9 +396,15 @@ impl View for Draft<'_> {
         Ok(fed)
     }
 
-    fn feed_of(&self, target: ObjectId, attribute: &AttributeName) -> Result<Option<(ObjectId, AttributeName, Members)>> {
+    fn feed_of(
+        &self,
+        target: ObjectId,
+        attribute: &AttributeName,
+    ) -> Result<Option<(ObjectId, AttributeName, Members)>> {
         let Some(symbol) = self.symbols.get(attribute.as_str()) else { return Ok(None) };
-        let Some(value) = self.bytes.get(&Key::new(key::FED).id(target.0).symbol(symbol).bytes())? else { return Ok(None) };
+        let Some(value) = self.bytes.get(&Key::new(key::FED).id(target.0).symbol(symbol).bytes())? else {
+            return Ok(None);
+        };
         let source = value.get(..16).and_then(|bytes| uuid::Uuid::from_slice(bytes).ok()).ok_or_else(view::bad_key)?;
         let name = value.get(16..18).and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes);
         let name = name.and_then(|name| self.symbols.attribute(Symbol(name))).ok_or_else(view::bad_key)?;

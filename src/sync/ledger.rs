@@ -51,7 +51,11 @@ pub trait View {
     /// The target objects, and their attributes, whose references come from one attribute of a source object.
     fn fed_by(&self, source: ObjectId, attribute: &AttributeName) -> Result<Vec<(ObjectId, AttributeName)>>;
     /// Where the references of a target object's attribute come from.
-    fn feed_of(&self, target: ObjectId, attribute: &AttributeName) -> Result<Option<(ObjectId, AttributeName, Members)>>;
+    fn feed_of(
+        &self,
+        target: ObjectId,
+        attribute: &AttributeName,
+    ) -> Result<Option<(ObjectId, AttributeName, Members)>>;
     /// Objects that wait to be synchronised, in the order of their ids.
     fn object_queue(&self, after: Option<ObjectId>, limit: usize) -> Result<Vec<ObjectId>>;
     /// Metaverse objects that wait to flow out, in the order of their ids.

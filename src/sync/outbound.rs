@@ -450,6 +450,11 @@ impl Wish<'_> {
                 self.object.outbound.held.insert(attribute.clone(), why.to_owned());
                 return true;
             }
+            if !wanted && !disabled && !self.creating && !self.object.outbound.owned {
+                let why = "neither made nor adopted by us, so it is not disabled; `syncline adopt` takes it over";
+                self.object.outbound.held.insert(attribute.clone(), why.to_owned());
+                return true;
+            }
             self.object.outbound.enabled = Some(wanted);
         }
         let corrections = self.object.outbound.corrections.get(attribute).copied().unwrap_or(0);

@@ -30,7 +30,7 @@ mod write;
 
 pub use render::{RenderedRequest, render};
 pub use schema::{protected, schema, unique_attributes};
-pub use validate::{validate, validate_changes};
+pub use validate::{validate, validate_changes, validate_clearing};
 
 /// The settings of an Entra connector.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

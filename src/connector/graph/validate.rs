@@ -18,6 +18,16 @@ pub fn validate(object_type: &str, attributes: &Attributes, facts: &TenantFacts)
     wrong
 }
 
+/// Properties that Graph does not let go of.
+const NOT_CLEARABLE: [&str; 6] =
+    ["accountEnabled", "displayName", "mailNickname", "uniqueName", "usageLocation", "userPrincipalName"];
+
+/// What is wrong with clearing a property.
+pub fn validate_clearing(name: &AttributeName) -> Option<String> {
+    let fixed = NOT_CLEARABLE.iter().any(|fixed| *name == AttributeName::from(*fixed));
+    fixed.then(|| format!("`{name}` cannot be cleared; a rule must give it a value or `keep()`"))
+}
+
 /// What is wrong with values that are to be set.
 pub fn validate_changes(object_type: &str, attributes: &Attributes, facts: &TenantFacts) -> Vec<String> {
     let Some(schema) = schema(object_type) else { return Vec::new() };
