@@ -141,11 +141,11 @@ fn make(session: &Session, arguments: &PreviewArguments) -> Result<Preview, RunE
         targets: Vec::new(),
         errors,
     };
-    if let (Some(person), Some(host)) = (&after, synchronisation.host()) {
-        if let Ok(evaluations) = synchronisation.evaluate_outbound(host, person) {
-            preview.outbound_out_of_scope =
-                evaluations.into_iter().flat_map(|evaluation| evaluation.out_of_scope).collect();
-        }
+    if let (Some(person), Some(host)) = (&after, synchronisation.host())
+        && let Ok(evaluations) = synchronisation.evaluate_outbound(host, person)
+    {
+        preview.outbound_out_of_scope =
+            evaluations.into_iter().flat_map(|evaluation| evaluation.out_of_scope).collect();
     }
     let links = [before, after].into_iter().flatten().flat_map(|person| person.links);
     let linked: std::collections::BTreeSet<(ObjectId, String)> =

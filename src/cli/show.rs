@@ -176,10 +176,10 @@ pub(super) fn search(session: Session, arguments: &SearchArguments, format: Form
 pub(super) fn find(session: &Session, connector: &str, name: &str) -> Result<Vec<ObjectId>, RunError> {
     let directory = session.directory(connector)?;
     let draft = session.store.draft();
-    if let Ok(id) = name.parse::<uuid::Uuid>() {
-        if draft.object(ObjectId(id))?.is_some() {
-            return Ok(vec![ObjectId(id)]);
-        }
+    if let Ok(id) = name.parse::<uuid::Uuid>()
+        && draft.object(ObjectId(id))?.is_some()
+    {
+        return Ok(vec![ObjectId(id)]);
     }
     let by_anchor = draft.id_of_anchor(connector, &Anchor(name.to_owned()))?;
     if draft.object(by_anchor)?.is_some() {

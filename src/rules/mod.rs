@@ -83,7 +83,7 @@ impl RuleSet {
         }
         let engine = host::engine(&set);
         let library_names: BTreeSet<String> = set.libraries.keys().cloned().collect();
-        for (_, source) in &set.libraries {
+        for source in set.libraries.values() {
             if let Err(error) = engine.compile(source.text.as_str()) {
                 problems.push(syntax_error(&error, source));
             }

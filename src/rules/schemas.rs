@@ -110,7 +110,7 @@ fn writes(rule: &Rule, side: &ConnectorType, schema: &Schema, findings: &mut Vec
             Some(known) if !known.writable && rule.footprint.writes.contains_key(name) => {
                 let message =
                     format!("attribute `{name}` of `{}/{}` cannot be written", side.connector, side.object_type);
-                findings.push(Diagnostic::error("E211", message).at(&rule.source, word(rule, name.as_str())));
+                findings.push(Diagnostic::error("E211", message).at(&rule.source, written_at(rule, name)));
             }
             Some(_) => {}
         }

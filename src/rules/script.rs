@@ -102,6 +102,7 @@ pub(super) fn register(engine: &mut Engine, names: impl Iterator<Item = Attribut
     engine.register_fn("is_member_of", |object: ScriptObject, group: ImmutableString| {
         object.0.groups.contains(&crate::dn::normalise(&group)) || object.0.groups.contains(group.as_str())
     });
+    #[expect(deprecated, reason = "rhai marks it volatile, not deprecated; the version is pinned")]
     engine.on_var(|name, _, context| {
         let wanted = context.tag().read_lock::<Arc<Context>>();
         Ok(wanted.filter(|context| context.name == name).map(|context| context_map(&context)))

@@ -42,9 +42,12 @@ struct StoredMetaverse {
     links: Vec<(Uuid, Symbol)>,
     /// Each rule on each object once; contributions name it by its place.
     voices: Vec<Voice>,
-    contributions: Vec<(Symbol, Vec<(u16, u32, FlowValue)>)>,
+    contributions: Vec<(Symbol, Vec<Said>)>,
     generations: BTreeMap<String, u32>,
 }
+
+/// The place of a voice, the line of its rule, and what it says.
+type Said = (u16, u32, FlowValue);
 
 #[derive(Serialize, Deserialize, PartialEq)]
 struct Voice {

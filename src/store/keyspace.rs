@@ -19,12 +19,15 @@ pub(super) trait Keyspace {
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>>;
 }
 
+/// What a write covered in the draft: nothing, a removal, or a value.
+type Covered = Option<Option<Vec<u8>>>;
+
 /// Writes laid over a keyspace.
 pub(super) struct Overlay<'a> {
     base: &'a dyn Keyspace,
     writes: Writes,
     /// What the writes since the savepoint covered, the latest last.
-    undo: Vec<(Vec<u8>, Option<Option<Vec<u8>>>)>,
+    undo: Vec<(Vec<u8>, Covered)>,
 }
 
 impl<'a> Overlay<'a> {

@@ -151,7 +151,7 @@ impl<'a> Draft<'a> {
         let connector = self.intern(&object.connector)?;
         let object_type = self.intern(&object.object_type)?;
         let id = object.id.0;
-        let mut keys = Keys::new();
+        let keys = Keys::new();
         let mut keys = Keyring(keys);
         keys.insert(Key::new(key::POPULATION).symbol(connector).symbol(object_type).id(id).bytes());
         if let Some(dn) = &object.dn {

@@ -137,10 +137,10 @@ pub fn integrate(
     {
         deprovision::disconnect(ledger, &mut object, "no rule that links it is in scope any more")?;
     }
-    if object.link.is_none() {
-        if let Some(rule) = &evaluation.link {
-            link(ledger, rules, &mut object, rule)?;
-        }
+    if object.link.is_none()
+        && let Some(rule) = &evaluation.link
+    {
+        link(ledger, rules, &mut object, rule)?;
     }
     if let Some(link) = object.link.clone() {
         contribute(ledger, rules, orders, &object, &link, evaluation)?;

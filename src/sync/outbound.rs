@@ -348,13 +348,23 @@ impl Wish<'_> {
         let there = self.object.image.contains_key(attribute);
         let (values, by) = match winner {
             Winner::References(..) => return Ok(()),
-            Winner::Keep => return Ok(self.leave(attribute)),
+            Winner::Keep => {
+                return {
+                    self.leave(attribute);
+                    Ok(())
+                };
+            }
             Winner::Nobody => (Values::new(), contributions.first()),
             Winner::Absent(by) => (Values::new(), Some(by)),
             Winner::Value(by, values) => (values, Some(by)),
             Winner::Once(by, values) if self.creating => (values.clone(), Some(by)),
             Winner::Seed(by, values) if self.creating || !there => (values.clone(), Some(by)),
-            Winner::Once(..) | Winner::Seed(..) => return Ok(self.leave(attribute)),
+            Winner::Once(..) | Winner::Seed(..) => {
+                return {
+                    self.leave(attribute);
+                    Ok(())
+                };
+            }
         };
         let Some(by) = by else { return Ok(()) };
         let values = self.fit(attribute, values, by)?;
@@ -364,10 +374,10 @@ impl Wish<'_> {
 
     /// Whatever is in the target stays; what was not sent yet is dropped.
     fn leave(&mut self, attribute: &AttributeName) {
-        if let Some(export) = &mut self.object.export {
-            if export.changes.get(attribute).is_some_and(|change| !change.sent) {
-                export.changes.remove(attribute);
-            }
+        if let Some(export) = &mut self.object.export
+            && export.changes.get(attribute).is_some_and(|change| !change.sent)
+        {
+            export.changes.remove(attribute);
         }
     }
 
