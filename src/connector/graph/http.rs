@@ -185,6 +185,11 @@ impl Client {
         made.insert(anchor, now);
     }
 
+    /// Forgets an object that was deleted.
+    pub(super) fn forget_object(&self, anchor: &Anchor) {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).remove(anchor);
+    }
+
     /// Whether one of the objects was made a moment ago.
     pub(super) fn is_fresh<'a>(&self, mut anchors: impl Iterator<Item = &'a Anchor>) -> bool {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);

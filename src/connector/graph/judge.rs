@@ -32,6 +32,15 @@ pub(super) struct Situation<'a> {
     pub(super) uncertain: bool,
     /// We made one of the objects a moment ago: not every server of Graph's knows it.
     pub(super) fresh: bool,
+    /// This was the last attempt.
+    pub(super) last: bool,
+}
+
+impl Situation<'_> {
+    /// Whether to wait until all servers know the objects. In the end one bad reference must not hold up the others.
+    fn waits(&self) -> bool {
+        self.fresh && !(self.last && self.targets > 1)
+    }
 }
 
 /// What to do.
@@ -118,9 +127,11 @@ fn absent(situation: &Situation<'_>, error: &GraphError) -> Verdict {
         // Restored by an attempt that nobody answered: it is not in the recycle bin any more.
         Work::Restore if situation.uncertain => Verdict::Done(None),
         Work::Restore => Verdict::Missing,
-        Work::Update | Work::Add | Work::Remove if situation.fresh => again(),
+        // No member (any more) is what was wanted; if it was only late, the next import shows it.
+        Work::Remove if situation.uncertain || situation.last || !situation.fresh => Verdict::Done(None),
+        Work::Remove => again(),
+        Work::Update | Work::Add if situation.waits() => again(),
         Work::Update => Verdict::Missing,
-        Work::Remove => Verdict::Done(None),
         Work::Add if names_owner => Verdict::Missing,
         Work::Add if situation.targets > 1 => Verdict::Halve,
         // A reference that goes along with a creation, perhaps: the next run knows more.
@@ -134,9 +145,9 @@ fn bad_reference(situation: &Situation<'_>, status: u16, error: &GraphError) -> 
     // The one case that only the text tells.
     let already = status == 400 && error.message.contains("already exist");
     match (status, situation.targets) {
-        (400, 2..) if already || !situation.fresh => Verdict::Halve,
+        (400, 2..) if already || !situation.waits() => Verdict::Halve,
         (400, 0 | 1) if already => Verdict::Done(None),
-        (400, _) if situation.fresh => Verdict::Again { after: None, uncertain: false, why: error.said() },
+        (400, _) if situation.waits() => Verdict::Again { after: None, uncertain: false, why: error.said() },
         _ => refused(error, status),
     }
 }
@@ -176,7 +187,7 @@ mod tests {
     #[track_caller]
     fn check(status: u16, code: &str, expected: [&str; 7]) {
         let meant = ALL.map(|work| {
-            let situation = Situation { work, owner: OWNER, targets: 0, uncertain: false, fresh: false };
+            let situation = Situation { work, owner: OWNER, targets: 0, uncertain: false, fresh: false, last: false };
             let targets = if work == Work::Add { 5 } else { 0 };
             short(judge(&Situation { targets, ..situation }, &reply(status, code, "")))
         });
@@ -225,7 +236,8 @@ mod tests {
 
     #[test]
     fn what_may_have_happened_before_changes_the_meaning() {
-        let situation = Situation { work: Work::Create, owner: "", targets: 0, uncertain: true, fresh: false };
+        let situation =
+            Situation { work: Work::Create, owner: "", targets: 0, uncertain: true, fresh: false, last: false };
         let mut conflict = reply(400, "Request_BadRequest", "Another object …");
         conflict.body["error"]["details"] = json!([{"code": "ObjectConflict", "target": "userPrincipalName"}]);
         assert_eq!(short(judge(&situation, &conflict)), "look");
@@ -239,17 +251,28 @@ mod tests {
 
     #[test]
     fn fresh_objects_are_waited_for() {
-        let situation = Situation { work: Work::Update, owner: OWNER, targets: 0, uncertain: false, fresh: true };
+        let situation =
+            Situation { work: Work::Update, owner: OWNER, targets: 0, uncertain: false, fresh: true, last: false };
         assert_eq!(short(judge(&situation, &reply(404, "gone", ""))), "again");
         let add = Situation { work: Work::Add, targets: 20, ..situation };
         assert_eq!(short(judge(&add, &reply(404, "gone", ""))), "again");
         assert_eq!(short(judge(&add, &reply(400, "x", "not a valid reference update"))), "again");
         assert_eq!(short(judge(&add, &reply(400, "x", "references already exist"))), "halve");
+        let remove = Situation { work: Work::Remove, targets: 1, ..situation };
+        assert_eq!(short(judge(&remove, &reply(404, "gone", ""))), "again");
+        for certain in [Situation { last: true, ..remove }, Situation { uncertain: true, ..remove }] {
+            assert_eq!(short(judge(&certain, &reply(404, "gone", ""))), "done");
+        }
+        // Not for ever: one that never appears must not hold up nineteen others. A single one may wait for the next run.
+        let last = Situation { last: true, ..add };
+        assert_eq!(short(judge(&last, &reply(404, "gone", ""))), "halve");
+        assert_eq!(short(judge(&last, &reply(400, "x", "not a valid reference update"))), "halve");
+        assert_eq!(short(judge(&Situation { targets: 1, ..last }, &reply(404, "gone", ""))), "again");
     }
 
     #[test]
     fn single_references_are_told_apart() {
-        let add = Situation { work: Work::Add, owner: OWNER, targets: 1, uncertain: false, fresh: false };
+        let add = Situation { work: Work::Add, owner: OWNER, targets: 1, uncertain: false, fresh: false, last: false };
         assert_eq!(short(judge(&add, &reply(400, "x", "references already exist for"))), "done");
         assert_eq!(short(judge(&add, &reply(400, "x", "not a valid reference update"))), "refused x");
         assert_eq!(short(judge(&add, &reply(404, "gone", "Resource 'other' does not exist"))), "refused gone");
@@ -259,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_look_up_counts_what_it_finds() {
-        let find = Situation { work: Work::Find, owner: "", targets: 0, uncertain: true, fresh: false };
+        let find = Situation { work: Work::Find, owner: "", targets: 0, uncertain: true, fresh: false, last: false };
         let list = |ids: &[&str]| {
             let value: Vec<Json> = ids.iter().map(|id| json!({"id": id})).collect();
             Reply { status: 200, body: json!({"value": value}), retry_after: None, date: None }
@@ -271,7 +294,8 @@ mod tests {
 
     #[test]
     fn waits_as_long_as_it_is_told() {
-        let situation = Situation { work: Work::Update, owner: OWNER, targets: 0, uncertain: false, fresh: false };
+        let situation =
+            Situation { work: Work::Update, owner: OWNER, targets: 0, uncertain: false, fresh: false, last: false };
         let after = Some(Duration::from_millis(2_128));
         let throttled = Reply { retry_after: after, ..reply(429, "TooManyRequests", "slow down") };
         let why = "TooManyRequests: slow down".into();

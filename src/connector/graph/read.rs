@@ -217,7 +217,7 @@ pub(super) async fn look_up(
         }
         let (deleted, open) = ask(client, "/directory/deletedItems", open).await?;
         found.extend(deleted.into_iter().map(|(anchor, _)| (anchor, Presence::Deleted)));
-        let (others, open) = ask(client, "/directoryObjects", open).await?;
+        let (others, open) = ask(client, ANYTHING, open).await?;
         for (anchor, body) in others {
             let kind = body.get("@odata.type").and_then(Json::as_str).unwrap_or("object");
             let kind = kind.trim_start_matches("#microsoft.graph.");
@@ -268,9 +268,12 @@ async fn look_up_type(
     Ok(absent)
 }
 
+/// Objects of every kind.
+const ANYTHING: &str = "/directoryObjects";
+
 type Found = (Vec<(Anchor, Json)>, Vec<Anchor>);
 
-/// Asks for ids below a path; gives what is there, and which are not.
+/// Asks for ids below a path; gives what is there, and which are not (or are of a kind that we may not read).
 async fn ask(client: &Client, path: &str, anchors: Vec<Anchor>) -> Result<Found, ConnectorError> {
     if anchors.is_empty() {
         return Ok((Vec::new(), anchors));
@@ -281,6 +284,7 @@ async fn ask(client: &Client, path: &str, anchors: Vec<Anchor>) -> Result<Found,
         match reply.status {
             200 => there.push((anchor, reply.body)),
             404 => absent.push(anchor),
+            403 if path == ANYTHING => absent.push(anchor),
             status => return Err(refusal(path, status, &reply.body)),
         }
     }

@@ -21,7 +21,7 @@ pub struct RenderedRequest {
     pub targets: Vec<Anchor>,
 }
 
-/// How many references a request adds.
+/// How many references a request adds. Only members can be added several at a time.
 const REFERENCES: usize = 20;
 
 /// Stands for the password in what is shown.
@@ -163,6 +163,13 @@ fn add(
         let Some(target) = targets.last() else { return Vec::new() };
         let request = request("PUT", format!("{object}/{name}/$ref"), Some(json!({ "@odata.id": link(target, root) })));
         return vec![RenderedRequest { targets: targets.to_vec(), ..request }];
+    }
+    if name != "members" {
+        let one = |target: &Anchor| RenderedRequest {
+            targets: vec![target.clone()],
+            ..request("POST", format!("{object}/{name}/$ref"), Some(json!({ "@odata.id": link(target, root) })))
+        };
+        return targets.iter().map(one).collect();
     }
     let some = |part: &[Anchor]| {
         let body = json!({ (format!("{name}@odata.bind")): links(part, root) });

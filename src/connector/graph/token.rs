@@ -192,7 +192,10 @@ mod tests {
         for (way, algorithm) in [(Assertion::PS256, Algorithm::PS256), (Assertion::RS256, Algorithm::RS256)] {
             let settings = Settings { assertion: way, ..Settings::for_emulator("http://127.0.0.1:1", "t") };
             // In either order.
-            for pem in [key.serialize_pem() + &certificate.pem(), certificate.pem() + &key.serialize_pem()] {
+            for pem in [
+                format!("{}{}", key.serialize_pem(), certificate.pem()),
+                format!("{}{}", certificate.pem(), key.serialize_pem()),
+            ] {
                 let signed = assertion(&settings, audience, &pem).unwrap();
                 let mut validation = Validation::new(algorithm);
                 validation.set_audience(&[audience]);

@@ -14,12 +14,20 @@ pub fn validate(object_type: &str, attributes: &Attributes, facts: &TenantFacts)
     let absent = required.iter().filter(|name| !attributes.contains_key(&AttributeName::from(**name)));
     let mut wrong: Vec<String> =
         absent.map(|name| format!("`{name}` is required and no rule gives it a value")).collect();
-    wrong.extend(validate_changes(object_type, attributes, facts));
+    wrong.extend(wrong_values(object_type, attributes, facts));
     wrong
 }
 
-/// What is wrong with values that are to be set.
+/// What is wrong with values that are to be set on an object that is there.
 pub fn validate_changes(object_type: &str, attributes: &Attributes, facts: &TenantFacts) -> Vec<String> {
+    let mut wrong = wrong_values(object_type, attributes, facts);
+    if object_type == "group" && attributes.contains_key(&AttributeName::from("uniqueName")) {
+        wrong.push("`uniqueName` can only be set in the request that makes the group; flow it with `once`".into());
+    }
+    wrong
+}
+
+fn wrong_values(object_type: &str, attributes: &Attributes, facts: &TenantFacts) -> Vec<String> {
     let Some(schema) = schema(object_type) else { return Vec::new() };
     let mut wrong = Vec::new();
     for (name, values) in attributes {

@@ -216,6 +216,7 @@ impl Export<'_> {
             targets: unit.request.targets.len(),
             uncertain: unit.uncertain,
             fresh,
+            last: unit.attempts + 1 >= ATTEMPTS,
         };
         judge(&situation, reply)
     }
@@ -261,10 +262,13 @@ impl Export<'_> {
                 self.close(at).await;
             }
             Work::Create | Work::Find | Work::Restore | Work::Update | Work::Delete => {
-                let restored = self.items.get(at).and_then(|item| owner(&item.action));
-                let fresh = created.as_ref().or(restored.filter(|_| unit.work == Work::Restore));
+                let object = self.items.get(at).and_then(|item| owner(&item.action));
+                let fresh = created.as_ref().or(object.filter(|_| unit.work == Work::Restore));
                 if let Some(fresh) = fresh {
                     self.client.remember(fresh.clone());
+                }
+                if let Some(gone) = object.filter(|_| unit.work == Work::Delete) {
+                    self.client.forget_object(gone);
                 }
                 self.end(at, ExportOutcome::Done { created }).await;
             }
@@ -307,12 +311,13 @@ impl Export<'_> {
             progress.open = (progress.open + halves.len()).saturating_sub(1);
         }
         let now = Instant::now();
-        let Unit { item, work, uncertain, .. } = unit;
+        // What was waited for is not waited for again.
+        let Unit { item, work, attempts, uncertain, .. } = unit;
         self.ready.extend(halves.into_iter().map(|request| Unit {
             item,
             work,
             request,
-            attempts: 0,
+            attempts,
             uncertain,
             not_before: now,
         }));
