@@ -95,12 +95,14 @@ pub struct Header {
     pub members: Option<Members>,
     /// Attributes whose contributions are merged, not chosen.
     pub merge: Vec<AttributeName>,
+    /// Attributes without which the rule does not apply: where the directory's schema lacks one, the rule is not used.
+    pub needs: Vec<AttributeName>,
     /// The line of the header in the file, for lineage of copies.
     pub line: u32,
 }
 
-const KEYS: [&str; 10] =
-    ["from", "to", "link", "precedence", "copy", "trim", "state", "deprovision", "members", "merge"];
+const KEYS: [&str; 11] =
+    ["from", "to", "link", "precedence", "copy", "trim", "state", "deprovision", "members", "merge", "needs"];
 
 /// Reads the header of a compiled file, collecting every problem.
 pub(super) fn read(ast: &AST, source: &Arc<SourceText>) -> Result<Header, Vec<Diagnostic>> {
@@ -181,6 +183,7 @@ impl Reader<'_> {
         let mut copies = self.copies("copy", false);
         copies.extend(self.copies("trim", true));
         let merge = self.copies("merge", false).into_iter().map(|copy| copy.to).collect();
+        let needs = self.copies("needs", false).into_iter().map(|copy| copy.to).collect();
         let line = u32::try_from(self.position.line().unwrap_or(1)).unwrap_or(1);
         Some(Header {
             direction: direction?,
@@ -191,6 +194,7 @@ impl Reader<'_> {
             deprovision,
             members,
             merge,
+            needs,
             line,
         })
     }

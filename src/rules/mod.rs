@@ -161,6 +161,31 @@ impl RuleSet {
         set
     }
 
+    /// The set without rules that need attributes which a directory's own schema does not have.
+    pub fn fitted(&self, schemas: &Schemas) -> RuleSet {
+        let mut set = self.clone();
+        let lacks = |side: &ConnectorType, needs: &[AttributeName]| {
+            let schema = schemas.get(&side.connector).and_then(|types| {
+                types.iter().find(|(name, _)| name.eq_ignore_ascii_case(&side.object_type)).map(|(_, schema)| schema)
+            });
+            schema.is_some_and(|schema| schema.closed && needs.iter().any(|name| schema.get(name).is_none()))
+        };
+        set.rules.retain_mut(|rule| {
+            let needs = rule.header.needs.clone();
+            match &mut rule.header.direction {
+                Direction::Inbound { from, .. } => {
+                    from.retain(|side| !lacks(side, &needs));
+                    !from.is_empty()
+                }
+                Direction::Outbound { to, .. } => !lacks(to, &needs),
+            }
+        });
+        for (index, rule) in set.rules.iter_mut().enumerate() {
+            rule.index = index;
+        }
+        set
+    }
+
     /// Inbound rules for a type of a connector's objects.
     pub fn inbound<'a>(&'a self, connector: &'a str, object_type: &'a str) -> impl Iterator<Item = &'a Rule> {
         self.rules.iter().filter(move |rule| match &rule.header.direction {

@@ -79,6 +79,7 @@ pub fn run(
         report.errors += usize::try_from(imported.unreadable + imported.held).unwrap_or(usize::MAX);
         report.imports.push(imported);
     }
+    session.fit_rules(Vec::new())?;
     for name in &targets {
         decide_staging(session, name)?;
     }
@@ -99,7 +100,7 @@ pub fn run(
     Ok(report)
 }
 
-fn milliseconds(since: std::time::Instant) -> u64 {
+pub(super) fn milliseconds(since: std::time::Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -215,6 +216,10 @@ fn count_confirmed(session: &Session, touched: &[ObjectId]) -> Result<u64, RunEr
     Ok(seen)
 }
 
+fn time(milliseconds: u64) -> String {
+    format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100)
+}
+
 fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> =
@@ -224,7 +229,7 @@ fn thousands(number: u64) -> String {
 
 fn import_line(report: &ImportReport) -> String {
     let mut line = format!("{:<8}  {:>9} objects   ", report.connector, thousands(report.objects));
-    line.push_str(&format!("{:>9} changed", thousands(report.new + report.changed)));
+    line.push_str(&format!("{:>7}   {:>9} changed", time(report.milliseconds), thousands(report.new + report.changed)));
     for (count, what) in [(report.gone, "gone"), (report.held, "held"), (report.unreadable, "unreadable")] {
         if count > 0 {
             line.push_str(&format!(", {} {what}", thousands(count)));
@@ -250,7 +255,7 @@ fn sync_line(report: &SyncReport) -> String {
         }
     }
     let what = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
-    format!("sync      {:>9} objects   {what}", thousands(report.objects))
+    format!("sync                {:>9} objects   {:>7}   {what}", thousands(report.objects), time(report.milliseconds))
 }
 
 fn export_line(report: &ExportReport) -> String {
@@ -271,5 +276,5 @@ fn export_line(report: &ExportReport) -> String {
         }
     }
     let what = if parts.is_empty() { "nothing to write".to_owned() } else { parts.join(", ") };
-    format!("export    {:<8}  {what}", report.connector)
+    format!("export    {:<8}  {what}   {}", report.connector, time(report.milliseconds))
 }

@@ -46,6 +46,8 @@ pub struct ExportReport {
     pub postponed: u64,
     /// Sent, and nobody knows: the next run looks first.
     pub unknown: u64,
+    /// How long it took, in milliseconds.
+    pub milliseconds: u64,
     /// The first refusals: who, and why.
     pub problems: Vec<(String, String)>,
     /// Objects that were written.
@@ -113,6 +115,7 @@ pub fn refusals(object: &ConnectorObject, facts: &TenantFacts) -> Vec<String> {
 pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> Result<ExportReport, RunError> {
     let directory = session.directory(connector)?;
     let facts = session.tenant(connector)?;
+    let started = std::time::Instant::now();
     let mut report = ExportReport { connector: connector.to_owned(), ..ExportReport::default() };
     let waves = waves(session, connector, &facts, &mut report)?;
     let total: usize = waves.iter().map(Vec::len).sum();
@@ -125,6 +128,7 @@ pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> R
         }
     }
     export_edges(session, connector, &directory, &mut report, progress)?;
+    report.milliseconds = super::cycle::milliseconds(started);
     Ok(report)
 }
 

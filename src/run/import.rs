@@ -17,6 +17,8 @@ use crate::value::{AttributeName, Kind};
 
 /// How many objects are committed at a time.
 const BATCH: usize = 200;
+/// How many keys a batch writes before it is committed early: groups may have very many members.
+const HEAVY: usize = 20_000;
 /// How many objects are looked up at a time.
 const LOOK_UP_BATCH: usize = 200;
 /// More findings than this are counted, not listed.
@@ -41,6 +43,8 @@ pub struct ImportReport {
     pub unreadable: u64,
     /// Why the import is not complete; nothing was inferred from absence.
     pub incomplete: Vec<String>,
+    /// How long it took, in milliseconds.
+    pub milliseconds: u64,
     /// The first of what was held or unreadable.
     pub notes: Vec<String>,
 }
@@ -59,6 +63,8 @@ pub struct Wanted {
     pub request: ImportRequest,
     /// Reference attributes by object type.
     pub references: BTreeMap<String, BTreeSet<AttributeName>>,
+    /// Object types that no inbound rule reads.
+    pub unread: BTreeSet<String>,
 }
 
 /// What rules need from a connector.
@@ -67,7 +73,7 @@ pub struct Wanted {
 /// When the store cannot be read.
 pub fn wanted(session: &Session, connector: &str) -> Result<Wanted, RunError> {
     let schemas = session.schemas()?;
-    let mut wanted = Wanted { request: ImportRequest::default(), references: BTreeMap::new() };
+    let mut wanted = Wanted { request: ImportRequest::default(), references: BTreeMap::new(), unread: BTreeSet::new() };
     let types = session.rules.connector_types();
     for side in types.iter().filter(|side| side.connector == connector) {
         let mut names = session.rules.reads(connector, &side.object_type);
@@ -77,6 +83,9 @@ pub fn wanted(session: &Session, connector: &str) -> Result<Wanted, RunError> {
         };
         let references = names.iter().filter(is_reference).cloned().collect();
         wanted.references.insert(side.object_type.clone(), references);
+        if session.rules.inbound(connector, &side.object_type).next().is_none() {
+            wanted.unread.insert(side.object_type.clone());
+        }
         names.extend(always_read(schema.is_some_and(|schema| schema.closed)));
         names.retain(|name| schema.is_none_or(|schema| !schema.closed || schema.get(name).is_some()));
         wanted.request.types.insert(side.object_type.clone(), names);
@@ -101,6 +110,7 @@ pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> R
         Learned::Run(error) => error,
     })?;
     let wanted = wanted(session, connector)?;
+    let started = std::time::Instant::now();
     let mut report = ImportReport { connector: connector.to_owned(), ..ImportReport::default() };
     if wanted.request.types.is_empty() {
         return Ok(report);
@@ -135,6 +145,7 @@ pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> R
         ImportEnd::Incomplete(reasons) => report.incomplete = reasons,
     }
     session.store.checkpoint()?;
+    report.milliseconds = super::cycle::milliseconds(started);
     Ok(report)
 }
 
@@ -210,8 +221,14 @@ fn stage_batch(
     let nothing = BTreeSet::new();
     let mut draft = session.store.draft();
     for object in batch.drain(..) {
+        if draft.weight() > HEAVY {
+            let writes = draft.finish();
+            session.store.commit(writes)?;
+            draft = session.store.draft();
+        }
         let references = wanted.references.get(&object.object_type).unwrap_or(&nothing);
-        let (id, staged) = stage::stage(&mut draft, connector, &object, references)?;
+        let stage = if wanted.unread.contains(&object.object_type) { stage::stage_unread } else { stage::stage };
+        let (id, staged) = stage(&mut draft, connector, &object, references)?;
         if !seen.insert(id) {
             report.note(format!("`{}` was shown twice", object.dn.unwrap_or(object.anchor.0)));
         }
@@ -331,7 +348,9 @@ pub fn refresh(session: &mut Session, connector: &str, ids: &[ObjectId]) -> Resu
             match presence {
                 Presence::Present(object) => {
                     let references = wanted.references.get(&object.object_type).unwrap_or(&nothing);
-                    stage::stage(&mut draft, connector, &object, references)?;
+                    let unread = wanted.unread.contains(&object.object_type);
+                    let stage = if unread { stage::stage_unread } else { stage::stage };
+                    stage(&mut draft, connector, &object, references)?;
                     seen += 1;
                 }
                 Presence::Deleted => {

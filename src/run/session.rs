@@ -30,6 +30,8 @@ pub struct Session {
     pub rules: RuleSet,
     /// Warnings about the rules.
     pub warnings: Vec<Diagnostic>,
+    /// The whole set as it was compiled, without rules that are off.
+    compiled: RuleSet,
     /// The store.
     pub store: Store,
     /// The directories by name.
@@ -49,6 +51,7 @@ pub struct Session {
 /// Every mistake.
 pub fn compile_rules(config: &Config, schemas: &Schemas) -> Result<(RuleSet, Vec<Diagnostic>), RunError> {
     let (set, mut findings) = RuleSet::load(&config.rules_folder, config.settings.clone()).map_err(RunError::Rules)?;
+    let set = set.fitted(schemas);
     findings.extend(against_schemas(&set, schemas));
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(RunError::Rules(findings));
@@ -106,6 +109,7 @@ impl Session {
             config,
             rules: RuleSet::default(),
             warnings: Vec::new(),
+            compiled: RuleSet::default(),
             store,
             directories,
             orders,
@@ -113,13 +117,30 @@ impl Session {
             runtime,
             emulators,
         };
-        let schemas = session.schemas()?;
-        let (rules, warnings) = compile_rules(&session.config, &schemas)?;
-        session.rules = rules.active(proposed);
-        session.warnings = warnings;
-        let indexes = session.indexes();
-        session.store.set_indexes(indexes)?;
+        let (set, warnings) =
+            RuleSet::load(&session.config.rules_folder, session.config.settings.clone()).map_err(RunError::Rules)?;
+        session.compiled = set.active(proposed);
+        session.fit_rules(warnings)?;
         Ok(session)
+    }
+
+    /// Fits the rules to what the directories say about their attributes: at the start, and again after imports, which
+    /// may have learned more.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn fit_rules(&mut self, mut findings: Vec<Diagnostic>) -> Result<(), RunError> {
+        let schemas = self.schemas()?;
+        let rules = self.compiled.fitted(&schemas);
+        findings.extend(against_schemas(&rules, &schemas));
+        if findings.iter().any(|finding| finding.severity == Severity::Error) {
+            return Err(RunError::Rules(findings));
+        }
+        self.warnings = findings;
+        self.rules = rules;
+        let indexes = self.indexes();
+        self.store.set_indexes(indexes)?;
+        Ok(())
     }
 
     /// Ends the session in order.

@@ -34,6 +34,8 @@ pub struct SyncReport {
     pub provisioned: u64,
     /// Links that were dissolved.
     pub disconnected: u64,
+    /// How long it took, in milliseconds.
+    pub milliseconds: u64,
     /// Objects that were left as they were, and why.
     pub errors: Vec<(String, String)>,
 }
@@ -147,6 +149,7 @@ pub fn mark_if_changed(draft: &mut Draft<'_>, old: &Basis, new: &Basis) -> Resul
 /// # Errors
 /// When the store fails, rules vanished, or somebody pressed Ctrl-C.
 pub fn run(session: &mut Session, progress: &dyn Progress) -> Result<SyncReport, RunError> {
+    let started = std::time::Instant::now();
     refuse_vanished(session)?;
     progress.begin("sync", "", None);
     let old: Basis = session.store.draft().fact("basis")?.unwrap_or_default();
@@ -171,6 +174,7 @@ pub fn run(session: &mut Session, progress: &dyn Progress) -> Result<SyncReport,
         progress.advance(report.objects + report.metaverse, None);
     }
     session.store.checkpoint()?;
+    report.milliseconds = super::cycle::milliseconds(started);
     Ok(report)
 }
 

@@ -32,6 +32,14 @@ pub(super) const POPULATION: u8 = b'c';
 pub(super) const EXPORT: u8 = b'x';
 /// Derived: references that wait for the same.
 pub(super) const EDGE_EXPORT: u8 = b'q';
+/// Derived: the metaverse object and the connector of an object.
+pub(super) const LINK: u8 = b'l';
+/// Derived: the objects of a metaverse object, by connector.
+pub(super) const COUNTERPART: u8 = b'k';
+/// Derived: the target references that a source reference attribute feeds.
+pub(super) const FEEDS: u8 = b'w';
+/// Derived: where a target's references come from.
+pub(super) const FED: u8 = b'v';
 /// References.
 pub(super) const EDGE: u8 = b'e';
 /// Derived: references backwards.
@@ -48,7 +56,8 @@ pub(super) const FACT: u8 = b'f';
 pub(super) const JOURNAL: u8 = b'J';
 
 /// Kinds that follow from other records and can be rebuilt.
-pub(super) const DERIVED: [u8; 8] = [ANCHOR, DN, JOIN, MATCH, POPULATION, EXPORT, EDGE_EXPORT, REFERRER];
+pub(super) const DERIVED: [u8; 12] =
+    [ANCHOR, DN, JOIN, MATCH, POPULATION, EXPORT, LINK, COUNTERPART, FEEDS, FED, EDGE_EXPORT, REFERRER];
 
 /// Puts a key together.
 pub(super) struct Key(Vec<u8>);

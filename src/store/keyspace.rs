@@ -58,6 +58,11 @@ impl<'a> Overlay<'a> {
         }
     }
 
+    /// How many keys are written.
+    pub(super) fn len(&self) -> usize {
+        self.writes.len()
+    }
+
     pub(super) fn into_writes(self) -> Writes {
         self.writes
     }

@@ -1,7 +1,7 @@
 //! A draft: typed reads and writes over bytes, with every index kept in step. The same code serves runs, previews and
 //! tests; they differ in who commits.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::codec::{self, Intern};
 use super::key::{self, Key};
@@ -9,11 +9,14 @@ use super::keyspace::{Keyspace, Overlay, Writes};
 use super::symbols::{Symbol, Symbols};
 use super::{Indexes, view};
 use crate::change::Change;
-use crate::connector_space::{Anchor, ConnectorObject, Edge, ExportState, ObjectId};
+use crate::connector_space::{Anchor, ConnectorObject, Edge, ExportState, Members, ObjectId};
 use crate::metaverse::{MetaverseId, MetaverseObject};
 use crate::sync::ledger::{Ledger, LedgerError, Result, View};
 use crate::sync::precedence;
 use crate::value::{AttributeName, fold};
+
+/// Derived keys with their values.
+type Keys = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Uncommitted changes over a store.
 pub struct Draft<'a> {
@@ -41,6 +44,11 @@ impl<'a> Draft<'a> {
     /// Ends the draft; nothing is written before somebody commits this.
     pub fn finish(self) -> DraftWrites {
         DraftWrites { writes: self.bytes.into_writes(), symbols: self.symbols, notes: self.notes }
+    }
+
+    /// How many keys the draft writes: a measure of the batch that it becomes.
+    pub fn weight(&self) -> usize {
+        self.bytes.len()
     }
 
     /// What was done so far.
@@ -139,11 +147,12 @@ impl<'a> Draft<'a> {
     }
 
     /// Keys of derived records that follow from an object.
-    fn object_keys(&mut self, object: &ConnectorObject) -> Result<BTreeSet<Vec<u8>>> {
+    fn object_keys(&mut self, object: &ConnectorObject) -> Result<Keys> {
         let connector = self.intern(&object.connector)?;
         let object_type = self.intern(&object.object_type)?;
         let id = object.id.0;
-        let mut keys = BTreeSet::new();
+        let mut keys = Keys::new();
+        let mut keys = Keyring(keys);
         keys.insert(Key::new(key::POPULATION).symbol(connector).symbol(object_type).id(id).bytes());
         if let Some(dn) = &object.dn {
             keys.insert(Key::new(key::DN).symbol(connector).text(&crate::dn::normalise(dn)).id(id).bytes());
@@ -156,7 +165,23 @@ impl<'a> Draft<'a> {
         if object.export.is_some() {
             keys.insert(Key::new(key::EXPORT).symbol(connector).id(id).bytes());
         }
-        let Some(indexed) = self.indexes.objects.get(&object.connector) else { return Ok(keys) };
+        if let Some(link) = &object.link {
+            let value = [link.metaverse.0.as_bytes().as_slice(), &connector.0.to_be_bytes()].concat();
+            keys.0.insert(Key::new(key::LINK).id(id).bytes(), value);
+            keys.insert(Key::new(key::COUNTERPART).id(link.metaverse.0).symbol(connector).id(id).bytes());
+        }
+        for (name, source) in &object.outbound.references {
+            let (attribute, from) = (self.intern(name.as_str())?, self.intern(source.attribute.as_str())?);
+            let feeds = Key::new(key::FEEDS).id(source.object.0).symbol(from).id(id).symbol(attribute).symbol(connector);
+            keys.insert(feeds.bytes());
+            let members = match source.members {
+                Members::Own => 0,
+                Members::Exact => 1,
+            };
+            let value = [source.object.0.as_bytes().as_slice(), &from.0.to_be_bytes(), &[members]].concat();
+            keys.0.insert(Key::new(key::FED).id(id).symbol(attribute).bytes(), value);
+        }
+        let Some(indexed) = self.indexes.objects.get(&object.connector) else { return Ok(keys.0) };
         let pending = object.export.iter().filter(|export| !matches!(export.state, ExportState::Failed { .. }));
         let coming = pending.flat_map(|export| &export.changes).map(|(name, change)| (name, &change.values));
         for (name, values) in object.image.iter().chain(coming).filter(|(name, _)| indexed.contains(*name)) {
@@ -166,41 +191,43 @@ impl<'a> Draft<'a> {
                 keys.insert(base.text(&value.folded()).id(id).bytes());
             }
         }
-        Ok(keys)
+        Ok(keys.0)
     }
 
-    fn metaverse_keys(&mut self, object: &MetaverseObject) -> Result<BTreeSet<Vec<u8>>> {
-        let mut keys = BTreeSet::new();
+    fn metaverse_keys(&mut self, object: &MetaverseObject) -> Result<Keys> {
+        let mut keys = Keys::new();
         let indexed = self.indexes.metaverse.iter().filter_map(|name| Some((name, object.contributions.get(name)?)));
         for (name, contributions) in indexed.collect::<Vec<_>>() {
             let attribute = self.intern(name.as_str())?;
             for value in precedence::values(contributions) {
                 let base = Key::new(key::JOIN).symbol(attribute);
-                keys.insert(base.text(&value.folded()).id(object.id.0).bytes());
+                keys.insert(base.text(&value.folded()).id(object.id.0).bytes(), Vec::new());
             }
         }
         Ok(keys)
     }
 
-    fn replace_keys(&mut self, old: BTreeSet<Vec<u8>>, new: BTreeSet<Vec<u8>>) {
-        for gone in old.difference(&new) {
+    fn replace_keys(&mut self, old: Keys, new: Keys) {
+        for gone in old.keys().filter(|key| !new.contains_key(*key)) {
             self.bytes.remove(gone.clone());
         }
-        for key in new.difference(&old) {
-            self.bytes.put(key.clone(), Vec::new());
+        for (key, value) in new {
+            if old.get(&key) != Some(&value) {
+                self.bytes.put(key, value);
+            }
         }
     }
 
     /// Writes the derived keys of every record again. For a store that was not closed, or whose indexes changed.
     pub(super) fn index_object(&mut self, object: &ConnectorObject) -> Result<()> {
         let keys = self.object_keys(object)?;
-        self.replace_keys(BTreeSet::new(), keys);
+        self.replace_keys(Keys::new(), keys);
         Ok(())
     }
 
     pub(super) fn index_metaverse(&mut self, object: &MetaverseObject) -> Result<()> {
         let keys = self.metaverse_keys(object)?;
-        self.replace_keys(BTreeSet::new(), keys);
+        self.replace_keys(Keys::new(), keys);
         Ok(())
     }
 
@@ -225,6 +252,15 @@ impl<'a> Draft<'a> {
     fn queue_edge(&mut self, from: ObjectId, attribute: &AttributeName, to: ObjectId) -> Result<Vec<u8>> {
         let attribute = self.attribute(attribute)?;
         Ok(Self::edge_key(key::EDGE_QUEUE, from, attribute, to))
+    }
+}
+
+/// Keys that are being collected; most have no value.
+struct Keyring(Keys);
+
+impl Keyring {
+    fn insert(&mut self, key: Vec<u8>) {
+        self.0.insert(key, Vec::new());
     }
 }
 
@@ -331,6 +367,43 @@ impl View for Draft<'_> {
         Ok(found)
     }
 
+    fn person_of(&self, object: ObjectId) -> Result<Option<MetaverseId>> {
+        let Some(value) = self.bytes.get(&Key::new(key::LINK).id(object.0).bytes())? else { return Ok(None) };
+        let id = value.get(..16).and_then(|bytes| uuid::Uuid::from_slice(bytes).ok());
+        Ok(Some(MetaverseId(id.ok_or_else(view::bad_key)?)))
+    }
+
+    fn counterparts(&self, of: ObjectId, person: MetaverseId) -> Result<Vec<ObjectId>> {
+        let Some(value) = self.bytes.get(&Key::new(key::LINK).id(of.0).bytes())? else { return Ok(Vec::new()) };
+        let symbol = value.get(16..18).and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes);
+        let symbol = Symbol(symbol.ok_or_else(view::bad_key)?);
+        let ids = view::ids(&self.bytes, Key::new(key::COUNTERPART).id(person.0).symbol(symbol), usize::MAX)?;
+        Ok(ids.into_iter().map(ObjectId).collect())
+    }
+
+    fn fed_by(&self, source: ObjectId, attribute: &AttributeName) -> Result<Vec<(ObjectId, AttributeName)>> {
+        let Some(symbol) = self.symbols.get(attribute.as_str()) else { return Ok(Vec::new()) };
+        let prefix = Key::new(key::FEEDS).id(source.0).symbol(symbol).bytes();
+        let mut fed = Vec::new();
+        for (key, _) in self.bytes.scan(&prefix, None, usize::MAX)? {
+            let target = key.get(19..35).and_then(|bytes| uuid::Uuid::from_slice(bytes).ok()).ok_or_else(view::bad_key)?;
+            let name = key.get(35..37).and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes);
+            let name = name.and_then(|name| self.symbols.attribute(Symbol(name))).ok_or_else(view::bad_key)?;
+            fed.push((ObjectId(target), name));
+        }
+        Ok(fed)
+    }
+
+    fn feed_of(&self, target: ObjectId, attribute: &AttributeName) -> Result<Option<(ObjectId, AttributeName, Members)>> {
+        let Some(symbol) = self.symbols.get(attribute.as_str()) else { return Ok(None) };
+        let Some(value) = self.bytes.get(&Key::new(key::FED).id(target.0).symbol(symbol).bytes())? else { return Ok(None) };
+        let source = value.get(..16).and_then(|bytes| uuid::Uuid::from_slice(bytes).ok()).ok_or_else(view::bad_key)?;
+        let name = value.get(16..18).and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes);
+        let name = name.and_then(|name| self.symbols.attribute(Symbol(name))).ok_or_else(view::bad_key)?;
+        let members = if value.get(18) == Some(&1) { Members::Exact } else { Members::Own };
+        Ok(Some((ObjectId(source), name, members)))
+    }
+
     fn object_queue(&self, after: Option<ObjectId>, limit: usize) -> Result<Vec<ObjectId>> {
         let after = after.map(|id| Key::new(key::OBJECT_QUEUE).id(id.0).bytes());
         let pairs = self.bytes.scan(&[key::OBJECT_QUEUE], after.as_deref(), limit)?;
@@ -352,7 +425,7 @@ impl Ledger for Draft<'_> {
     fn put_object(&mut self, object: &ConnectorObject) -> Result<()> {
         let old = match self.object(object.id)? {
             Some(old) => self.object_keys(&old)?,
-            None => BTreeSet::new(),
+            None => Keys::new(),
         };
         let new = self.object_keys(object)?;
         self.replace_keys(old, new);
@@ -364,7 +437,7 @@ impl Ledger for Draft<'_> {
     fn remove_object(&mut self, id: ObjectId) -> Result<()> {
         let Some(old) = self.object(id)? else { return Ok(()) };
         let keys = self.object_keys(&old)?;
-        self.replace_keys(keys, BTreeSet::new());
+        self.replace_keys(keys, Keys::new());
         for attribute in self.reference_attributes(id)? {
             for (to, _) in self.edges(id, &attribute)? {
                 self.put_edge(id, &attribute, to, Edge::default())?;
@@ -377,7 +450,7 @@ impl Ledger for Draft<'_> {
     fn put_metaverse(&mut self, object: &MetaverseObject) -> Result<()> {
         let old = match self.metaverse(object.id)? {
             Some(old) => self.metaverse_keys(&old)?,
-            None => BTreeSet::new(),
+            None => Keys::new(),
         };
         let new = self.metaverse_keys(object)?;
         self.replace_keys(old, new);
@@ -389,7 +462,7 @@ impl Ledger for Draft<'_> {
     fn remove_metaverse(&mut self, id: MetaverseId) -> Result<()> {
         let Some(old) = self.metaverse(id)? else { return Ok(()) };
         let keys = self.metaverse_keys(&old)?;
-        self.replace_keys(keys, BTreeSet::new());
+        self.replace_keys(keys, Keys::new());
         self.bytes.remove(key::metaverse(id));
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! nobody commits.
 
 use crate::change::Change;
-use crate::connector_space::{Anchor, ConnectorObject, Edge, ObjectId};
+use crate::connector_space::{Anchor, ConnectorObject, Edge, Members, ObjectId};
 use crate::metaverse::{MetaverseId, MetaverseObject};
 use crate::value::AttributeName;
 
@@ -44,6 +44,14 @@ pub trait View {
     fn reference_attributes(&self, from: ObjectId) -> Result<Vec<AttributeName>>;
     /// Who refers to an object, and by which attribute.
     fn referrers(&self, to: ObjectId) -> Result<Vec<(ObjectId, AttributeName)>>;
+    /// The metaverse object that an object is linked to. Cheaper than reading the object.
+    fn person_of(&self, object: ObjectId) -> Result<Option<MetaverseId>>;
+    /// The objects of a metaverse object in the connector of another, linked, object.
+    fn counterparts(&self, of: ObjectId, person: MetaverseId) -> Result<Vec<ObjectId>>;
+    /// The target objects, and their attributes, whose references come from one attribute of a source object.
+    fn fed_by(&self, source: ObjectId, attribute: &AttributeName) -> Result<Vec<(ObjectId, AttributeName)>>;
+    /// Where the references of a target object's attribute come from.
+    fn feed_of(&self, target: ObjectId, attribute: &AttributeName) -> Result<Option<(ObjectId, AttributeName, Members)>>;
     /// Objects that wait to be synchronised, in the order of their ids.
     fn object_queue(&self, after: Option<ObjectId>, limit: usize) -> Result<Vec<ObjectId>>;
     /// Metaverse objects that wait to flow out, in the order of their ids.

@@ -5,17 +5,16 @@
 
 use super::ledger::{Ledger, Result};
 use crate::change::Change;
-use crate::connector_space::{ConnectorObject, Edge, EdgeChange, Members, ObjectId, Operation, ReferenceSource};
+use crate::connector_space::{ConnectorObject, Edge, EdgeChange, Members, ObjectId, Operation};
 use crate::metaverse::MetaverseId;
 use crate::value::AttributeName;
 
 /// Queues the target edges that a source reference stands behind. Call it while the links still are as they were.
 pub fn mark_targets_of(ledger: &mut dyn Ledger, from: ObjectId, attribute: &AttributeName, to: ObjectId) -> Result<()> {
-    let (Some(source), Some(referred)) = (ledger.object(from)?, ledger.object(to)?) else { return Ok(()) };
-    let (Some(owner), Some(person)) = (metaverse_of(&source), metaverse_of(&referred)) else { return Ok(()) };
-    for (target, target_attribute) in targets_fed_by(ledger, owner, from, attribute)? {
-        for counterpart in counterparts(ledger, person, &target.connector)? {
-            ledger.mark_edge(target.id, &target_attribute, counterpart)?;
+    let Some(person) = ledger.person_of(to)? else { return Ok(()) };
+    for (target, target_attribute) in ledger.fed_by(from, attribute)? {
+        for counterpart in ledger.counterparts(target, person)? {
+            ledger.mark_edge(target, &target_attribute, counterpart)?;
         }
     }
     Ok(())
@@ -48,8 +47,8 @@ pub fn mark_all(ledger: &mut dyn Ledger, target: &ConnectorObject, attribute: &A
         if !edge.seen {
             continue;
         }
-        let Some(person) = ledger.object(to)?.as_ref().and_then(metaverse_of) else { continue };
-        for counterpart in counterparts(ledger, person, &target.connector)? {
+        let Some(person) = ledger.person_of(to)? else { continue };
+        for counterpart in ledger.counterparts(target.id, person)? {
             ledger.mark_edge(target.id, attribute, counterpart)?;
         }
     }
@@ -59,10 +58,9 @@ pub fn mark_all(ledger: &mut dyn Ledger, target: &ConnectorObject, attribute: &A
 /// Brings one edge of a target to what it must be. Gives true when the wish changed.
 pub fn settle(ledger: &mut dyn Ledger, target: ObjectId, attribute: &AttributeName, to: ObjectId) -> Result<bool> {
     ledger.unmark_edge(target, attribute, to)?;
-    let Some(object) = ledger.object(target)? else { return Ok(false) };
     let old = ledger.edge(target, attribute, to)?;
-    let mut new = match object.outbound.references.get(attribute) {
-        Some(source) => wish(old, wanted(ledger, source, to)?, source.members),
+    let mut new = match ledger.feed_of(target, attribute)? {
+        Some((source, from, members)) => wish(old, wanted(ledger, source, &from, to)?, members),
         // Nothing flows here any more: what is there stays.
         None => Edge { pending: None, sent: false, refused: false, ..old },
     };
@@ -111,48 +109,15 @@ fn wish(edge: Edge, wanted: bool, members: Members) -> Edge {
     }
 }
 
-fn wanted(view: &dyn Ledger, source: &ReferenceSource, to: ObjectId) -> Result<bool> {
-    let Some(person) = view.object(to)?.as_ref().and_then(metaverse_of) else { return Ok(false) };
-    let Some(owner) = view.object(source.object)? else { return Ok(false) };
-    let Some(person) = view.metaverse(person)? else { return Ok(false) };
-    for candidate in person.linked(&owner.connector) {
-        if view.edge(source.object, &source.attribute, candidate)?.seen {
+/// Whether the source refers to any object of the person that `to` belongs to.
+fn wanted(view: &dyn Ledger, source: ObjectId, attribute: &AttributeName, to: ObjectId) -> Result<bool> {
+    let Some(person) = view.person_of(to)? else { return Ok(false) };
+    for candidate in view.counterparts(source, person)? {
+        if view.edge(source, attribute, candidate)?.seen {
             return Ok(true);
         }
     }
     Ok(false)
-}
-
-fn metaverse_of(object: &ConnectorObject) -> Option<MetaverseId> {
-    object.link.as_ref().map(|link| link.metaverse)
-}
-
-/// The objects of a metaverse object in a connector.
-fn counterparts(view: &dyn Ledger, metaverse: MetaverseId, connector: &str) -> Result<Vec<ObjectId>> {
-    Ok(view.metaverse(metaverse)?.map_or_else(Vec::new, |person| person.linked(connector).collect()))
-}
-
-/// The targets whose references come from one attribute of one source object.
-fn targets_fed_by(
-    view: &dyn Ledger,
-    owner: MetaverseId,
-    from: ObjectId,
-    attribute: &AttributeName,
-) -> Result<Vec<(ConnectorObject, AttributeName)>> {
-    let mut fed = Vec::new();
-    for (id, _) in view.metaverse(owner)?.map_or_else(Vec::new, |owner| owner.links) {
-        let Some(target) = view.object(id)? else { continue };
-        let feeds = |source: &ReferenceSource| source.object == from && source.attribute == *attribute;
-        let names: Vec<AttributeName> = target
-            .outbound
-            .references
-            .iter()
-            .filter(|(_, source)| feeds(source))
-            .map(|(name, _)| name.clone())
-            .collect();
-        fed.extend(names.into_iter().map(|name| (target.clone(), name)));
-    }
-    Ok(fed)
 }
 
 #[cfg(test)]

@@ -34,6 +34,36 @@ pub fn stage(
     imported: &ImportedObject,
     references: &BTreeSet<AttributeName>,
 ) -> Result<(ObjectId, Staged)> {
+    stage_as(ledger, connector, imported, references, Readers::Inbound)
+}
+
+/// Stages one imported object of a type that no inbound rule reads: when it shows just what was exported, nobody needs
+/// to look at it again.
+///
+/// # Errors
+/// As [`stage`].
+pub fn stage_unread(
+    ledger: &mut dyn Ledger,
+    connector: &str,
+    imported: &ImportedObject,
+    references: &BTreeSet<AttributeName>,
+) -> Result<(ObjectId, Staged)> {
+    stage_as(ledger, connector, imported, references, Readers::Nobody)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Readers {
+    Inbound,
+    Nobody,
+}
+
+fn stage_as(
+    ledger: &mut dyn Ledger,
+    connector: &str,
+    imported: &ImportedObject,
+    references: &BTreeSet<AttributeName>,
+    readers: Readers,
+) -> Result<(ObjectId, Staged)> {
     let id = ledger.id_of_anchor(connector, &imported.anchor)?;
     let old = ledger.object(id)?;
     let is_new = old.is_none();
@@ -42,6 +72,7 @@ pub fn stage(
     object.object_type.clone_from(&imported.object_type);
     object.dn.clone_from(&imported.dn);
     object.missing = false;
+    let expected = readers == Readers::Nobody && is_as_exported(&object, &imported.attributes);
     let confirmed = confirm(&mut object, &imported.attributes);
     object.image.clone_from(&imported.attributes);
     let moved = old.as_ref().and_then(|old| old.dn.as_ref()) != object.dn.as_ref();
@@ -51,7 +82,9 @@ pub fn stage(
     }
     if changed {
         ledger.put_object(&object)?;
-        ledger.mark_object(id)?;
+        if !expected {
+            ledger.mark_object(id)?;
+        }
     }
     if moved {
         take_placeholder(ledger, connector, &object)?;
@@ -74,6 +107,19 @@ pub fn stage(
         Staged::Unchanged => {}
     }
     Ok((id, staged))
+}
+
+/// Whether an import shows what the image and the export of an object together promise, among the attributes that it
+/// shows now or showed before; what a directory adds by itself at a creation is no surprise.
+fn is_as_exported(object: &ConnectorObject, shown: &Attributes) -> bool {
+    let linked = object.link.as_ref().is_some_and(|link| link.kind.is_outbound());
+    let created = object.export.as_ref().is_some_and(|export| export.operation == Operation::Create);
+    let promised = object.expected();
+    let none = Vec::new();
+    let mut names = shown.keys().filter(|name| !created || promised.contains_key(*name)).chain(promised.keys());
+    linked
+        && object.export.as_ref().is_none_or(awaits_confirmation)
+        && names.all(|name| same_values(shown.get(name).unwrap_or(&none), promised.get(name).unwrap_or(&none)))
 }
 
 /// Rules may count references or ask whether there are any, so a change of references makes the object due. Targets are
