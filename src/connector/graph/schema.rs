@@ -137,3 +137,39 @@ pub fn protected(object_type: &str, image: &Attributes) -> Option<&'static str> 
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_of_microsofts_client_and_of_exchange_are_left_alone() {
+        let yes = || vec![Value::Boolean(true)];
+        let types = |name: &str| ("groupTypes".into(), vec![Value::Text(name.into())]);
+        let why = |object_type: &str, image: &[(AttributeName, Vec<Value>)]| {
+            protected(object_type, &image.iter().cloned().collect())
+        };
+        let synced = Some("mastered by Microsoft's synchronisation client");
+        assert_eq!(why("user", &[("onPremisesSyncEnabled".into(), yes())]), synced);
+        assert_eq!(why("user", &[("onPremisesSyncEnabled".into(), vec![Value::Boolean(false)])]), None);
+        let mail = ("mailEnabled".into(), yes());
+        assert_eq!(why("group", &[mail.clone()]), Some("a mail-enabled group, which Graph cannot write"));
+        assert_eq!(why("group", &[mail, types("Unified")]), None);
+        assert_eq!(why("group", &[types("DynamicMembership")]), Some("a group with dynamic membership"));
+        assert_eq!(why("group", &[]), None);
+    }
+
+    #[test]
+    fn the_schema_knows_nested_names_and_what_only_the_service_writes() {
+        let user = schema("user").unwrap();
+        let known = |name: &str| user.get(&name.into()).map(|known| (known.kind, known.multi, known.writable));
+        assert_eq!(known("onPremisesExtensionAttributes.extensionAttribute15"), Some((Kind::Text, false, true)));
+        assert_eq!(known("onPremisesExtensionAttributes.extensionAttribute16"), None);
+        assert_eq!(known("EMPLOYEEORGDATA.COSTCENTER"), Some((Kind::Text, false, true)));
+        assert_eq!(known("proxyAddresses"), Some((Kind::Text, true, false)));
+        assert_eq!(known("manager"), Some((Kind::Reference, false, true)));
+        // Passwords are made when they are sent, and come from no rule.
+        assert!(!user.attributes.keys().any(|name| name.as_str().starts_with("passwordProfile")));
+        assert!(user.closed && schema("device").is_none());
+    }
+}

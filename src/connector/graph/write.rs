@@ -420,7 +420,7 @@ async fn send(client: &Client, units: Vec<Unit>) -> (Vec<Unit>, Answer) {
 fn part(request: &RenderedRequest) -> Option<Part> {
     let mut body = request.body.clone();
     let password = body.as_mut().and_then(|body| body.pointer_mut("/passwordProfile/password"));
-    if let Some(place) = password.filter(|place| **place == Json::from(MADE_WHEN_SENT)) {
+    if let Some(place) = password.filter(|place| place.as_str() == Some(MADE_WHEN_SENT)) {
         *place = Json::from(password_text()?.as_str());
     }
     Some(Part { method: request.method, url: request.path.clone(), body })
