@@ -12,24 +12,24 @@ use syncline::value::{AttributeName, Attributes, Value, Values};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-pub const TENANT: &str = "contoso.onmicrosoft.com";
+pub(crate) const TENANT: &str = "contoso.onmicrosoft.com";
 
-pub struct World {
-    pub emulator: Emulator,
-    pub graph: Graph,
-    pub client: reqwest::Client,
+pub(crate) struct World {
+    pub(crate) emulator: Emulator,
+    pub(crate) graph: Graph,
+    pub(crate) client: reqwest::Client,
 }
 
 impl World {
-    pub async fn new() -> World {
+    pub(crate) async fn new() -> World {
         World::with(emulator::Settings::default()).await
     }
 
-    pub async fn with(settings: emulator::Settings) -> World {
+    pub(crate) async fn with(settings: emulator::Settings) -> World {
         World::tuned(settings, |_| {}).await
     }
 
-    pub async fn tuned(settings: emulator::Settings, tune: impl FnOnce(&mut Settings)) -> World {
+    pub(crate) async fn tuned(settings: emulator::Settings, tune: impl FnOnce(&mut Settings)) -> World {
         let emulator = emulator::start(settings).await.expect("the emulator starts");
         let mut builder = reqwest::Client::builder().no_proxy();
         let mut settings = Settings { retry_pause_ms: 1, ..Settings::for_emulator(&emulator.base_url, TENANT) };
@@ -43,7 +43,7 @@ impl World {
         World { emulator, graph, client: builder.build().expect("a client") }
     }
 
-    pub async fn admin(&self, path: &str, body: Json) -> Json {
+    pub(crate) async fn admin(&self, path: &str, body: Json) -> Json {
         let url = format!("{}/_emulator/{path}", self.emulator.base_url);
         let request = if body.is_null() { self.client.get(url) } else { self.client.post(url).json(&body) };
         let answer = request.send().await.expect("an answer");
@@ -52,12 +52,12 @@ impl World {
         serde_json::from_str(&text).unwrap_or(Json::String(text))
     }
 
-    pub async fn faults(&self, rates: Json) {
+    pub(crate) async fn faults(&self, rates: Json) {
         self.admin("faults", rates).await;
     }
 
     /// Objects as the emulator keeps them, deleted ones too.
-    pub async fn dump(&self) -> Vec<Json> {
+    pub(crate) async fn dump(&self) -> Vec<Json> {
         match self.admin("dump", Json::Null).await {
             Json::String(text) => text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect(),
             Json::Null => Vec::new(),
@@ -66,7 +66,7 @@ impl World {
     }
 
     /// Writes carried out or refused, `POST /users 201`.
-    pub async fn log(&self) -> Vec<String> {
+    pub(crate) async fn log(&self) -> Vec<String> {
         let log = self.admin("log", Json::Null).await;
         let text = |entry: &Json, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
         let line = |entry: &Json| format!("{} {} {}", text(entry, "method"), text(entry, "path"), entry["status"]);
@@ -74,7 +74,7 @@ impl World {
     }
 
     /// Outcomes in the order of the items.
-    pub async fn export(&self, items: Vec<ExportItem>) -> Vec<ExportOutcome> {
+    pub(crate) async fn export(&self, items: Vec<ExportItem>) -> Vec<ExportOutcome> {
         let mut outcomes = BTreeMap::new();
         let ids: Vec<Uuid> = items.iter().map(|item| item.id).collect();
         let (sender, mut receiver) = mpsc::channel(4);
@@ -89,19 +89,19 @@ impl World {
         outcomes.into_values().collect()
     }
 
-    pub async fn export_one(&self, object_type: &str, action: ExportAction) -> ExportOutcome {
+    pub(crate) async fn export_one(&self, object_type: &str, action: ExportAction) -> ExportOutcome {
         self.export(vec![item(object_type, action)]).await.remove(0)
     }
 
     /// Makes something that must succeed.
-    pub async fn made(&self, object_type: &str, action: ExportAction) -> Anchor {
+    pub(crate) async fn made(&self, object_type: &str, action: ExportAction) -> Anchor {
         match self.export_one(object_type, action).await {
             ExportOutcome::Done { created: Some(anchor) } => anchor,
             other => panic!("{other:?}"),
         }
     }
 
-    pub async fn users(&self, count: usize) -> Vec<Anchor> {
+    pub(crate) async fn users(&self, count: usize) -> Vec<Anchor> {
         let items = (0..count).map(|number| item("user", user(&format!("user{number}")))).collect();
         let done = |outcome| match outcome {
             ExportOutcome::Done { created: Some(anchor) } => anchor,
@@ -110,7 +110,7 @@ impl World {
         self.export(items).await.into_iter().map(done).collect()
     }
 
-    pub async fn import(&self, request: ImportRequest) -> (Vec<ImportEvent>, ImportEnd) {
+    pub(crate) async fn import(&self, request: ImportRequest) -> (Vec<ImportEvent>, ImportEnd) {
         let (sender, mut receiver) = mpsc::channel(4);
         let graph = self.graph.clone();
         let import = tokio::spawn(async move { graph.import(&request, sender).await });
@@ -122,7 +122,7 @@ impl World {
     }
 
     /// Everything, by anchor.
-    pub async fn everything(&self) -> BTreeMap<Anchor, ImportedObject> {
+    pub(crate) async fn everything(&self) -> BTreeMap<Anchor, ImportedObject> {
         let (events, end) = self.import(wanted()).await;
         assert_eq!(end, ImportEnd::Complete);
         let object = |event| match event {
@@ -133,11 +133,11 @@ impl World {
     }
 }
 
-pub fn names(names: &[&str]) -> BTreeSet<AttributeName> {
+pub(crate) fn names(names: &[&str]) -> BTreeSet<AttributeName> {
     names.iter().map(|name| AttributeName::from(*name)).collect()
 }
 
-pub fn wanted() -> ImportRequest {
+pub(crate) fn wanted() -> ImportRequest {
     let user = [
         "givenName",
         "jobTitle",
@@ -151,11 +151,11 @@ pub fn wanted() -> ImportRequest {
     ImportRequest { types: types.into() }
 }
 
-pub fn item(object_type: &str, action: ExportAction) -> ExportItem {
+pub(crate) fn item(object_type: &str, action: ExportAction) -> ExportItem {
     ExportItem { id: Uuid::new_v4(), object_type: object_type.into(), action }
 }
 
-pub fn attributes(json: Json) -> BTreeMap<AttributeName, Values> {
+pub(crate) fn attributes(json: Json) -> BTreeMap<AttributeName, Values> {
     let one = |json: &Json| match json {
         Json::String(text) => Value::Text(text.clone()),
         Json::Bool(flag) => Value::Boolean(*flag),
@@ -170,14 +170,14 @@ pub fn attributes(json: Json) -> BTreeMap<AttributeName, Values> {
     map.map(|(name, json)| (AttributeName::from(name.as_str()), values(json))).collect()
 }
 
-pub fn create(json: Json, key: &str) -> ExportAction {
+pub(crate) fn create(json: Json, key: &str) -> ExportAction {
     let attributes: Attributes = attributes(json);
     let name = AttributeName::from(key);
     let match_key = attributes.get(&name).map(|values| (name, values[0].clone()));
     ExportAction::Create { attributes, references: BTreeMap::new(), match_key }
 }
 
-pub fn user(name: &str) -> ExportAction {
+pub(crate) fn user(name: &str) -> ExportAction {
     let json = json!({
         "accountEnabled": true,
         "displayName": name,
@@ -188,7 +188,7 @@ pub fn user(name: &str) -> ExportAction {
     create(json, "onPremisesImmutableId")
 }
 
-pub fn group(name: &str, members: &[Anchor]) -> ExportAction {
+pub(crate) fn group(name: &str, members: &[Anchor]) -> ExportAction {
     let json = json!({"displayName": name, "mailNickname": name, "uniqueName": format!("{name}'s key")});
     match create(json, "uniqueName") {
         ExportAction::Create { attributes, match_key, .. } => {
@@ -198,24 +198,24 @@ pub fn group(name: &str, members: &[Anchor]) -> ExportAction {
     }
 }
 
-pub fn update(anchor: &Anchor, json: Json) -> ExportAction {
+pub(crate) fn update(anchor: &Anchor, json: Json) -> ExportAction {
     ExportAction::Update { anchor: anchor.clone(), attributes: attributes(json) }
 }
 
-pub fn add(anchor: &Anchor, attribute: &str, targets: &[Anchor]) -> ExportAction {
+pub(crate) fn add(anchor: &Anchor, attribute: &str, targets: &[Anchor]) -> ExportAction {
     ExportAction::AddReferences { anchor: anchor.clone(), attribute: attribute.into(), targets: targets.to_vec() }
 }
 
-pub fn remove(anchor: &Anchor, attribute: &str, targets: &[Anchor]) -> ExportAction {
+pub(crate) fn remove(anchor: &Anchor, attribute: &str, targets: &[Anchor]) -> ExportAction {
     ExportAction::RemoveReferences { anchor: anchor.clone(), attribute: attribute.into(), targets: targets.to_vec() }
 }
 
-pub fn done() -> ExportOutcome {
+pub(crate) fn done() -> ExportOutcome {
     ExportOutcome::Done { created: None }
 }
 
 /// References of an object, sorted.
-pub fn references(object: &ImportedObject, attribute: &str) -> BTreeSet<Anchor> {
+pub(crate) fn references(object: &ImportedObject, attribute: &str) -> BTreeSet<Anchor> {
     let targets = object.references.get(&AttributeName::from(attribute)).into_iter().flatten();
     let anchor = |target: &Target| match target {
         Target::Anchor(anchor) => anchor.clone(),
@@ -225,7 +225,7 @@ pub fn references(object: &ImportedObject, attribute: &str) -> BTreeSet<Anchor> 
 }
 
 /// `givenName=Zoë`, sorted by name.
-pub fn shown(object: &ImportedObject) -> Vec<String> {
+pub(crate) fn shown(object: &ImportedObject) -> Vec<String> {
     let values = |values: &Values| values.iter().map(Value::to_string).collect::<Vec<_>>().join("|");
     object.attributes.iter().map(|(name, list)| format!("{name}={}", values(list))).collect()
 }
