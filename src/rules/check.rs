@@ -1,4 +1,4 @@
-//! What the dialect forbids, found without running anything. The only other file that knows the syntax tree is
+//! What the dialect forbids, found without running anything. The other files that read the syntax tree are `header.rs` and
 //! `footprint.rs`.
 
 use std::collections::BTreeSet;

@@ -1,4 +1,5 @@
-//! What a rule reads and writes, found in its syntax tree. The only other file that knows the tree is `check.rs`.
+//! What a rule reads and writes, found in its syntax tree. The other files that read the tree are `header.rs` and
+//! `check.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
