@@ -2,7 +2,7 @@
 
 use syncline::connector::graph::{Assertion, Graph, Settings};
 use syncline::connector::secret::Secret;
-use syncline::connector::{ConnectorErrorKind, ExportOutcome, FindingLevel, ImportEnd, ImportRequest};
+use syncline::connector::{ConnectorError, ConnectorErrorKind, ExportOutcome, FindingLevel, ImportEnd, ImportRequest};
 use syncline::emulator;
 
 use crate::world::*;
@@ -22,23 +22,53 @@ async fn a_wrong_secret_is_explained_and_not_shown() {
     assert_eq!(findings.iter().map(|finding| finding.level).collect::<Vec<_>>(), [FindingLevel::Error]);
 }
 
-#[tokio::test]
-async fn a_certificate_signs_in() {
+/// A new key and its certificate, PEM.
+fn key_and_certificate() -> (String, String) {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).expect("a key");
     let certificate = rcgen::CertificateParams::new(Vec::new()).expect("parameters").self_signed(&key).expect("signed");
+    (key.serialize_pem(), certificate.pem())
+}
+
+/// Signs in with what a file holds; the emulator checks signature, thumbprint, audience and times.
+async fn sign_in(registered: &str, held: &str, assertion: Assertion) -> Result<String, ConnectorError> {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("app.pem");
-    std::fs::write(&file, format!("{}{}", key.serialize_pem(), certificate.pem())).expect("written");
-    let app = emulator::App { secret: None, certificate: Some(certificate.pem()), ..emulator::App::default() };
+    std::fs::write(&file, held).expect("written");
+    let app = emulator::App { secret: None, certificate: Some(registered.into()), ..emulator::App::default() };
+    let world = World::tuned(emulator::Settings { apps: vec![app], ..emulator::Settings::default() }, |settings| {
+        settings.client_secret = None;
+        settings.certificate = Some(Secret::File(file));
+        settings.assertion = assertion;
+    })
+    .await;
+    world.graph.facts().await.map(|facts| facts.name)
+}
+
+#[tokio::test]
+async fn a_certificate_signs_in() {
+    let (key, certificate) = key_and_certificate();
     for assertion in [Assertion::PS256, Assertion::RS256] {
-        let settings = emulator::Settings { apps: vec![app.clone()], ..emulator::Settings::default() };
-        let world = World::tuned(settings, |settings| {
-            settings.client_secret = None;
-            settings.certificate = Some(Secret::File(file.clone()));
-            settings.assertion = assertion;
-        })
-        .await;
-        assert_eq!(world.graph.facts().await.expect("signed in").name, "Contoso", "{assertion:?}");
+        for held in [format!("{key}{certificate}"), format!("{certificate}{key}")] {
+            assert_eq!(sign_in(&certificate, &held, assertion).await.as_deref(), Ok("Contoso"), "{assertion:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_sign_in_is_explained() {
+    let (key, certificate) = key_and_certificate();
+    let (other_key, other_certificate) = key_and_certificate();
+    let (settings, credentials) = (ConnectorErrorKind::Settings, ConnectorErrorKind::Credentials);
+    for (held, kind, part) in [
+        (key.clone(), settings, "`certificate` holds no certificate"),
+        (certificate.clone(), settings, "`certificate` holds no RSA key"),
+        (format!("{other_key}{certificate}"), credentials, "AADSTS700027"),
+        (format!("{other_key}{other_certificate}"), credentials, "AADSTS700027"),
+    ] {
+        let error = sign_in(&certificate, &held, Assertion::PS256).await.expect_err("no token");
+        assert_eq!(error.kind, kind, "{error}");
+        assert!(error.message.contains(part), "{error}");
+        assert!(!format!("{error:?}").contains("PRIVATE KEY"), "{error:?}");
     }
 }
 
