@@ -11,8 +11,8 @@ use super::http::{Broken, Client, Reply, refusal, seconds};
 /// How many requests a batch holds.
 pub(super) const SIZE: usize = 20;
 
-/// One request of a batch.
-#[derive(Clone, Debug)]
+/// One request of a batch. Without `Debug`: the body may hold a password.
+#[derive(Clone)]
 pub(super) struct Part {
     pub(super) method: &'static str,
     /// Below `/v1.0`.
@@ -90,5 +90,24 @@ fn retry_after(response: &Json) -> Option<Duration> {
     match value {
         Json::String(text) => seconds(text),
         other => seconds(&other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_sorted_by_id_and_gaps_are_told() {
+        let body = json!({"responses": [
+            {"id": "2", "status": 204},
+            {"id": 0, "status": 429, "headers": {"retry-after": "1.5"}, "body": {"error": {"code": "TooManyRequests"}}},
+        ]});
+        let replies = unpack(3, body);
+        let statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
+        assert_eq!(statuses, [429, 0, 204]);
+        assert_eq!(replies[0].retry_after, Some(Duration::from_millis(1_500)));
+        assert_eq!(replies[0].body["error"]["code"], "TooManyRequests");
+        assert!(unpack(2, Json::Null).iter().all(|reply| reply.status == 0));
     }
 }

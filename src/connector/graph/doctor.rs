@@ -27,7 +27,7 @@ pub(super) async fn run(client: &Client) -> Vec<Finding> {
     };
     findings.push(Finding::new(FindingLevel::Ok, "token", format!("from {}", client.settings.login_url)));
     findings.extend(rights(&token));
-    match client.send_safely(Method::GET, "/users?$select=id&$top=1", None).await {
+    match client.send_safely(Method::GET, "/users?$select=id&$top=1").await {
         Ok(reply) if reply.status == 200 => {
             findings.push(Finding::new(FindingLevel::Ok, "users", "can be read"));
             findings.extend(reply.date.as_deref().and_then(clock));

@@ -1,31 +1,45 @@
-//! Requests to Graph: the token, retries of what may be repeated, and the brake on writes.
+//! Requests to Graph: addresses, the token, and repetition of what may be repeated. Knows nothing of users and groups.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::Path;
+use std::sync::{Mutex as PlainMutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use serde::Deserialize;
+use reqwest::{Method, Url};
 use serde_json::Value as Json;
 use tokio::sync::Mutex;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
-use super::Settings;
+pub(super) use super::error::{GraphError, refusal};
+use super::throttle::Brake;
 use super::token::{self, Token};
-use crate::connector::{ConnectorError, ConnectorErrorKind};
+use super::{Settings, error};
+use crate::connector::{Anchor, ConnectorError, ConnectorErrorKind};
 
-/// How often a request is repeated.
+/// How often a request is sent, all in all.
 pub(super) const ATTEMPTS: u32 = 6;
+
+/// How long not all of Graph's servers may know a new object.
+const FRESH: Duration = Duration::from_secs(300);
 
 /// One tenant's connection.
 pub(super) struct Client {
     pub(super) settings: Settings,
+    /// `graph_url` without a slash at the end.
+    pub(super) root: String,
+    origin: Url,
     http: reqwest::Client,
     token: Mutex<Option<Token>>,
     brake: Mutex<Brake>,
+    /// What we made or restored, and when.
+    made: PlainMutex<HashMap<Anchor, Instant>>,
 }
 
 /// An answer.
+#[derive(Clone)]
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) body: Json,
@@ -35,7 +49,7 @@ pub(super) struct Reply {
 
 /// Why there is no answer.
 pub(super) enum Broken {
-    /// Nothing was sent.
+    /// Nothing was carried out.
     Before(ConnectorError),
     /// It was sent, and what became of it is unknown.
     After(String),
@@ -50,86 +64,35 @@ impl Broken {
     }
 }
 
-/// What Graph says when it refuses.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct GraphError {
-    pub(super) code: String,
-    pub(super) message: String,
-    details: Vec<Detail>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Detail {
-    code: String,
-    target: String,
-    #[serde(rename = "ConflictingObjects", alias = "conflictingObjects")]
-    conflicting: Json,
-}
-
-impl GraphError {
-    pub(super) fn of(body: &Json) -> GraphError {
-        body.get("error").and_then(|error| serde_json::from_value(error.clone()).ok()).unwrap_or_default()
-    }
-
-    /// The message with what the details add.
-    pub(super) fn text(&self) -> String {
-        let mut text = self.message.trim_end_matches('.').to_owned();
-        for detail in self.details.iter().filter(|detail| !detail.target.is_empty()) {
-            text.push_str(&format!(" ({} `{}`", detail.code, detail.target));
-            if !detail.conflicting.is_null() {
-                text.push_str(&format!(" with {}", detail.conflicting));
-            }
-            text.push(')');
-        }
-        text
-    }
-}
-
-/// A bucket of writes that fills at a steady rate.
-struct Brake {
-    capacity: f64,
-    level: f64,
-    at: Instant,
-}
-
-impl Brake {
-    fn wait_for(&mut self, writes: f64) -> Duration {
-        if self.capacity <= 0.0 {
-            return Duration::ZERO;
-        }
-        let rate = self.capacity / 150.0;
-        self.level = (self.level + self.at.elapsed().as_secs_f64() * rate).min(self.capacity);
-        self.at = Instant::now();
-        self.level -= writes;
-        if self.level >= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(-self.level / rate) }
-    }
-}
-
-/// Says that a URL cannot be reached, and why, in a few words.
+/// Says that a URL cannot be reached, and why, in a few words. The query stays out: it may hold somebody's name.
 pub(super) fn unreachable(url: &str, error: &reqwest::Error) -> ConnectorError {
+    let url = url.split('?').next().unwrap_or(url);
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
     }
-    let text = cause.to_string();
+    let text = if error.is_timeout() { "no answer in time".to_owned() } else { cause.to_string() };
     if text.to_lowercase().contains("certificate") {
-        return ConnectorError::new(
-            ConnectorErrorKind::Tls,
-            format!("the certificate of `{url}` is not trusted: {text}"),
-        )
-        .hint("name the authority's certificate with `ca_file`");
+        let message = format!("the certificate of `{url}` is not trusted: {text}");
+        return ConnectorError::new(ConnectorErrorKind::Tls, message)
+            .hint("name the authority's certificate with `ca_file`");
     }
     ConnectorError::new(ConnectorErrorKind::Unreachable, format!("cannot reach `{url}`: {text}"))
 }
 
-fn refuse_plain(url: &str, name: &str) -> Result<(), ConnectorError> {
-    let loopback = ["http://127.", "http://localhost", "http://[::1]"].iter().any(|start| url.starts_with(start));
-    if url.starts_with("https://") || loopback {
-        return Ok(());
+/// Reads an address from the settings: HTTPS, or HTTP on this machine.
+fn address(text: &str, name: &str) -> Result<Url, ConnectorError> {
+    let wrong = |what: &str| ConnectorError::new(ConnectorErrorKind::Settings, format!("`{name}` {what}: `{text}`"));
+    let url = Url::parse(text).map_err(|_| wrong("is no URL"))?;
+    if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) {
+        return Ok(url);
     }
-    Err(ConnectorError::new(ConnectorErrorKind::Settings, format!("`{name}` must begin with `https://`: `{url}`")))
+    Err(wrong("must begin with `https://`"))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, ConnectorError> {
@@ -143,39 +106,46 @@ fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, ConnectorError
 
 impl Client {
     pub(super) fn new(settings: Settings) -> Result<Client, ConnectorError> {
-        refuse_plain(&settings.login_url, "login_url")?;
-        refuse_plain(&settings.graph_url, "graph_url")?;
+        let login = address(&settings.login_url, "login_url")?;
+        let origin = address(&settings.graph_url, "graph_url")?;
+        if settings.client_secret.is_some() == settings.certificate.is_some() {
+            let message = "set either `client_secret` or `certificate`";
+            return Err(ConnectorError::new(ConnectorErrorKind::Settings, message));
+        }
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("syncline/", env!("CARGO_PKG_VERSION")))
-            .timeout(Duration::from_secs(settings.timeout))
-            .connect_timeout(Duration::from_secs(settings.timeout.min(20)))
+            .timeout(Duration::from_secs(settings.timeout.max(1)))
+            .connect_timeout(Duration::from_secs(settings.timeout.clamp(1, 20)))
             .redirect(reqwest::redirect::Policy::none());
+        if is_loopback(&login) && is_loopback(&origin) {
+            builder = builder.no_proxy();
+        }
         if let Some(path) = &settings.ca_file {
             builder = builder.tls_certs_only(certificates(path)?);
         }
         let http = builder.build().map_err(|error| {
             ConnectorError::new(ConnectorErrorKind::Settings, format!("cannot prepare HTTPS: {error}"))
         })?;
-        let capacity = f64::from(settings.writes_per_150s);
-        let brake = Mutex::new(Brake { capacity, level: capacity, at: Instant::now() });
-        Ok(Client { settings, http, token: Mutex::new(None), brake })
+        let brake = Mutex::new(Brake::new(settings.writes_per_150s, Instant::now()));
+        let root = settings.graph_url.trim_end_matches('/').to_owned();
+        let made = PlainMutex::default();
+        Ok(Client { settings, root, origin, http, token: Mutex::new(None), brake, made })
     }
 
     /// The address of a path below `/v1.0`; a whole address must be one of ours.
-    fn url(&self, path: &str) -> Result<String, ConnectorError> {
-        let root = self.settings.graph_url.trim_end_matches('/');
-        if path.starts_with('/') {
-            return Ok(format!("{root}/v1.0{path}"));
+    fn url(&self, path: &str) -> Result<Url, ConnectorError> {
+        let whole = if path.starts_with('/') { format!("{}/v1.0{path}", self.root) } else { path.to_owned() };
+        match Url::parse(&whole) {
+            Ok(url) if url.origin() == self.origin.origin() => Ok(url),
+            _ => {
+                let message = "Graph sent a link to another server; the token was not sent there";
+                Err(ConnectorError::new(ConnectorErrorKind::Protocol, message))
+            }
         }
-        if path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/')) {
-            return Ok(path.to_owned());
-        }
-        let message = "Graph sent a link to another server; the token was not sent there";
-        Err(ConnectorError::new(ConnectorErrorKind::Protocol, message))
     }
 
     /// A token that is good for a while.
-    pub(super) async fn bearer(&self) -> Result<zeroize::Zeroizing<String>, ConnectorError> {
+    pub(super) async fn bearer(&self) -> Result<Zeroizing<String>, ConnectorError> {
         let mut token = self.token.lock().await;
         if let Some(fresh) = token.as_ref().filter(|token| token.is_fresh()) {
             return Ok(fresh.text.clone());
@@ -186,35 +156,71 @@ impl Client {
         Ok(text)
     }
 
+    /// Drops the token, unless somebody else has put another one in its place.
+    async fn forget(&self, refused: &str) {
+        let mut token = self.token.lock().await;
+        if token.as_ref().is_some_and(|token| token.text.as_str() == refused) {
+            *token = None;
+        }
+    }
+
+    /// Drops the token that a part of a batch was refused with.
     pub(super) async fn forget_token(&self) {
         *self.token.lock().await = None;
     }
 
     /// Waits until so many writes are within our own limit.
     pub(super) async fn brake(&self, writes: usize) {
-        let writes = f64::from(u32::try_from(writes).unwrap_or(u32::MAX));
-        let wait = self.brake.lock().await.wait_for(writes);
+        let wait = self.brake.lock().await.wait_for(writes, Instant::now());
         tokio::time::sleep(wait).await;
     }
 
-    /// Sends once.
+    /// Remembers that an object was made, for as long as Graph may not know it everywhere.
+    pub(super) fn remember(&self, anchor: Anchor) {
+        let now = Instant::now();
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if made.len() >= 10_000 {
+            made.retain(|_, at| now.saturating_duration_since(*at) < FRESH);
+        }
+        made.insert(anchor, now);
+    }
+
+    /// Forgets an object that was deleted.
+    pub(super) fn forget_object(&self, anchor: &Anchor) {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).remove(anchor);
+    }
+
+    /// Whether one of the objects was made a moment ago.
+    pub(super) fn is_fresh<'a>(&self, mut anchors: impl Iterator<Item = &'a Anchor>) -> bool {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        !made.is_empty() && anchors.any(|anchor| made.get(anchor).is_some_and(|at| at.elapsed() < FRESH))
+    }
+
+    /// Sends once, and once more with a new token when Graph does not take the one we have.
     pub(super) async fn send(&self, method: Method, path: &str, body: Option<&Json>) -> Result<Reply, Broken> {
         let url = self.url(path).map_err(Broken::Before)?;
         let bearer = self.bearer().await.map_err(Broken::Before)?;
+        let reply = self.send_as(&bearer, method.clone(), &url, body).await?;
+        if reply.status != 401 {
+            return Ok(reply);
+        }
+        self.forget(&bearer).await;
+        let bearer = self.bearer().await.map_err(Broken::Before)?;
+        self.send_as(&bearer, method, &url, body).await
+    }
+
+    async fn send_as(&self, bearer: &str, method: Method, url: &Url, body: Option<&Json>) -> Result<Reply, Broken> {
         let mut request = self
             .http
-            .request(method, &url)
-            .bearer_auth(bearer.as_str())
+            .request(method, url.clone())
+            .bearer_auth(bearer)
             .header("client-request-id", Uuid::new_v4().to_string())
             .header("return-client-request-id", "true");
-        if path.contains("$count=true") {
-            request = request.header("ConsistencyLevel", "eventual");
-        }
         if let Some(body) = body {
             request = request.json(body);
         }
         let answer = request.send().await.map_err(|error| {
-            let failure = unreachable(&url, &error);
+            let failure = unreachable(url.as_str(), &error);
             if error.is_connect() || failure.kind == ConnectorErrorKind::Tls {
                 Broken::Before(failure)
             } else {
@@ -224,36 +230,34 @@ impl Client {
         let status = answer.status().as_u16();
         let retry_after = retry_after(answer.headers());
         let date = answer.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
-        let text = answer.bytes().await.map_err(|error| Broken::After(unreachable(&url, &error).message))?;
-        let body = if text.is_empty() { Ok(Json::Null) } else { serde_json::from_slice(&text) };
-        let body =
-            body.map_err(|_| Broken::After(format!("`{url}` answered something that is no JSON (HTTP {status})")))?;
+        let text = answer.bytes().await.map_err(|error| Broken::After(unreachable(url.as_str(), &error).message))?;
+        let body = match serde_json::from_slice(&text) {
+            Ok(body) => body,
+            // Gateways say what is wrong in HTML; the status is enough.
+            Err(_) if text.is_empty() || status >= 400 => Json::Null,
+            Err(_) => {
+                return Err(Broken::After(format!("`{}` answered something that is no JSON", url.path())));
+            }
+        };
         Ok(Reply { status, body, retry_after, date })
     }
 
     /// Sends what may be repeated, until it is answered for good.
-    pub(super) async fn send_safely(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Json>,
-    ) -> Result<Reply, ConnectorError> {
+    pub(super) async fn send_safely(&self, method: Method, path: &str) -> Result<Reply, ConnectorError> {
         let mut attempt = 0;
         loop {
             attempt += 1;
             let last = attempt >= ATTEMPTS;
-            let pause = match self.send(method.clone(), path, body).await {
-                Ok(reply) if reply.status == 401 && attempt == 1 => {
-                    self.forget_token().await;
-                    Duration::ZERO
+            let pause = match self.send(method.clone(), path, None).await {
+                Ok(reply) if is_passing(reply.status) && !last => {
+                    reply.retry_after.unwrap_or_else(|| self.backoff(attempt))
                 }
-                Ok(reply) if is_passing(reply.status) && !last => reply.retry_after.unwrap_or_else(|| backoff(attempt)),
                 Ok(reply) => return Ok(reply),
+                Err(broken) if last => return Err(broken.into_error()),
                 Err(Broken::Before(error)) if error.kind != ConnectorErrorKind::Unreachable || attempt >= 3 => {
                     return Err(error);
                 }
-                Err(broken) if last => return Err(broken.into_error()),
-                Err(_) => backoff(attempt),
+                Err(Broken::Before(_) | Broken::After(_)) => self.backoff(attempt),
             };
             tokio::time::sleep(pause).await;
         }
@@ -261,44 +265,76 @@ impl Client {
 
     /// Gets JSON.
     pub(super) async fn get(&self, path: &str) -> Result<Json, ConnectorError> {
-        let reply = self.send_safely(Method::GET, path, None).await?;
+        let reply = self.send_safely(Method::GET, path).await?;
         match reply.status {
             200 => Ok(reply.body),
-            status => Err(refusal(path, status, &reply.body)),
+            status => Err(error::refusal(path, status, &reply.body)),
         }
     }
-}
 
-/// An answer that ends a step.
-pub(super) fn refusal(path: &str, status: u16, body: &Json) -> ConnectorError {
-    let error = GraphError::of(body);
-    let path = path.split('?').next().unwrap_or(path);
-    let message = format!("Graph refuses `{path}`: {} {} (HTTP {status})", error.code, error.text());
-    match status {
-        401 => ConnectorError::new(ConnectorErrorKind::Credentials, message),
-        403 => ConnectorError::new(ConnectorErrorKind::Rights, message)
-            .hint("grant the app the permissions that `syncline doctor` lists, and consent to them"),
-        _ => ConnectorError::new(ConnectorErrorKind::Protocol, message),
+    /// The pause of the settings, doubled with every attempt, and up to a half more.
+    pub(super) fn backoff(&self, attempt: u32) -> Duration {
+        let base = self.settings.retry_pause_ms << attempt.saturating_sub(1).min(6);
+        let jitter = getrandom::u32().map_or(0, |dice| u64::from(dice) % (base / 2 + 1));
+        Duration::from_millis(base + jitter)
     }
 }
 
-/// Statuses that pass: nothing was done, or what was done may be done again.
+/// Statuses that pass by themselves.
 pub(super) fn is_passing(status: u16) -> bool {
     matches!(status, 409 | 423 | 429 | 500 | 502 | 503 | 504)
 }
 
-/// 0.5, 1, 2, 4 … seconds, and up to a half more.
-pub(super) fn backoff(attempt: u32) -> Duration {
-    let base = 500_u64 << attempt.saturating_sub(1).min(6);
-    let jitter = getrandom::u32().map_or(0, |dice| u64::from(dice) % (base / 2 + 1));
-    Duration::from_millis(base + jitter)
-}
-
 /// Seconds, possibly with a fraction.
 pub(super) fn seconds(text: &str) -> Option<Duration> {
-    text.trim().parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds.min(600.0)).ok())
+    let seconds = text.trim().parse::<f64>().ok().filter(|seconds| seconds.is_finite())?;
+    Duration::try_from_secs_f64(seconds.min(600.0)).ok()
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok().and_then(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(graph_url: &str) -> Result<Client, ConnectorError> {
+        Client::new(Settings { graph_url: graph_url.into(), ..Settings::for_emulator("http://127.0.0.1:1", "t") })
+    }
+
+    #[test]
+    fn plain_http_stays_on_this_machine() {
+        for url in ["https://graph.microsoft.us", "http://127.0.0.1:80", "http://localhost:80/", "http://[::1]:80"] {
+            assert!(client(url).is_ok(), "{url}");
+        }
+        for url in ["http://graph.microsoft.com", "http://127.0.0.1.example.com", "http://localhost.example", "x", ""] {
+            assert_eq!(client(url).err().map(|error| error.kind), Some(ConnectorErrorKind::Settings), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_token_goes_to_our_own_host_only() {
+        let client = client("https://graph.microsoft.com/").unwrap_or_else(|error| panic!("{error}"));
+        let url = |path: &str| client.url(path).map(|url| url.to_string()).ok();
+        assert_eq!(url("/users?$top=1").as_deref(), Some("https://graph.microsoft.com/v1.0/users?$top=1"));
+        let next = "https://graph.microsoft.com/v1.0/users?$skiptoken=a%2Bb";
+        assert_eq!(url(next).as_deref(), Some(next));
+        for elsewhere in [
+            "https://graph.microsoft.com.example/v1.0/users",
+            "http://graph.microsoft.com/v1.0/users",
+            "https://graph.microsoft.com@example.com/",
+            "users",
+        ] {
+            assert_eq!(url(elsewhere), None, "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn retry_after_may_have_a_fraction_and_has_an_end() {
+        assert_eq!(seconds("2.128"), Some(Duration::from_millis(2_128)));
+        assert_eq!(seconds("86400"), Some(Duration::from_secs(600)));
+        assert_eq!(seconds("-1"), None);
+        assert_eq!(seconds("NaN"), None);
+    }
 }

@@ -1,7 +1,7 @@
 //! Microsoft Entra ID through Microsoft Graph.
 //!
-//! Reading order: [`schema`] and [`validate`] (what Graph takes), [`render`] (items as requests), [`token`], [`http`] and
-//! [`batch`] (the wire), [`read`], [`write`], [`doctor`].
+//! Reading order: `schema` and `validate` (what Graph takes), `render` (items as requests), `error`, `token`, `throttle`,
+//! `http` and `batch` (the wire), `query` and `read`, `judge` and `write`, `doctor`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,10 +20,14 @@ use crate::value::{AttributeName, Value};
 
 mod batch;
 mod doctor;
+mod error;
 mod http;
+mod judge;
+mod query;
 mod read;
 mod render;
 mod schema;
+mod throttle;
 mod token;
 mod validate;
 mod write;
@@ -64,6 +68,9 @@ pub struct Settings {
     /// How long to wait for an answer, in seconds.
     #[serde(default = "default_timeout")]
     pub timeout: u64,
+    /// The pause before the first repetition of what failed, in milliseconds; it doubles with each.
+    #[serde(default = "default_retry_pause")]
+    pub retry_pause_ms: u64,
 }
 
 /// How the certificate assertion is signed.
@@ -96,6 +103,10 @@ fn default_timeout() -> u64 {
     100
 }
 
+fn default_retry_pause() -> u64 {
+    500
+}
+
 impl Settings {
     /// The settings for our own emulator at a URL.
     pub fn for_emulator(base_url: &str, tenant: &str) -> Settings {
@@ -111,6 +122,7 @@ impl Settings {
             writes_per_150s: 0,
             concurrency: default_concurrency(),
             timeout: default_timeout(),
+            retry_pause_ms: 10,
         }
     }
 }
@@ -182,7 +194,7 @@ impl Graph {
     /// Writes items that do not depend on each other. Each outcome carries the id and the place of its item.
     ///
     /// # Errors
-    /// When no token can be had, or every attempt broke off; items without an outcome are then unknown.
+    /// When no token can be had, or Graph cannot be reached; items without an outcome are then unknown.
     pub async fn export(
         &self,
         items: Vec<ExportItem>,

@@ -1,180 +1,76 @@
-//! Reading a tenant: lists page by page, members twenty groups at a time, look-ups by id.
+//! Reading a tenant: lists page by page, members twenty groups at a time, look-ups by id. Writes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use reqwest::Method;
 use serde_json::Value as Json;
+use tokio::task::JoinSet;
 
 use super::batch::{self, Part};
-use super::http::{Broken, Client, Reply, backoff, is_passing, refusal};
-use super::schema::schema;
+use super::http::{ATTEMPTS, Broken, Client, Reply, is_passing, refusal};
+use super::query::{Query, finding, queries};
 use crate::connector::{
     Anchor, ConnectorError, ConnectorErrorKind, ImportEnd, ImportEvent, ImportRequest, ImportSink, ImportedObject,
     Presence, Target, TenantFacts,
 };
-use crate::value::{AttributeName, Attributes, Kind, Schema, Value, Values};
+use crate::value::{AttributeName, Value};
 
-/// What is always read, for rules of safety.
-const ALWAYS: &[(&str, &[&str])] = &[
-    (
-        "user",
-        &[
-            "userPrincipalName",
-            "displayName",
-            "onPremisesImmutableId",
-            "onPremisesSyncEnabled",
-            "userType",
-            "accountEnabled",
-        ],
-    ),
-    ("group", &["displayName", "uniqueName", "onPremisesSyncEnabled", "groupTypes", "mailEnabled", "securityEnabled"]),
-];
-
-/// What to ask for one object type.
-struct Query {
-    object_type: &'static str,
-    set: &'static str,
-    schema: Schema,
-    /// Properties without references.
-    names: BTreeSet<AttributeName>,
-    manager: bool,
-    members: bool,
-}
-
-impl Query {
-    fn new(object_type: &'static str, wanted: &BTreeSet<AttributeName>) -> Query {
-        let schema = schema(object_type).unwrap_or_default();
-        let always = ALWAYS.iter().filter(|(of, _)| *of == object_type).flat_map(|(_, names)| names.iter().copied());
-        let all: BTreeSet<AttributeName> = wanted.iter().cloned().chain(always.map(AttributeName::from)).collect();
-        let reference = |name: &&AttributeName| schema.get(name).is_some_and(|known| known.kind == Kind::Reference);
-        let has = |name: &str| wanted.contains(&AttributeName::from(name));
-        let (manager, members) = (has("manager"), has("members"));
-        let names = all.iter().filter(|name| schema.get(name).is_some() && !reference(name)).cloned().collect();
-        let set = if object_type == "group" { "groups" } else { "users" };
-        Query { object_type, set, names, manager, members, schema }
-    }
-
-    /// `$select=…&$expand=…`
-    fn parameters(&self) -> String {
-        let mut select: BTreeSet<&str> = BTreeSet::from(["id"]);
-        select.extend(self.names.iter().map(|name| name.as_str().split('.').next().unwrap_or_default()));
-        let select: Vec<&str> = select.into_iter().collect();
-        let expand = if self.manager { "&$expand=manager($select=id)" } else { "" };
-        format!("$select={}{expand}", select.join(","))
-    }
-
-    /// An object as Graph shows it.
-    fn object(&self, json: &Json) -> Result<ImportedObject, String> {
-        let id = json.get("id").and_then(Json::as_str).ok_or("an object without an id")?;
-        let mut attributes = Attributes::new();
-        for name in &self.names {
-            let found = match name.as_str().split_once('.') {
-                None => json.get(name.as_str()),
-                Some((outer, inner)) => json.get(outer).and_then(|outer| outer.get(inner)),
-            };
-            let kind = self.schema.get(name).map_or(Kind::Text, |known| known.kind);
-            let values =
-                found.map_or(Ok(Values::new()), |json| values(json, kind)).map_err(|why| format!("`{name}`: {why}"))?;
-            if !values.is_empty() {
-                attributes.insert(name.clone(), values);
-            }
-        }
-        let mut references = BTreeMap::new();
-        if let Some(manager) = json.get("manager").and_then(|manager| manager.get("id")).and_then(Json::as_str) {
-            references.insert("manager".into(), vec![Target::Anchor(Anchor(manager.to_owned()))]);
-        }
-        Ok(ImportedObject {
-            anchor: Anchor(id.to_owned()),
-            dn: None,
-            object_type: self.object_type.into(),
-            attributes,
-            references,
-        })
-    }
-}
-
-fn values(json: &Json, kind: Kind) -> Result<Values, String> {
-    let one = |json: &Json| -> Result<Option<Value>, String> {
-        Ok(match (kind, json) {
-            (_, Json::Null) => None,
-            (Kind::Time, Json::String(text)) => {
-                let time: jiff::Timestamp = text.parse().map_err(|_| format!("`{text}` is not a time"))?;
-                Some(Value::Time(time.as_microsecond()))
-            }
-            (_, Json::String(text)) => Value::text(text.as_str()),
-            (_, Json::Bool(flag)) => Some(Value::Boolean(*flag)),
-            (_, Json::Number(number)) => Some(Value::Integer(number.as_i64().ok_or("not a whole number")?)),
-            (_, other) => return Err(format!("unexpected {other}")),
-        })
-    };
-    match json {
-        Json::Array(list) => list.iter().filter_map(|json| one(json).transpose()).collect(),
-        json => Ok(one(json)?.into_iter().collect()),
-    }
-}
-
-fn queries(request: &ImportRequest) -> Vec<Query> {
-    let known = |name: &str| match name {
-        "user" => Some("user"),
-        "group" => Some("group"),
-        _ => None,
-    };
-    request.types.iter().filter_map(|(name, wanted)| Some(Query::new(known(name)?, wanted))).rev().collect()
-}
-
+/// Reads all objects of a request. The first answer tells whether the tenant can be used at all.
 pub(super) async fn import(
-    client: &Client,
+    client: &Arc<Client>,
     request: &ImportRequest,
     sink: ImportSink,
 ) -> Result<ImportEnd, ConnectorError> {
-    // The first request tells whether the tenant can be used at all.
-    let mut first = true;
+    let mut delivered = false;
     let mut reasons = Vec::new();
-    for query in queries(request) {
-        match list(client, &query, &sink, first).await {
+    for query in queries(request)? {
+        match list(client, &query, &sink, &mut delivered).await {
             Ok(()) => {}
-            Err(error) if first => return Err(error),
-            Err(error) => reasons.push(format!("the list of {}: {error}", query.set)),
+            Err(error) if !delivered => return Err(error),
+            Err(error) => reasons.push(format!("the list of {} broke off: {error}", query.set)),
         }
-        first = false;
     }
     Ok(if reasons.is_empty() { ImportEnd::Complete } else { ImportEnd::Incomplete(reasons) })
 }
 
-async fn list(client: &Client, query: &Query, sink: &ImportSink, first: bool) -> Result<(), ConnectorError> {
+async fn list(
+    client: &Arc<Client>,
+    query: &Query,
+    sink: &ImportSink,
+    delivered: &mut bool,
+) -> Result<(), ConnectorError> {
     let mut next = Some(format!("/{}?{}&$top=999", query.set, query.parameters()));
-    let mut started = !first;
     while let Some(path) = next {
-        let page = match client.get(&path).await {
-            Ok(page) => page,
-            Err(error) if !started => return Err(error),
-            Err(error) => return Err(ConnectorError::new(ConnectorErrorKind::Protocol, format!("broke off: {error}"))),
-        };
-        started = true;
-        let items = page.get("value").and_then(Json::as_array).ok_or_else(|| no_list(&path))?;
-        let mut objects = Vec::with_capacity(items.len());
-        for item in items {
+        let page = client.get(&path).await?;
+        let mut objects = Vec::new();
+        for item in items(&page, &path)? {
             match query.object(item) {
                 Ok(object) => objects.push(object),
                 Err(reason) => {
                     let who = item.get("id").and_then(Json::as_str).unwrap_or("?").to_owned();
                     deliver(sink, ImportEvent::Unreadable { who, reason }).await?;
+                    *delivered = true;
                 }
             }
         }
-        if query.members {
-            add_members(client, &mut objects).await?;
-        }
-        for object in objects {
-            deliver(sink, ImportEvent::Object(Box::new(object))).await?;
-        }
-        next = page.get("@odata.nextLink").and_then(Json::as_str).map(str::to_owned);
+        *delivered |= !objects.is_empty();
+        complete(client, query, objects, sink).await?;
+        next = next_page(&page);
     }
+    *delivered = true;
     Ok(())
 }
 
-fn no_list(path: &str) -> ConnectorError {
+fn items<'a>(page: &'a Json, path: &str) -> Result<&'a [Json], ConnectorError> {
     let path = path.split('?').next().unwrap_or(path);
-    ConnectorError::new(ConnectorErrorKind::Protocol, format!("`{path}` answered something that is no list"))
+    let message = || format!("`{path}` answered something that is no list");
+    let list = page.get("value").and_then(Json::as_array);
+    list.map(Vec::as_slice).ok_or_else(|| ConnectorError::new(ConnectorErrorKind::Protocol, message()))
+}
+
+fn next_page(page: &Json) -> Option<String> {
+    page.get("@odata.nextLink").and_then(Json::as_str).map(str::to_owned)
 }
 
 async fn deliver(sink: &ImportSink, event: ImportEvent) -> Result<(), ConnectorError> {
@@ -182,64 +78,121 @@ async fn deliver(sink: &ImportSink, event: ImportEvent) -> Result<(), ConnectorE
     sink.send(event).await.map_err(gone)
 }
 
-/// Reads the members of groups, twenty groups at a time, every page of each.
-async fn add_members(client: &Client, groups: &mut [ImportedObject]) -> Result<(), ConnectorError> {
-    for chunk in groups.chunks_mut(batch::SIZE) {
-        let ask = |group: &ImportedObject| Part::get(format!("/groups/{}/members?$select=id&$top=999", group.anchor));
-        let parts: Vec<Part> = chunk.iter().map(ask).collect();
-        let replies = read_batch(client, &parts).await?;
-        for (group, reply) in chunk.iter_mut().zip(replies) {
-            let mut page = match reply.status {
-                200 => reply.body,
-                // Deleted since it was listed.
-                404 => continue,
-                status => return Err(refusal("/groups/…/members", status, &reply.body)),
-            };
-            let mut members = Vec::new();
-            loop {
-                let items = page.get("value").and_then(Json::as_array).ok_or_else(|| no_list("members"))?;
-                let ids = items.iter().filter_map(|item| item.get("id").and_then(Json::as_str));
-                members.extend(ids.map(|id| Target::Anchor(Anchor(id.to_owned()))));
-                match page.get("@odata.nextLink").and_then(Json::as_str) {
-                    Some(next) => page = client.get(&next.to_owned()).await?,
-                    None => break,
+/// Delivers the objects of a page, those with lists as soon as these are complete, several batches at a time.
+async fn complete(
+    client: &Arc<Client>,
+    query: &Query,
+    objects: Vec<ImportedObject>,
+    sink: &ImportSink,
+) -> Result<(), ConnectorError> {
+    if query.lists.is_empty() {
+        for object in objects {
+            deliver(sink, ImportEvent::Object(Box::new(object))).await?;
+        }
+        return Ok(());
+    }
+    let mut running = JoinSet::new();
+    let mut chunks = objects.chunks(batch::SIZE).map(<[ImportedObject]>::to_vec);
+    loop {
+        while running.len() < client.settings.concurrency.max(1) {
+            let Some(chunk) = chunks.next() else { break };
+            let (client, set, lists) = (Arc::clone(client), query.set, query.lists.clone());
+            running.spawn(async move { add_lists(&client, set, &lists, chunk).await });
+        }
+        match running.join_next().await {
+            Some(Ok(chunk)) => {
+                for event in chunk? {
+                    deliver(sink, event).await?;
                 }
             }
-            if !members.is_empty() {
-                group.references.insert("members".into(), members);
+            Some(Err(error)) => {
+                let message = format!("reading the members of groups broke off: {error}");
+                return Err(ConnectorError::new(ConnectorErrorKind::Protocol, message));
+            }
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Reads the lists of twenty objects, every page of each. An object that was deleted since it was listed is left out; one
+/// whose list cannot be read is reported.
+async fn add_lists(
+    client: &Client,
+    set: &str,
+    lists: &[&'static str],
+    objects: Vec<ImportedObject>,
+) -> Result<Vec<ImportEvent>, ConnectorError> {
+    let mut open: Vec<Result<ImportedObject, ImportEvent>> = objects.into_iter().map(Ok).collect();
+    for name in lists {
+        let readable: Vec<ImportedObject> = open.iter().filter_map(|object| object.as_ref().ok().cloned()).collect();
+        open.retain(Result::is_err);
+        let ask = |object: &ImportedObject| Part::get(format!("/{set}/{}/{name}?$select=id&$top=999", object.anchor));
+        let parts: Vec<Part> = readable.iter().map(ask).collect();
+        let replies = if parts.is_empty() { Vec::new() } else { read_batch(client, &parts).await? };
+        for (mut object, reply) in readable.into_iter().zip(replies) {
+            match reply.status {
+                200 => {
+                    let targets = every_page(client, reply.body, name).await?;
+                    if !targets.is_empty() {
+                        object.references.insert((*name).into(), targets);
+                    }
+                    open.push(Ok(object));
+                }
+                404 => {}
+                status => {
+                    let reason = refusal(&format!("/{set}/…/{name}"), status, &reply.body).message;
+                    open.push(Err(ImportEvent::Unreadable { who: object.anchor.0, reason }));
+                }
             }
         }
     }
-    Ok(())
+    let event = |one: Result<ImportedObject, ImportEvent>| match one {
+        Ok(object) => ImportEvent::Object(Box::new(object)),
+        Err(event) => event,
+    };
+    Ok(open.into_iter().map(event).collect())
 }
 
-/// Reads a batch, repeating what passes.
+async fn every_page(client: &Client, first: Json, name: &str) -> Result<Vec<Target>, ConnectorError> {
+    let mut targets = Vec::new();
+    let mut page = first;
+    loop {
+        let ids = items(&page, name)?.iter().filter_map(|item| item.get("id").and_then(Json::as_str));
+        targets.extend(ids.map(|id| Target::Anchor(Anchor(id.to_owned()))));
+        match next_page(&page) {
+            Some(next) => page = client.get(&next).await?,
+            None => return Ok(targets),
+        }
+    }
+}
+
+/// Reads a batch, repeating what passes. Parts that were not answered in the end make an error.
 async fn read_batch(client: &Client, parts: &[Part]) -> Result<Vec<Reply>, ConnectorError> {
     let mut replies: Vec<Option<Reply>> = parts.iter().map(|_| None).collect();
-    for attempt in 1..=super::http::ATTEMPTS {
+    for attempt in 1..=ATTEMPTS {
         let open: Vec<usize> = (0..parts.len()).filter(|at| replies.get(*at).is_some_and(Option::is_none)).collect();
-        if open.is_empty() {
+        let asked: Vec<Part> = open.iter().filter_map(|at| parts.get(*at).cloned()).collect();
+        if asked.is_empty() {
             break;
         }
-        let asked: Vec<Part> = open.iter().filter_map(|at| parts.get(*at).cloned()).collect();
+        let last = attempt == ATTEMPTS;
         let mut pause = None;
         match batch::send(client, &asked).await {
             Ok(answers) => {
                 for (at, reply) in open.into_iter().zip(answers) {
-                    let expired = reply.status == 401 && attempt == 1;
-                    if expired {
+                    if reply.status == 401 {
                         client.forget_token().await;
                     }
-                    if attempt < super::http::ATTEMPTS && (expired || reply.status == 0 || is_passing(reply.status)) {
-                        pause = pause.max(Some(reply.retry_after.unwrap_or_else(|| backoff(attempt))));
-                    } else if let Some(place) = replies.get_mut(at) {
+                    if !last && (matches!(reply.status, 0 | 401) || is_passing(reply.status)) {
+                        pause = pause.max(Some(reply.retry_after.unwrap_or_else(|| client.backoff(attempt))));
+                    } else if let Some(place) = replies.get_mut(at).filter(|_| reply.status != 0) {
                         *place = Some(reply);
                     }
                 }
             }
             Err(Broken::Before(error)) if error.kind != ConnectorErrorKind::Unreachable => return Err(error),
-            Err(broken) if attempt == super::http::ATTEMPTS => return Err(broken.into_error()),
-            Err(_) => pause = Some(backoff(attempt)),
+            Err(broken) if last => return Err(broken.into_error()),
+            Err(Broken::Before(_) | Broken::After(_)) => pause = Some(client.backoff(attempt)),
         }
         if let Some(pause) = pause {
             tokio::time::sleep(pause).await;
@@ -249,112 +202,169 @@ async fn read_batch(client: &Client, parts: &[Part]) -> Result<Vec<Reply>, Conne
     replies.into_iter().map(|reply| reply.ok_or_else(unanswered)).collect()
 }
 
+/// Looks objects up by id: among the types of the request, then in the recycle bin, then among everything else.
 pub(super) async fn look_up(
-    client: &Client,
+    client: &Arc<Client>,
     request: &ImportRequest,
     anchors: &[Anchor],
 ) -> Result<Vec<(Anchor, Presence)>, ConnectorError> {
-    let queries = queries(request);
+    let queries = queries(request)?;
     let mut found = Vec::with_capacity(anchors.len());
     for chunk in anchors.chunks(batch::SIZE) {
         let mut open: Vec<Anchor> = chunk.to_vec();
         for query in &queries {
-            let ask = |anchor: &Anchor| Part::get(format!("/{}/{anchor}?{}", query.set, query.parameters()));
-            let parts: Vec<Part> = open.iter().map(ask).collect();
-            let mut absent = Vec::new();
-            let mut objects = Vec::new();
-            for (anchor, reply) in open.into_iter().zip(read_batch(client, &parts).await?) {
-                match reply.status {
-                    200 => match query.object(&reply.body) {
-                        Ok(object) => objects.push(object),
-                        Err(_) => found.push((anchor, Presence::NotFound)),
-                    },
-                    404 => absent.push(anchor),
-                    status => return Err(refusal(&format!("/{}/{anchor}", query.set), status, &reply.body)),
-                }
-            }
-            if query.members {
-                add_members(client, &mut objects).await?;
-            }
-            found
-                .extend(objects.into_iter().map(|object| (object.anchor.clone(), Presence::Present(Box::new(object)))));
-            open = absent;
-            if open.is_empty() {
-                break;
-            }
+            open = look_up_type(client, query, open, &mut found).await?;
         }
-        let parts: Vec<Part> =
-            open.iter().map(|anchor| Part::get(format!("/directory/deletedItems/{anchor}?$select=id"))).collect();
-        if parts.is_empty() {
-            continue;
+        let (deleted, open) = ask(client, "/directory/deletedItems", open).await?;
+        found.extend(deleted.into_iter().map(|(anchor, _)| (anchor, Presence::Deleted)));
+        let (others, open) = ask(client, ANYTHING, open).await?;
+        for (anchor, body) in others {
+            let kind = body.get("@odata.type").and_then(Json::as_str).unwrap_or("object");
+            let kind = kind.trim_start_matches("#microsoft.graph.");
+            // Servers of Graph's that disagree prove nothing.
+            let disagree = request.types.contains_key(kind);
+            let elsewhere = || Presence::OutOfScope(format!("objects of type `{kind}`"));
+            found.push((anchor, if disagree { Presence::NotFound } else { elsewhere() }));
         }
-        for (anchor, reply) in open.into_iter().zip(read_batch(client, &parts).await?) {
-            match reply.status {
-                200 => found.push((anchor, Presence::Deleted)),
-                404 => found.push((anchor, Presence::NotFound)),
-                status => return Err(refusal("/directory/deletedItems", status, &reply.body)),
-            }
-        }
+        found.extend(open.into_iter().map(|anchor| (anchor, Presence::NotFound)));
     }
     Ok(found)
 }
 
-fn quoted(value: &Value) -> String {
-    value
-        .to_string()
-        .replace('\'', "''")
-        .replace('%', "%25")
-        .replace('+', "%2B")
-        .replace('&', "%26")
-        .replace('#', "%23")
+/// Looks for objects of one type; gives back which are none.
+async fn look_up_type(
+    client: &Arc<Client>,
+    query: &Query,
+    open: Vec<Anchor>,
+    found: &mut Vec<(Anchor, Presence)>,
+) -> Result<Vec<Anchor>, ConnectorError> {
+    if open.is_empty() {
+        return Ok(open);
+    }
+    let part = |anchor: &Anchor| Part::get(format!("/{}/{anchor}?{}", query.set, query.parameters()));
+    let parts: Vec<Part> = open.iter().map(part).collect();
+    let (mut absent, mut objects) = (Vec::new(), Vec::new());
+    for (anchor, reply) in open.into_iter().zip(read_batch(client, &parts).await?) {
+        match reply.status {
+            200 => match query.object(&reply.body) {
+                Ok(object) => objects.push(object),
+                // What cannot be read proves nothing.
+                Err(_) => found.push((anchor, Presence::NotFound)),
+            },
+            404 => absent.push(anchor),
+            status => return Err(refusal(&format!("/{}/{anchor}", query.set), status, &reply.body)),
+        }
+    }
+    for event in add_lists(client, query.set, &query.lists, objects.clone()).await? {
+        match event {
+            ImportEvent::Object(object) => found.push((object.anchor.clone(), Presence::Present(object))),
+            ImportEvent::Unreadable { who, .. } => found.push((Anchor(who), Presence::NotFound)),
+            ImportEvent::Expected(_) => {}
+        }
+    }
+    // Deleted between the two questions.
+    let told = |anchor: &Anchor| found.iter().any(|(known, _)| known == anchor);
+    absent.extend(objects.into_iter().map(|object| object.anchor).filter(|anchor| !told(anchor)));
+    Ok(absent)
 }
 
+/// Objects of every kind.
+const ANYTHING: &str = "/directoryObjects";
+
+type Found = (Vec<(Anchor, Json)>, Vec<Anchor>);
+
+/// Asks for ids below a path; gives what is there, and which are not (or are of a kind that we may not read).
+async fn ask(client: &Client, path: &str, anchors: Vec<Anchor>) -> Result<Found, ConnectorError> {
+    if anchors.is_empty() {
+        return Ok((Vec::new(), anchors));
+    }
+    let parts: Vec<Part> = anchors.iter().map(|anchor| Part::get(format!("{path}/{anchor}?$select=id"))).collect();
+    let (mut there, mut absent) = (Vec::new(), Vec::new());
+    for (anchor, reply) in anchors.into_iter().zip(read_batch(client, &parts).await?) {
+        match reply.status {
+            200 => there.push((anchor, reply.body)),
+            404 => absent.push(anchor),
+            403 if path == ANYTHING => absent.push(anchor),
+            status => return Err(refusal(path, status, &reply.body)),
+        }
+    }
+    Ok((there, absent))
+}
+
+/// Finds objects by the value of a property.
 pub(super) async fn find(
     client: &Client,
     object_type: &str,
     attribute: &AttributeName,
     value: &Value,
 ) -> Result<Vec<Anchor>, ConnectorError> {
-    let set = if object_type == "group" { "groups" } else { "users" };
-    let path = format!("/{set}?$filter={attribute} eq '{}'&$select=id", quoted(value));
-    let page = client.get(&path).await?;
-    let items = page.get("value").and_then(Json::as_array).ok_or_else(|| no_list(&path))?;
-    let ids = items.iter().filter_map(|item| item.get("id").and_then(Json::as_str));
-    Ok(ids.map(|id| Anchor(id.to_owned())).collect())
+    let path = finding(object_type, attribute, value);
+    let reply = client.send_safely(Method::GET, &path).await?;
+    let id = |item: &Json| item.get("id").and_then(Json::as_str).map(|id| Anchor(id.to_owned()));
+    match reply.status {
+        200 if reply.body.get("value").is_some() => Ok(items(&reply.body, &path)?.iter().filter_map(id).collect()),
+        200 => Ok(id(&reply.body).into_iter().collect()),
+        404 => Ok(Vec::new()),
+        status => Err(refusal(&path, status, &reply.body)),
+    }
 }
 
+/// The users in the recycle bin by immutable id. Of several with the same id the one that was deleted last.
 pub(super) async fn deleted_users(client: &Client) -> Result<BTreeMap<Value, Anchor>, ConnectorError> {
-    let mut next =
-        Some("/directory/deletedItems/microsoft.graph.user?$select=id,onPremisesImmutableId&$top=999".to_owned());
-    let mut deleted = BTreeMap::new();
+    let select = "$select=id,onPremisesImmutableId,deletedDateTime";
+    let mut next = Some(format!("/directory/deletedItems/microsoft.graph.user?{select}&$top=999"));
+    let mut deleted: BTreeMap<Value, (String, Anchor)> = BTreeMap::new();
     while let Some(path) = next {
         let page = client.get(&path).await?;
-        for item in page.get("value").and_then(Json::as_array).ok_or_else(|| no_list(&path))? {
+        for item in items(&page, &path)? {
             let text = |name: &str| item.get(name).and_then(Json::as_str).map(str::to_owned);
-            if let (Some(id), Some(immutable)) = (text("id"), text("onPremisesImmutableId")) {
-                deleted.insert(Value::Text(immutable), Anchor(id));
+            let (Some(id), Some(immutable)) = (text("id"), text("onPremisesImmutableId")) else { continue };
+            // RFC 3339 in UTC sorts as text.
+            let one = (text("deletedDateTime").unwrap_or_default(), Anchor(id));
+            let last = deleted.entry(Value::Text(immutable)).or_insert_with(|| one.clone());
+            if one.0 > last.0 {
+                *last = one;
             }
         }
-        next = page.get("@odata.nextLink").and_then(Json::as_str).map(str::to_owned);
+        next = next_page(&page);
     }
-    Ok(deleted)
+    Ok(deleted.into_iter().map(|(immutable, (_, anchor))| (immutable, anchor)).collect())
 }
 
+/// What the tenant says about itself. An app that may not read the organisation may still read its domains.
 pub(super) async fn facts(client: &Client) -> Result<TenantFacts, ConnectorError> {
-    let page = client.get("/organization").await?;
-    let organization = page.get("value").and_then(|list| list.get(0)).ok_or_else(|| no_list("/organization"))?;
-    let mut facts = TenantFacts {
-        name: organization.get("displayName").and_then(Json::as_str).unwrap_or_default().to_owned(),
-        synced_by_microsoft: organization.get("onPremisesSyncEnabled") == Some(&Json::Bool(true)),
-        ..TenantFacts::default()
-    };
-    for domain in organization.get("verifiedDomains").and_then(Json::as_array).into_iter().flatten() {
-        let Some(name) = domain.get("name").and_then(Json::as_str) else { continue };
-        facts.verified_domains.push(name.to_owned());
+    let path = "/organization?$select=id,displayName,verifiedDomains,onPremisesSyncEnabled";
+    match client.get(path).await {
+        Ok(page) => {
+            let organization = items(&page, path)?.first().cloned().unwrap_or_default();
+            let domains = organization.get("verifiedDomains").and_then(Json::as_array).cloned().unwrap_or_default();
+            let mut facts = facts_of(&domains, "name");
+            facts.name = organization.get("displayName").and_then(Json::as_str).unwrap_or_default().to_owned();
+            facts.synced_by_microsoft = organization.get("onPremisesSyncEnabled") == Some(&Json::Bool(true));
+            Ok(facts)
+        }
+        Err(refused) if refused.kind == ConnectorErrorKind::Rights => {
+            // What was refused first is what the administrator should grant.
+            let page = client.get("/domains").await.map_err(|_| refused)?;
+            let domains = items(&page, "/domains")?;
+            let verified = |domain: &&Json| domain.get("isVerified") != Some(&Json::Bool(false));
+            let domains: Vec<Json> = domains.iter().filter(verified).cloned().collect();
+            let facts = facts_of(&domains, "id");
+            Ok(TenantFacts { name: facts.initial_domain.clone(), ..facts })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn facts_of(domains: &[Json], name: &str) -> TenantFacts {
+    let mut facts = TenantFacts::default();
+    for domain in domains {
+        let Some(text) = domain.get(name).and_then(Json::as_str) else { continue };
+        facts.verified_domains.push(text.to_owned());
         if domain.get("isInitial") == Some(&Json::Bool(true)) {
-            facts.initial_domain = name.to_owned();
+            facts.initial_domain = text.to_owned();
         }
     }
     facts.verified_domains.sort();
-    Ok(facts)
+    facts
 }

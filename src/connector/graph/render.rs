@@ -21,91 +21,176 @@ pub struct RenderedRequest {
     pub targets: Vec<Anchor>,
 }
 
-/// How many members a request adds.
-const MEMBERS: usize = 20;
+/// How many references a request adds. Only members can be added several at a time.
+const REFERENCES: usize = 20;
 
 /// Stands for the password in what is shown.
 pub(super) const MADE_WHEN_SENT: &str = "(made when sent)";
 
-fn request(method: &'static str, path: String, body: Option<Json>) -> RenderedRequest {
-    RenderedRequest { method, path, body, targets: Vec::new() }
+/// Where references point to in what is shown.
+const ROOT: &str = "https://graph.microsoft.com";
+
+/// The requests that an item comes to; none for an item that changes nothing.
+pub fn render(item: &ExportItem) -> Vec<RenderedRequest> {
+    requests(item, ROOT)
 }
 
-/// The requests that an item comes to.
-pub fn render(item: &ExportItem) -> Vec<RenderedRequest> {
-    let set = if item.object_type == "group" { "groups" } else { "users" };
+/// The same, with references below another root: a national cloud, an emulator.
+pub(super) fn requests(item: &ExportItem, root: &str) -> Vec<RenderedRequest> {
+    let set = set_of(&item.object_type);
     let schema = schema(&item.object_type).unwrap_or_default();
     match &item.action {
-        ExportAction::Create { attributes, .. } => {
+        ExportAction::Create { attributes, references, .. } => {
             let mut body = properties(attributes.iter(), &schema);
             if item.object_type == "group" {
-                body.entry("securityEnabled").or_insert(true.into());
-                body.entry("mailEnabled").or_insert(false.into());
+                body.insert("securityEnabled".into(), true.into());
+                body.insert("mailEnabled".into(), false.into());
                 body.entry("groupTypes").or_insert_with(|| json!([]));
             } else {
                 let profile = json!({ "password": MADE_WHEN_SENT, "forceChangePasswordNextSignIn": true });
                 body.insert("passwordProfile".into(), profile);
             }
-            vec![request("POST", format!("/{set}"), Some(Json::Object(body)))]
+            for (attribute, targets) in references.iter().filter(|(_, targets)| !targets.is_empty()) {
+                body.insert(format!("{}@odata.bind", spelled(attribute, &schema)), links(targets, root));
+            }
+            let targets = references.values().flatten().cloned().collect();
+            vec![RenderedRequest { targets, ..request("POST", format!("/{set}"), Some(Json::Object(body))) }]
         }
         ExportAction::Restore { anchor } => {
-            vec![request("POST", format!("/directory/deletedItems/{anchor}/restore"), Some(json!({})))]
+            let path = format!("/directory/deletedItems/{}/restore", segment(anchor));
+            vec![request("POST", path, Some(json!({})))]
         }
+        ExportAction::Update { attributes, .. } if attributes.is_empty() => Vec::new(),
         ExportAction::Update { anchor, attributes } => {
             let body = properties(attributes.iter(), &schema);
-            vec![request("PATCH", format!("/{set}/{anchor}"), Some(Json::Object(body)))]
+            vec![request("PATCH", object(set, anchor), Some(Json::Object(body)))]
         }
-        ExportAction::Delete { anchor } => vec![request("DELETE", format!("/{set}/{anchor}"), None)],
-        ExportAction::AddReferences { anchor, attribute, targets } => add(set, anchor, attribute, targets, &schema),
+        ExportAction::Delete { anchor } => vec![request("DELETE", object(set, anchor), None)],
+        ExportAction::AddReferences { anchor, attribute, targets } => {
+            add(&object(set, anchor), attribute, targets, &schema, root)
+        }
         ExportAction::RemoveReferences { anchor, attribute, targets } => {
-            remove(set, anchor, attribute, targets, &schema)
+            remove(&object(set, anchor), attribute, targets, &schema)
         }
     }
+}
+
+/// Why an item cannot be sent at all. A creation takes twenty references along, and not the single-valued ones.
+pub(super) fn unfit(item: &ExportItem) -> Option<String> {
+    let schema = schema(&item.object_type)?;
+    let fits =
+        |anchor: &Anchor| !anchor.0.is_empty() && anchor.0.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let strange = |anchor: &&Anchor| !fits(anchor);
+    let stranger = match &item.action {
+        ExportAction::Create { references, .. } => {
+            let count: usize = references.values().map(Vec::len).sum();
+            if count > REFERENCES {
+                return Some(format!("a creation takes {REFERENCES} references along, not {count}"));
+            }
+            if let Some(single) = references.keys().find(|name| is_single(name, &schema)) {
+                return Some(format!("`{single}` cannot be set in the request that creates the object"));
+            }
+            references.values().flatten().find(strange)
+        }
+        ExportAction::Restore { anchor } | ExportAction::Update { anchor, .. } | ExportAction::Delete { anchor } => {
+            Some(anchor).filter(strange)
+        }
+        ExportAction::AddReferences { anchor, targets, .. }
+        | ExportAction::RemoveReferences { anchor, targets, .. } => {
+            std::iter::once(anchor).chain(targets).find(strange)
+        }
+    };
+    stranger.map(|anchor| format!("`{anchor}` is no id of Graph's"))
+}
+
+fn request(method: &'static str, path: String, body: Option<Json>) -> RenderedRequest {
+    RenderedRequest { method, path, body, targets: Vec::new() }
+}
+
+/// The collection of a type.
+pub(super) fn set_of(object_type: &str) -> &'static str {
+    if object_type == "group" { "groups" } else { "users" }
+}
+
+fn object(set: &str, anchor: &Anchor) -> String {
+    format!("/{set}/{}", segment(anchor))
+}
+
+/// An anchor as one piece of a path, whatever is in it.
+fn segment(anchor: &Anchor) -> String {
+    escaped(&anchor.0)
+}
+
+/// Percent-encodes everything that has a meaning in a URL.
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// An attribute as Graph spells it.
+pub(super) fn spelled<'a>(attribute: &'a AttributeName, schema: &'a Schema) -> &'a str {
+    schema.attributes.get_key_value(attribute).map_or(attribute.as_str(), |(name, _)| name.as_str())
 }
 
 fn is_single(attribute: &AttributeName, schema: &Schema) -> bool {
     schema.get(attribute).is_some_and(|known| !known.multi)
 }
 
-fn add(
-    set: &str,
-    anchor: &Anchor,
-    attribute: &AttributeName,
-    targets: &[Anchor],
-    schema: &Schema,
-) -> Vec<RenderedRequest> {
-    let reference = |target: &Anchor| format!("https://graph.microsoft.com/v1.0/directoryObjects/{target}");
-    if is_single(attribute, schema) {
-        let Some(target) = targets.last() else { return Vec::new() };
-        let body = json!({ "@odata.id": reference(target) });
-        let request = request("PUT", format!("/{set}/{anchor}/{attribute}/$ref"), Some(body));
-        return vec![RenderedRequest { targets: targets.to_vec(), ..request }];
-    }
-    targets
-        .chunks(MEMBERS)
-        .map(|part| {
-            let list: Vec<String> = part.iter().map(reference).collect();
-            let body = json!({ (format!("{attribute}@odata.bind")): list });
-            RenderedRequest { targets: part.to_vec(), ..request("PATCH", format!("/{set}/{anchor}"), Some(body)) }
-        })
-        .collect()
+fn link(target: &Anchor, root: &str) -> String {
+    format!("{root}/v1.0/directoryObjects/{}", segment(target))
 }
 
-fn remove(
-    set: &str,
-    anchor: &Anchor,
+fn links(targets: &[Anchor], root: &str) -> Json {
+    targets.iter().map(|target| Json::from(link(target, root))).collect()
+}
+
+fn add(
+    object: &str,
     attribute: &AttributeName,
     targets: &[Anchor],
     schema: &Schema,
+    root: &str,
 ) -> Vec<RenderedRequest> {
-    // Without `/$ref` the object itself would be deleted.
+    let name = spelled(attribute, schema);
     if is_single(attribute, schema) {
-        let request = request("DELETE", format!("/{set}/{anchor}/{attribute}/$ref"), None);
+        let Some(target) = targets.last() else { return Vec::new() };
+        let request = request("PUT", format!("{object}/{name}/$ref"), Some(json!({ "@odata.id": link(target, root) })));
+        return vec![RenderedRequest { targets: targets.to_vec(), ..request }];
+    }
+    if name != "members" {
+        let one = |target: &Anchor| RenderedRequest {
+            targets: vec![target.clone()],
+            ..request("POST", format!("{object}/{name}/$ref"), Some(json!({ "@odata.id": link(target, root) })))
+        };
+        return targets.iter().map(one).collect();
+    }
+    let some = |part: &[Anchor]| {
+        let body = json!({ (format!("{name}@odata.bind")): links(part, root) });
+        RenderedRequest { targets: part.to_vec(), ..request("PATCH", object.to_owned(), Some(body)) }
+    };
+    targets.chunks(REFERENCES).map(some).collect()
+}
+
+fn remove(object: &str, attribute: &AttributeName, targets: &[Anchor], schema: &Schema) -> Vec<RenderedRequest> {
+    // INVARIANT: every path ends in `/$ref`; without it Graph deletes the object that is referred to.
+    let name = spelled(attribute, schema);
+    if targets.is_empty() {
+        return Vec::new();
+    }
+    if is_single(attribute, schema) {
+        let request = request("DELETE", format!("{object}/{name}/$ref"), None);
         return vec![RenderedRequest { targets: targets.to_vec(), ..request }];
     }
     let one = |target: &Anchor| RenderedRequest {
         targets: vec![target.clone()],
-        ..request("DELETE", format!("/{set}/{anchor}/{attribute}/{target}/$ref"), None)
+        ..request("DELETE", format!("{object}/{name}/{}/$ref", segment(target)), None)
     };
     targets.iter().map(one).collect()
 }
@@ -119,9 +204,10 @@ fn properties<'a>(
     for (name, values) in attributes {
         let multi = schema.get(name).is_some_and(|known| known.multi);
         let value = values_to_json(values, multi);
-        match name.as_str().split_once('.') {
+        let name = spelled(name, schema);
+        match name.split_once('.') {
             None => {
-                body.insert(name.to_string(), value);
+                body.insert(name.to_owned(), value);
             }
             Some((outer, inner)) => {
                 let nested = body.entry(outer).or_insert_with(|| Json::Object(Map::new()));
@@ -137,7 +223,9 @@ fn properties<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::Value;
+    use std::collections::BTreeMap;
+
+    use crate::value::{Attributes, Value};
     use expect_test::{Expect, expect};
     use uuid::Uuid;
 
@@ -212,5 +300,72 @@ mod tests {
         let item = ExportItem { id: Uuid::nil(), object_type: "group".into(), action };
         let sizes: Vec<usize> = render(&item).iter().map(|request| request.targets.len()).collect();
         assert_eq!(sizes, [20, 20, 5]);
+    }
+
+    #[test]
+    fn creations_take_references_along() {
+        let text = |text: &str| vec![Value::Text(text.into())];
+        let create = |references: usize| ExportAction::Create {
+            attributes: [("DISPLAYNAME".into(), text("Sales")), ("mailNickname".into(), text("sales"))].into(),
+            references: [("Members".into(), (0..references).map(|number| anchor(&number.to_string())).collect())]
+                .into(),
+            match_key: None,
+        };
+        check(
+            "group",
+            create(1),
+            expect![[
+                r#"POST /groups {"displayName":"Sales","groupTypes":[],"mailEnabled":false,"mailNickname":"sales","members@odata.bind":["https://graph.microsoft.com/v1.0/directoryObjects/0"],"securityEnabled":true}"#
+            ]],
+        );
+        let item = |object_type: &str, action| ExportItem { id: Uuid::nil(), object_type: object_type.into(), action };
+        assert_eq!(unfit(&item("group", create(20))), None);
+        let many = Some("a creation takes 20 references along, not 21".to_owned());
+        assert_eq!(unfit(&item("group", create(21))), many);
+        let manager = ExportAction::Create {
+            attributes: Attributes::new(),
+            references: [("manager".into(), vec![anchor("m")])].into(),
+            match_key: None,
+        };
+        assert!(unfit(&item("user", manager)).is_some());
+    }
+
+    #[test]
+    fn a_password_is_asked_for_and_not_shown() {
+        let action =
+            ExportAction::Create { attributes: Attributes::new(), references: BTreeMap::new(), match_key: None };
+        check(
+            "user",
+            action,
+            expect![[
+                r#"POST /users {"passwordProfile":{"forceChangePasswordNextSignIn":true,"password":"(made when sent)"}}"#
+            ]],
+        );
+    }
+
+    #[test]
+    fn an_anchor_cannot_lead_elsewhere() {
+        let item = |target: &str| {
+            let targets = vec![anchor(target)];
+            let action = ExportAction::RemoveReferences { anchor: anchor("g"), attribute: "members".into(), targets };
+            ExportItem { id: Uuid::nil(), object_type: "group".into(), action }
+        };
+        for target in ["", "..", "../../users/x", "a?b", "a/$ref#"] {
+            assert!(unfit(&item(target)).is_some(), "{target}");
+            let paths = render(&item(target));
+            assert!(paths.iter().all(|request| request.path.ends_with("/$ref")), "{paths:?}");
+            assert!(paths.iter().all(|request| request.path.matches('/').count() == 5), "{paths:?}");
+        }
+        assert_eq!(unfit(&item("5b0c1ab2-0000-4000-8000-000000000001")), None);
+    }
+
+    #[test]
+    fn what_changes_nothing_sends_nothing() {
+        let none = |action| render(&ExportItem { id: Uuid::nil(), object_type: "group".into(), action }).is_empty();
+        let (anchor, attribute) = (anchor("g"), AttributeName::from("members"));
+        assert!(none(ExportAction::Update { anchor: anchor.clone(), attributes: BTreeMap::new() }));
+        let targets = Vec::new();
+        assert!(none(ExportAction::AddReferences { anchor: anchor.clone(), attribute: attribute.clone(), targets }));
+        assert!(none(ExportAction::RemoveReferences { anchor, attribute, targets: Vec::new() }));
     }
 }

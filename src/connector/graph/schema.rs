@@ -26,6 +26,7 @@ const USER: &[Row] = &[
     free("consentProvidedForMinor", Kind::Text),
     text("country", 128),
     fixed("createdDateTime", Kind::Time),
+    fixed("creationType", Kind::Text),
     text("department", 64),
     text("displayName", 256),
     free("employeeHireDate", Kind::Time),
@@ -34,9 +35,13 @@ const USER: &[Row] = &[
     text("employeeOrgData.costCenter", 256),
     text("employeeOrgData.division", 256),
     text("employeeType", 256),
+    fixed("externalUserState", Kind::Text),
     text("faxNumber", 64),
     text("givenName", 64),
+    fixed("id", Kind::Text),
+    ("imAddresses", Kind::Text, true, false, None),
     text("jobTitle", 128),
+    fixed("lastPasswordChangeDateTime", Kind::Time),
     text("mail", 256),
     text("mailNickname", 64),
     free("manager", Kind::Reference),
@@ -45,6 +50,7 @@ const USER: &[Row] = &[
     fixed("onPremisesDistinguishedName", Kind::Text),
     fixed("onPremisesDomainName", Kind::Text),
     text("onPremisesImmutableId", 64),
+    fixed("onPremisesLastSyncDateTime", Kind::Time),
     fixed("onPremisesSamAccountName", Kind::Text),
     fixed("onPremisesSecurityIdentifier", Kind::Text),
     fixed("onPremisesSyncEnabled", Kind::Boolean),
@@ -55,6 +61,7 @@ const USER: &[Row] = &[
     text("preferredDataLocation", 10),
     text("preferredLanguage", 64),
     ("proxyAddresses", Kind::Text, true, false, None),
+    fixed("securityIdentifier", Kind::Text),
     text("state", 128),
     text("streetAddress", 1024),
     text("surname", 64),
@@ -65,6 +72,7 @@ const USER: &[Row] = &[
 
 const GROUP: &[Row] = &[
     text("classification", 256),
+    fixed("createdDateTime", Kind::Time),
     text("description", 1024),
     text("displayName", 256),
     ("groupTypes", Kind::Text, true, true, None),
@@ -74,6 +82,7 @@ const GROUP: &[Row] = &[
     ("members", Kind::Reference, true, true, None),
     fixed("onPremisesSecurityIdentifier", Kind::Text),
     fixed("onPremisesSyncEnabled", Kind::Boolean),
+    ("owners", Kind::Reference, true, true, Some(100)),
     text("preferredLanguage", 64),
     ("proxyAddresses", Kind::Text, true, false, None),
     free("securityEnabled", Kind::Boolean),
@@ -126,5 +135,41 @@ pub fn protected(object_type: &str, image: &Attributes) -> Option<&'static str> 
         Some("a group with dynamic membership")
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_of_microsofts_client_and_of_exchange_are_left_alone() {
+        let yes = || vec![Value::Boolean(true)];
+        let types = |name: &str| ("groupTypes".into(), vec![Value::Text(name.into())]);
+        let why = |object_type: &str, image: &[(AttributeName, Vec<Value>)]| {
+            protected(object_type, &image.iter().cloned().collect())
+        };
+        let synced = Some("mastered by Microsoft's synchronisation client");
+        assert_eq!(why("user", &[("onPremisesSyncEnabled".into(), yes())]), synced);
+        assert_eq!(why("user", &[("onPremisesSyncEnabled".into(), vec![Value::Boolean(false)])]), None);
+        let mail = ("mailEnabled".into(), yes());
+        assert_eq!(why("group", &[mail.clone()]), Some("a mail-enabled group, which Graph cannot write"));
+        assert_eq!(why("group", &[mail, types("Unified")]), None);
+        assert_eq!(why("group", &[types("DynamicMembership")]), Some("a group with dynamic membership"));
+        assert_eq!(why("group", &[]), None);
+    }
+
+    #[test]
+    fn the_schema_knows_nested_names_and_what_only_the_service_writes() {
+        let user = schema("user").unwrap();
+        let known = |name: &str| user.get(&name.into()).map(|known| (known.kind, known.multi, known.writable));
+        assert_eq!(known("onPremisesExtensionAttributes.extensionAttribute15"), Some((Kind::Text, false, true)));
+        assert_eq!(known("onPremisesExtensionAttributes.extensionAttribute16"), None);
+        assert_eq!(known("EMPLOYEEORGDATA.COSTCENTER"), Some((Kind::Text, false, true)));
+        assert_eq!(known("proxyAddresses"), Some((Kind::Text, true, false)));
+        assert_eq!(known("manager"), Some((Kind::Reference, false, true)));
+        // Passwords are made when they are sent, and come from no rule.
+        assert!(!user.attributes.keys().any(|name| name.as_str().starts_with("passwordProfile")));
+        assert!(user.closed && schema("device").is_none());
     }
 }

@@ -17,6 +17,9 @@ use crate::connector::{ConnectorError, ConnectorErrorKind};
 /// A token is renewed this long before it ends.
 const EARLY: Duration = Duration::from_secs(300);
 
+/// How often a token is asked for.
+const ATTEMPTS: u32 = 4;
+
 /// A token and its end.
 pub(super) struct Token {
     pub(super) text: Zeroizing<String>,
@@ -79,24 +82,25 @@ pub(super) async fn request(http: &reqwest::Client, settings: &Settings) -> Resu
         }
     }
     let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let mut wait = Duration::from_millis(500);
-    for attempt in 0.. {
-        let answer = http.post(&url).form(&form).send().await;
-        match answer {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let last = attempt >= ATTEMPTS;
+        match http.post(&url).form(&form).send().await {
             Ok(answer) if answer.status().is_success() => return accepted(answer, &url).await,
-            Ok(answer) if attempt < 4 && [429, 503, 504].contains(&answer.status().as_u16()) => {}
-            Ok(answer) => return Err(refused(answer, settings, &url).await),
-            Err(error) if attempt < 2 && !error.is_builder() => {
-                if error.is_connect() && attempt == 1 {
-                    return Err(super::http::unreachable(&url, &error));
+            Ok(answer) if last || !matches!(answer.status().as_u16(), 429 | 500..) => {
+                return Err(refused(answer, settings, &url).await);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let failure = super::http::unreachable(&url, &error);
+                if last || failure.kind != ConnectorErrorKind::Unreachable {
+                    return Err(failure);
                 }
             }
-            Err(error) => return Err(super::http::unreachable(&url, &error)),
         }
-        tokio::time::sleep(wait).await;
-        wait *= 2;
+        tokio::time::sleep(Duration::from_millis(settings.retry_pause_ms) * attempt).await;
     }
-    Err(ConnectorError::new(ConnectorErrorKind::Unreachable, format!("no answer from `{url}`")))
 }
 
 async fn accepted(answer: reqwest::Response, url: &str) -> Result<Token, ConnectorError> {
@@ -111,6 +115,10 @@ async fn accepted(answer: reqwest::Response, url: &str) -> Result<Token, Connect
 
 async fn refused(answer: reqwest::Response, settings: &Settings, url: &str) -> ConnectorError {
     let status = answer.status();
+    if matches!(status.as_u16(), 429 | 500..) {
+        let message = format!("no token from `{url}`: it is unavailable (HTTP {})", status.as_u16());
+        return ConnectorError::new(ConnectorErrorKind::Unreachable, message);
+    }
     let refusal: Refusal = answer.json().await.unwrap_or_default();
     let code = refusal.error_codes.first().copied().unwrap_or(0);
     let first_line = refusal.error_description.lines().next().unwrap_or_default();
@@ -135,7 +143,8 @@ pub(super) fn assertion(settings: &Settings, audience: &str, pem: &str) -> Resul
             .hint("it must be a PEM with a private RSA key and its certificate")
     };
     let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| wrong("holds no certificate"))?;
-    let key = EncodingKey::from_rsa_pem(pem_key(pem).as_bytes()).map_err(|_| wrong("holds no RSA key"))?;
+    let key = pem_key(pem).and_then(|key| EncodingKey::from_rsa_pem(key.as_bytes()).ok());
+    let key = key.ok_or_else(|| wrong("holds no RSA key"))?;
     let algorithm = match settings.assertion {
         Assertion::PS256 => Algorithm::PS256,
         Assertion::RS256 => Algorithm::RS256,
@@ -156,17 +165,14 @@ pub(super) fn assertion(settings: &Settings, audience: &str, pem: &str) -> Resul
 }
 
 /// The private key's block of a PEM with several.
-fn pem_key(pem: &str) -> String {
-    let begin = pem.find("-----BEGIN").into_iter().chain(pem.match_indices("-----BEGIN").map(|(at, _)| at));
-    for at in begin {
-        let block = pem.get(at..).unwrap_or_default();
-        let title = block.lines().next().unwrap_or_default();
-        if title.contains("PRIVATE KEY") {
-            let end = block.find("-----END").and_then(|end| block.get(end..)?.find('\n').map(|line| end + line + 1));
-            return block.get(..end.unwrap_or(block.len())).unwrap_or_default().to_owned();
-        }
-    }
-    String::new()
+fn pem_key(pem: &str) -> Option<&str> {
+    pem.match_indices("-----BEGIN").find_map(|(at, _)| {
+        let block = pem.get(at..)?;
+        block.lines().next()?.contains("PRIVATE KEY").then_some(())?;
+        let end = block.find("-----END")?;
+        let line = block.get(end..)?.find('\n').unwrap_or(block.len() - end);
+        block.get(..end + line)
+    })
 }
 
 fn sha256(bytes: &[u8]) -> Vec<u8> {

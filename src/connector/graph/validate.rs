@@ -14,7 +14,7 @@ pub fn validate(object_type: &str, attributes: &Attributes, facts: &TenantFacts)
     let absent = required.iter().filter(|name| !attributes.contains_key(&AttributeName::from(**name)));
     let mut wrong: Vec<String> =
         absent.map(|name| format!("`{name}` is required and no rule gives it a value")).collect();
-    wrong.extend(validate_changes(object_type, attributes, facts));
+    wrong.extend(wrong_values(object_type, attributes, facts));
     wrong
 }
 
@@ -28,8 +28,16 @@ pub fn validate_clearing(name: &AttributeName) -> Option<String> {
     fixed.then(|| format!("`{name}` cannot be cleared; a rule must give it a value or `keep()`"))
 }
 
-/// What is wrong with values that are to be set.
+/// What is wrong with values that are to be set on an object that is there.
 pub fn validate_changes(object_type: &str, attributes: &Attributes, facts: &TenantFacts) -> Vec<String> {
+    let mut wrong = wrong_values(object_type, attributes, facts);
+    if object_type == "group" && attributes.contains_key(&AttributeName::from("uniqueName")) {
+        wrong.push("`uniqueName` can only be set in the request that makes the group; flow it with `once`".into());
+    }
+    wrong
+}
+
+fn wrong_values(object_type: &str, attributes: &Attributes, facts: &TenantFacts) -> Vec<String> {
     let Some(schema) = schema(object_type) else { return Vec::new() };
     let mut wrong = Vec::new();
     for (name, values) in attributes {
@@ -118,5 +126,33 @@ mod tests {
             ],
         );
         check("mailNickname", "a b", &["`mailNickname` `a b` has characters that Graph refuses"]);
+    }
+
+    #[test]
+    fn what_a_creation_needs_is_asked_for() {
+        let facts = TenantFacts::default();
+        let group = Attributes::from([("uniqueName".into(), vec![Value::Text("x".into())])]);
+        let absent = |name: &str| format!("`{name}` is required and no rule gives it a value");
+        assert_eq!(validate("group", &group, &facts), [absent("displayName"), absent("mailNickname")]);
+        let once = "`uniqueName` can only be set in the request that makes the group; flow it with `once`";
+        assert_eq!(validate_changes("group", &group, &facts), [once]);
+        let user = ["accountEnabled", "displayName", "mailNickname", "userPrincipalName"].map(absent);
+        assert_eq!(validate("user", &Attributes::new(), &facts), user);
+        assert_eq!(validate("device", &Attributes::new(), &facts).len(), 1);
+    }
+
+    #[test]
+    fn user_names_are_looked_at_letter_by_letter() {
+        let letters = "has characters before the `@` that Graph refuses, or none, or more than 64";
+        let dot = "has a dot at the end of its first part";
+        for (upn, why) in [("zoë@contoso.com", letters), ("@contoso.com", letters), ("a.@contoso.com", dot)] {
+            check("userPrincipalName", upn, &[&format!("`userPrincipalName` `{upn}` {why}")]);
+        }
+        let long = format!("{}@contoso.com", "a".repeat(65));
+        check("userPrincipalName", &long, &[&format!("`userPrincipalName` `{long}` {letters}")]);
+        check("userPrincipalName", "nobody", &["`userPrincipalName` `nobody` has no `@`"]);
+        check("userPrincipalName", "o'neil_a-b.c!d#e^f~g@contoso.com", &[]);
+        check("onPremisesImmutableId", "a_b", &["`onPremisesImmutableId` `a_b` must not contain `$` or `_`"]);
+        check("mail", "zoë@contoso.com", &["`mail` `zoë@contoso.com` has characters that Graph refuses"]);
     }
 }

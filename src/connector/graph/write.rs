@@ -1,8 +1,10 @@
 //! Writing to a tenant: batches of twenty, as many at a time as the tenant bears, each part settled on its own.
+//!
+//! What an answer means is decided in `judge`; this file keeps count, waits, and repeats.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value as Json;
 use tokio::sync::mpsc;
@@ -11,16 +13,26 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::batch::{self, Part};
-use super::http::{ATTEMPTS, Broken, Client, GraphError, Reply, backoff, is_passing};
-use super::read;
-use super::render::{MADE_WHEN_SENT, RenderedRequest, render};
-use crate::connector::{Anchor, ConnectorError, ExportAction, ExportItem, ExportOutcome};
+use super::http::{ATTEMPTS, Broken, Client, Reply};
+use super::judge::{Situation, Verdict, Work, judge, unanswered};
+use super::query::finding;
+use super::render::{MADE_WHEN_SENT, RenderedRequest, requests, unfit};
+use super::schema::unique_attributes;
+use super::throttle::Width;
+use crate::connector::{Anchor, ConnectorError, ConnectorErrorKind, ExportAction, ExportItem, ExportOutcome};
+use crate::value::{AttributeName, Value};
+
+/// How often a batch is tried when nobody answers at all.
+const CONNECTIONS: u32 = 4;
 
 /// One request on its way.
 struct Unit {
     item: usize,
+    work: Work,
     request: RenderedRequest,
     attempts: u32,
+    /// An attempt may have been carried out without anybody saying so.
+    uncertain: bool,
     not_before: Instant,
 }
 
@@ -30,26 +42,23 @@ struct Progress {
     open: usize,
     done: Vec<Anchor>,
     refused: Vec<(Anchor, String)>,
-    postponed: Option<String>,
-}
-
-/// What became of a unit.
-enum Verdict {
-    Settled(ExportOutcome),
-    References { done: Vec<Anchor>, refused: Vec<(Anchor, String)> },
-    Again(Duration),
-    Split,
-    LookFirst(String),
+    /// The outcome of the whole, if there is one; a worse one stays.
+    whole: Option<ExportOutcome>,
 }
 
 struct Export<'a> {
     client: &'a Arc<Client>,
     items: &'a [ExportItem],
     progress: Vec<Progress>,
-    queue: VecDeque<Unit>,
+    ready: VecDeque<Unit>,
+    waiting: Vec<Unit>,
     outcomes: mpsc::Sender<(Uuid, usize, ExportOutcome)>,
-    width: usize,
+    width: Width,
+    /// Why nothing more is sent.
+    failed: Option<ConnectorError>,
 }
+
+type Answer = Result<Vec<Reply>, Broken>;
 
 pub(super) async fn export(
     client: &Arc<Client>,
@@ -57,300 +66,378 @@ pub(super) async fn export(
     outcomes: mpsc::Sender<(Uuid, usize, ExportOutcome)>,
 ) -> Result<(), ConnectorError> {
     client.bearer().await?;
-    let mut progress: Vec<Progress> = items.iter().map(|_| Progress::default()).collect();
-    let mut queue = VecDeque::new();
-    let now = Instant::now();
-    for (item, place) in items.iter().enumerate().zip(&mut progress) {
-        for request in render(item.1) {
-            place.open += 1;
-            queue.push_back(Unit { item: item.0, request, attempts: 0, not_before: now });
-        }
+    let mut export = Export {
+        client,
+        items: &items,
+        progress: items.iter().map(|_| Progress::default()).collect(),
+        ready: VecDeque::new(),
+        waiting: Vec::new(),
+        outcomes,
+        width: Width::new(client.settings.concurrency),
+        failed: None,
+    };
+    for (at, item) in items.iter().enumerate() {
+        export.begin(at, item).await;
     }
-    let width = client.settings.concurrency.clamp(1, 4);
-    Export { client, items: &items, progress, queue, outcomes, width }.run().await
+    export.run().await
+}
+
+fn work(action: &ExportAction) -> Work {
+    match action {
+        ExportAction::Create { .. } => Work::Create,
+        ExportAction::Restore { .. } => Work::Restore,
+        ExportAction::Update { .. } => Work::Update,
+        ExportAction::Delete { .. } => Work::Delete,
+        ExportAction::AddReferences { .. } => Work::Add,
+        ExportAction::RemoveReferences { .. } => Work::Remove,
+    }
+}
+
+fn owner(action: &ExportAction) -> Option<&Anchor> {
+    match action {
+        ExportAction::Create { .. } => None,
+        ExportAction::Restore { anchor }
+        | ExportAction::Update { anchor, .. }
+        | ExportAction::Delete { anchor }
+        | ExportAction::AddReferences { anchor, .. }
+        | ExportAction::RemoveReferences { anchor, .. } => Some(anchor),
+    }
+}
+
+/// The attribute by which a created object can be found again: one that no two objects share.
+fn match_key(item: &ExportItem) -> Option<(&AttributeName, &Value)> {
+    let ExportAction::Create { match_key: Some((name, value)), .. } = &item.action else { return None };
+    let unique = unique_attributes(&item.object_type).iter().any(|unique| AttributeName::from(*unique) == *name);
+    unique.then_some((name, value))
 }
 
 impl Export<'_> {
-    async fn run(&mut self) -> Result<(), ConnectorError> {
+    async fn begin(&mut self, at: usize, item: &ExportItem) {
+        if let Some(message) = unfit(item) {
+            self.tell(at, ExportOutcome::Refused { code: "unfit".into(), message }).await;
+            return;
+        }
+        let requests = requests(item, &self.client.root);
+        if let Some(progress) = self.progress.get_mut(at) {
+            progress.open = requests.len();
+        }
+        if requests.is_empty() {
+            self.conclude(at).await;
+        }
+        let now = Instant::now();
+        let work = work(&item.action);
+        let unit = |request| Unit { item: at, work, request, attempts: 0, uncertain: false, not_before: now };
+        self.ready.extend(requests.into_iter().map(unit));
+    }
+
+    async fn run(mut self) -> Result<(), ConnectorError> {
         let mut running = JoinSet::new();
         loop {
-            while running.len() < self.width {
-                let Some(units) = self.take_batch() else { break };
+            self.wake();
+            while running.len() < self.width.get() && !self.ready.is_empty() && self.failed.is_none() {
+                let units: Vec<Unit> = self.ready.drain(..self.ready.len().min(batch::SIZE)).collect();
                 let client = Arc::clone(self.client);
-                running.spawn(async move {
-                    let parts: Vec<Part> = units.iter().map(|unit| part(&unit.request)).collect();
-                    client.brake(parts.len()).await;
-                    let replies = batch::send(&client, &parts).await;
-                    (units, replies)
-                });
+                running.spawn(async move { send(&client, units).await });
             }
-            match running.join_next().await {
-                Some(Ok((units, Ok(replies)))) => self.answered(units, replies).await,
-                Some(Ok((units, Err(broken)))) => self.broken(units, broken).await?,
-                Some(Err(_)) => {}
-                None => match self.queue.iter().map(|unit| unit.not_before).min() {
+            let next = self.waiting.iter().map(|unit| unit.not_before).min().filter(|_| self.failed.is_none());
+            let wakes = async {
+                match next {
                     Some(next) => tokio::time::sleep_until(next.into()).await,
-                    None => return Ok(()),
-                },
-            }
-        }
-    }
-
-    /// Up to twenty units that may go now, at most one of each item: parts of a batch run side by side.
-    fn take_batch(&mut self) -> Option<Vec<Unit>> {
-        let now = Instant::now();
-        let mut units: Vec<Unit> = Vec::new();
-        let mut later = VecDeque::new();
-        while let Some(unit) = self.queue.pop_front() {
-            let busy = units.iter().any(|other| other.item == unit.item);
-            if units.len() < batch::SIZE && unit.not_before <= now && !busy {
-                units.push(unit);
-            } else {
-                later.push_back(unit);
-            }
-            if units.len() == batch::SIZE || later.len() > 4 * batch::SIZE {
-                break;
-            }
-        }
-        while let Some(unit) = later.pop_back() {
-            self.queue.push_front(unit);
-        }
-        (!units.is_empty()).then_some(units)
-    }
-
-    async fn answered(&mut self, units: Vec<Unit>, replies: Vec<Reply>) {
-        let throttled = replies.iter().any(|reply| reply.status == 429);
-        self.width = if throttled {
-            (self.width / 2).max(1)
-        } else {
-            (self.width + 1).min(self.client.settings.concurrency.max(1))
-        };
-        for (unit, reply) in units.into_iter().zip(replies) {
-            if reply.status == 401 {
-                self.client.forget_token().await;
-            }
-            let verdict = self.judge(&unit, &reply);
-            self.settle(unit, verdict).await;
-        }
-    }
-
-    /// A whole batch without an answer: nothing is known of any part.
-    async fn broken(&mut self, units: Vec<Unit>, broken: Broken) -> Result<(), ConnectorError> {
-        self.width = (self.width / 2).max(1);
-        match broken {
-            Broken::Before(error) if units.iter().any(|unit| unit.attempts >= 3) => Err(error),
-            Broken::Before(_) => {
-                for unit in units {
-                    let pause = backoff(unit.attempts + 1);
-                    self.settle(unit, Verdict::Again(pause)).await;
+                    None => std::future::pending().await,
                 }
-                Ok(())
+            };
+            tokio::select! {
+                Some(ended) = running.join_next() => match ended {
+                    Ok((units, answer)) => self.answered(units, answer).await,
+                    Err(error) => {
+                        let message = format!("sending a batch broke off: {error}");
+                        self.failed = Some(ConnectorError::new(ConnectorErrorKind::Protocol, message));
+                    }
+                },
+                () = wakes, if next.is_some() => {}
+                else => return self.failed.map_or(Ok(()), Err),
             }
-            Broken::After(message) => {
-                for unit in units {
-                    let verdict = self.unanswered(&unit, message.clone());
+        }
+    }
+
+    /// Brings what has waited long enough back into the line.
+    fn wake(&mut self) {
+        let now = Instant::now();
+        let (due, waiting): (Vec<Unit>, Vec<Unit>) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|unit| unit.not_before <= now);
+        self.waiting = waiting;
+        self.ready.extend(due);
+    }
+
+    async fn answered(&mut self, units: Vec<Unit>, answer: Answer) {
+        match answer {
+            Ok(replies) => {
+                if replies.iter().any(|reply| reply.status == 429) {
+                    self.width.refused();
+                } else {
+                    self.width.taken();
+                }
+                if replies.iter().any(|reply| reply.status == 401) {
+                    self.client.forget_token().await;
+                }
+                for (unit, reply) in units.into_iter().zip(replies) {
+                    let verdict = self.judge(&unit, &reply);
                     self.settle(unit, verdict).await;
                 }
-                Ok(())
             }
-        }
-    }
-
-    /// Creations are looked up before they are repeated; everything else may be repeated.
-    fn unanswered(&self, unit: &Unit, message: String) -> Verdict {
-        match self.items.get(unit.item).map(|item| &item.action) {
-            Some(ExportAction::Create { .. }) => Verdict::LookFirst(message),
-            _ => Verdict::Again(backoff(unit.attempts + 1)),
+            Err(Broken::Before(error)) => {
+                self.width.refused();
+                let passes = error.kind == ConnectorErrorKind::Unreachable;
+                if !passes || units.iter().any(|unit| unit.attempts + 1 >= CONNECTIONS) {
+                    self.failed = Some(error);
+                    return;
+                }
+                for unit in units {
+                    let verdict = Verdict::Again { after: None, uncertain: false, why: error.message.clone() };
+                    self.settle(unit, verdict).await;
+                }
+            }
+            Err(Broken::After(message)) => {
+                self.width.refused();
+                for unit in units {
+                    let verdict = unanswered(unit.work, message.clone());
+                    self.settle(unit, verdict).await;
+                }
+            }
         }
     }
 
     fn judge(&self, unit: &Unit, reply: &Reply) -> Verdict {
-        let Some(item) = self.items.get(unit.item) else { return Verdict::Again(Duration::ZERO) };
-        let error = GraphError::of(&reply.body);
-        let refused = || Verdict::Settled(ExportOutcome::Refused { code: error.code.clone(), message: error.text() });
-        let done = |created: Option<Anchor>| Verdict::Settled(ExportOutcome::Done { created });
-        let pause = || reply.retry_after.unwrap_or_else(|| backoff(unit.attempts + 1));
-        match (reply.status, &item.action) {
-            (0, _) | (504, _) => self.unanswered(unit, "no answer to this part of a batch".into()),
-            (401, _) => Verdict::Again(Duration::ZERO),
-            (429 | 500 | 502 | 503 | 423 | 424, _) => Verdict::Again(pause()),
-            (409, _) if error.code == "Directory_ConcurrencyViolation" => Verdict::Again(pause()),
-            (200..=299, ExportAction::AddReferences { .. } | ExportAction::RemoveReferences { .. }) => {
-                Verdict::References { done: unit.request.targets.clone(), refused: Vec::new() }
-            }
-            (200..=299, ExportAction::Create { .. }) => {
-                done(reply.body.get("id").and_then(Json::as_str).map(|id| Anchor(id.to_owned())))
-            }
-            (200..=299, _) | (404, ExportAction::Delete { .. }) => done(None),
-            (404, ExportAction::Update { .. } | ExportAction::Restore { .. }) => {
-                Verdict::Settled(ExportOutcome::Missing)
-            }
-            (404, ExportAction::RemoveReferences { .. }) => {
-                Verdict::References { done: unit.request.targets.clone(), refused: Vec::new() }
-            }
-            // Not visible everywhere yet, perhaps.
-            (404, ExportAction::AddReferences { .. }) if unit.attempts < 3 => {
-                Verdict::Again(backoff(unit.attempts + 1))
-            }
-            (400 | 404, ExportAction::AddReferences { .. }) if unit.request.targets.len() > 1 && is_set(unit) => {
-                Verdict::Split
-            }
-            (400, ExportAction::AddReferences { .. }) if error.message.contains("already exist") => {
-                Verdict::References { done: unit.request.targets.clone(), refused: Vec::new() }
-            }
-            (_, ExportAction::AddReferences { .. } | ExportAction::RemoveReferences { .. }) => {
-                let why = error.text();
-                let refused = unit.request.targets.iter().map(|target| (target.clone(), why.clone())).collect();
-                Verdict::References { done: Vec::new(), refused }
-            }
-            (status, _) if is_passing(status) && status != 409 => Verdict::Again(pause()),
-            _ => refused(),
-        }
+        let owner = self.items.get(unit.item).and_then(|item| owner(&item.action));
+        let fresh = reply.status >= 400 && self.client.is_fresh(owner.into_iter().chain(&unit.request.targets));
+        let situation = Situation {
+            work: unit.work,
+            owner: owner.map_or("", |owner| owner.0.as_str()),
+            targets: unit.request.targets.len(),
+            uncertain: unit.uncertain,
+            fresh,
+            last: unit.attempts + 1 >= ATTEMPTS,
+        };
+        judge(&situation, reply)
     }
 
     async fn settle(&mut self, mut unit: Unit, verdict: Verdict) {
         let at = unit.item;
         match verdict {
-            Verdict::Again(pause) => {
+            Verdict::Done(created) => self.done(unit, created).await,
+            Verdict::Missing => self.end(at, ExportOutcome::Missing).await,
+            Verdict::Refused { code, message } => self.refused(unit, code, message).await,
+            Verdict::Halve => self.halve(unit),
+            Verdict::Again { after, uncertain, why } => {
+                unit.uncertain |= uncertain;
                 unit.attempts += 1;
-                if unit.attempts < ATTEMPTS * 2 {
-                    unit.not_before = Instant::now() + pause;
-                    self.queue.push_back(unit);
-                } else {
-                    self.finish(
-                        at,
-                        Some(ExportOutcome::Temporary { message: "throttled or unavailable for too long".into() }),
-                    )
-                    .await;
+                if unit.attempts >= ATTEMPTS {
+                    let outcome = if unit.uncertain {
+                        ExportOutcome::Unknown { message: why }
+                    } else {
+                        ExportOutcome::Temporary { message: why }
+                    };
+                    self.end(at, outcome).await;
+                    return;
                 }
+                unit.not_before = Instant::now() + after.unwrap_or_else(|| self.client.backoff(unit.attempts));
+                self.waiting.push(unit);
             }
-            Verdict::Split => self.split(unit),
-            Verdict::LookFirst(message) => self.look_first(unit, message).await,
-            Verdict::References { done, refused } => {
-                if let Some(progress) = self.progress.get_mut(at) {
-                    progress.done.extend(done);
-                    progress.refused.extend(refused);
-                }
-                self.finish(at, None).await;
+            Verdict::LookFirst(why) => self.look_first(unit, why).await,
+            Verdict::NoSuch => self.create_again(unit).await,
+            Verdict::Several => {
+                let message = "several objects have the value that only the new one should have".to_owned();
+                self.end(at, ExportOutcome::Unknown { message }).await;
             }
-            Verdict::Settled(outcome) => self.finish(at, Some(outcome)).await,
         }
     }
 
-    /// One bad member fails all twenty: halves find it.
-    fn split(&mut self, unit: Unit) {
-        let middle = unit.request.targets.len() / 2;
-        let (left, right) = unit.request.targets.split_at(middle);
+    async fn done(&mut self, unit: Unit, created: Option<Anchor>) {
+        let at = unit.item;
+        match unit.work {
+            Work::Add | Work::Remove => {
+                if let Some(progress) = self.progress.get_mut(at) {
+                    progress.done.extend(unit.request.targets);
+                }
+                self.close(at).await;
+            }
+            Work::Create | Work::Find | Work::Restore | Work::Update | Work::Delete => {
+                let object = self.items.get(at).and_then(|item| owner(&item.action));
+                let fresh = created.as_ref().or(object.filter(|_| unit.work == Work::Restore));
+                if let Some(fresh) = fresh {
+                    self.client.remember(fresh.clone());
+                }
+                if let Some(gone) = object.filter(|_| unit.work == Work::Delete) {
+                    self.client.forget_object(gone);
+                }
+                self.end(at, ExportOutcome::Done { created }).await;
+            }
+        }
+    }
+
+    async fn refused(&mut self, unit: Unit, code: String, message: String) {
+        match unit.work {
+            Work::Add | Work::Remove => {
+                if let Some(progress) = self.progress.get_mut(unit.item) {
+                    let targets = unit.request.targets.into_iter();
+                    progress.refused.extend(targets.map(|target| (target, message.clone())));
+                }
+                self.close(unit.item).await;
+            }
+            // What the look-up is refused for says nothing about the creation.
+            Work::Find => self.end(unit.item, ExportOutcome::Unknown { message }).await,
+            Work::Create | Work::Restore | Work::Update | Work::Delete => {
+                self.end(unit.item, ExportOutcome::Refused { code, message }).await;
+            }
+        }
+    }
+
+    /// One bad reference fails all twenty: halves find it.
+    fn halve(&mut self, unit: Unit) {
         let Some(ExportItem { action: ExportAction::AddReferences { anchor, attribute, .. }, object_type, id }) =
             self.items.get(unit.item)
         else {
             return;
         };
-        let mut count = 0;
+        let (left, right) = unit.request.targets.split_at(unit.request.targets.len() / 2);
+        let mut halves = Vec::new();
         for part in [left, right] {
-            let action = ExportAction::AddReferences {
-                anchor: anchor.clone(),
-                attribute: attribute.clone(),
-                targets: part.to_vec(),
-            };
-            for request in render(&ExportItem { id: *id, object_type: object_type.clone(), action }) {
-                count += 1;
-                self.queue.push_back(Unit {
-                    item: unit.item,
-                    request,
-                    attempts: unit.attempts,
-                    not_before: Instant::now(),
-                });
-            }
+            let (anchor, attribute, targets) = (anchor.clone(), attribute.clone(), part.to_vec());
+            let action = ExportAction::AddReferences { anchor, attribute, targets };
+            halves
+                .extend(requests(&ExportItem { id: *id, object_type: object_type.clone(), action }, &self.client.root));
         }
         if let Some(progress) = self.progress.get_mut(unit.item) {
-            progress.open += count - 1;
+            progress.open = (progress.open + halves.len()).saturating_sub(1);
         }
+        let now = Instant::now();
+        // What was waited for is not waited for again.
+        let Unit { item, work, attempts, uncertain, .. } = unit;
+        self.ready.extend(halves.into_iter().map(|request| Unit {
+            item,
+            work,
+            request,
+            attempts,
+            uncertain,
+            not_before: now,
+        }));
     }
 
-    async fn look_first(&mut self, unit: Unit, message: String) {
-        let at = unit.item;
-        let found = match self.items.get(at) {
-            Some(ExportItem {
-                object_type,
-                action: ExportAction::Create { match_key: Some((name, value)), .. },
-                ..
-            }) => read::find(self.client, object_type, name, value).await.ok(),
-            _ => None,
+    /// A creation that nobody answered is looked for before it is repeated.
+    async fn look_first(&mut self, unit: Unit, why: String) {
+        let key = self.items.get(unit.item).and_then(|item| Some((item, match_key(item)?)));
+        let Some((item, (name, value))) = key else {
+            self.end(unit.item, ExportOutcome::Unknown { message: why }).await;
+            return;
         };
-        match found.map(|found| found.into_iter().next()) {
-            Some(Some(anchor)) => self.finish(at, Some(ExportOutcome::Done { created: Some(anchor) })).await,
-            Some(None) if unit.attempts < ATTEMPTS => {
-                let pause = backoff(unit.attempts + 1);
-                let mut unit = unit;
-                unit.attempts += 1;
-                unit.not_before = Instant::now() + pause;
-                self.queue.push_back(unit);
+        let path = finding(&item.object_type, name, value);
+        let request = RenderedRequest { method: "GET", path, body: None, targets: Vec::new() };
+        let attempts = unit.attempts + 1;
+        if attempts >= 2 * ATTEMPTS {
+            self.end(unit.item, ExportOutcome::Unknown { message: why }).await;
+            return;
+        }
+        let not_before = Instant::now() + self.client.backoff(1);
+        let find = Unit { item: unit.item, work: Work::Find, request, attempts, uncertain: true, not_before };
+        self.waiting.push(find);
+    }
+
+    /// The look-up found nothing: either nothing was made, or not all servers know it yet. In the latter case Graph refuses
+    /// the repetition, because the value is unique, and the object is looked up again.
+    async fn create_again(&mut self, unit: Unit) {
+        let request = self.items.get(unit.item).and_then(|item| requests(item, &self.client.root).pop());
+        match request {
+            Some(request) if unit.attempts < 2 * ATTEMPTS => {
+                let not_before = Instant::now() + self.client.backoff(unit.attempts.min(ATTEMPTS));
+                self.waiting.push(Unit { work: Work::Create, request, not_before, ..unit });
             }
-            Some(None) | None => self.finish(at, Some(ExportOutcome::Unknown { message })).await,
+            Some(_) | None => {
+                let message = "nobody answered the creation, and there is no such object yet".to_owned();
+                self.end(unit.item, ExportOutcome::Unknown { message }).await;
+            }
         }
     }
 
-    /// A unit of an item has ended; with the last one the item has.
-    async fn finish(&mut self, at: usize, outcome: Option<ExportOutcome>) {
-        let (Some(progress), Some(item)) = (self.progress.get_mut(at), self.items.get(at)) else { return };
+    /// A unit ended with an outcome for the whole item.
+    async fn end(&mut self, at: usize, outcome: ExportOutcome) {
+        if let Some(progress) = self.progress.get_mut(at) {
+            progress.whole.get_or_insert(outcome);
+        }
+        self.close(at).await;
+    }
+
+    /// A unit ended; with the last one the item does.
+    async fn close(&mut self, at: usize) {
+        let Some(progress) = self.progress.get_mut(at) else { return };
         progress.open = progress.open.saturating_sub(1);
-        let references =
-            matches!(item.action, ExportAction::AddReferences { .. } | ExportAction::RemoveReferences { .. });
-        let outcome = if references {
-            if let Some(ExportOutcome::Temporary { message }) = outcome {
-                progress.postponed = Some(message);
+        if progress.open == 0 {
+            self.conclude(at).await;
+        }
+    }
+
+    async fn conclude(&mut self, at: usize) {
+        let (Some(progress), Some(item)) = (self.progress.get_mut(at), self.items.get(at)) else { return };
+        let Progress { done, refused, whole, .. } = std::mem::take(progress);
+        let references = matches!(work(&item.action), Work::Add | Work::Remove);
+        let outcome = match whole {
+            // What was not taken and not refused counts as temporary.
+            Some(_) | None if references && !(done.is_empty() && refused.is_empty()) => {
+                ExportOutcome::References { done, refused }
             }
-            if progress.open > 0 {
-                return;
-            }
-            let progress = std::mem::take(progress);
-            match progress.postponed {
-                Some(message) if progress.done.is_empty() && progress.refused.is_empty() => {
-                    ExportOutcome::Temporary { message }
-                }
-                _ => ExportOutcome::References { done: progress.done, refused: progress.refused },
-            }
-        } else {
-            match outcome {
-                Some(outcome) => outcome,
-                None => return,
-            }
+            Some(outcome) => outcome,
+            None if references => ExportOutcome::References { done, refused },
+            None => ExportOutcome::Done { created: None },
         };
-        // A receiver that went away has its own way to learn: the item stays in flight.
-        let _ = self.outcomes.send((item.id, at, outcome)).await;
+        self.tell(at, outcome).await;
+    }
+
+    async fn tell(&mut self, at: usize, outcome: ExportOutcome) {
+        let Some(item) = self.items.get(at) else { return };
+        if self.outcomes.send((item.id, at, outcome)).await.is_err() {
+            // Whoever asked went away: nothing more is begun, and what is in flight stays so for them.
+            self.ready.clear();
+            self.waiting.clear();
+        }
     }
 }
 
-fn is_set(unit: &Unit) -> bool {
-    unit.request.method == "PATCH"
+/// Sends one batch, within our own limit of writes.
+async fn send(client: &Client, units: Vec<Unit>) -> (Vec<Unit>, Answer) {
+    let writes = units.iter().filter(|unit| unit.work != Work::Find).count();
+    client.brake(writes).await;
+    let parts: Option<Vec<Part>> = units.iter().map(|unit| part(&unit.request)).collect();
+    let answer = match parts {
+        Some(parts) => batch::send(client, &parts).await,
+        None => {
+            let message = "this machine has no random numbers for passwords";
+            Err(Broken::Before(ConnectorError::new(ConnectorErrorKind::Settings, message)))
+        }
+    };
+    (units, answer)
 }
 
-/// The request as it is sent: with a password where one belongs.
-fn part(request: &RenderedRequest) -> Part {
+/// The request as it is sent: with a password where one belongs. Nothing when there is no randomness to make one of.
+fn part(request: &RenderedRequest) -> Option<Part> {
     let mut body = request.body.clone();
     let password = body.as_mut().and_then(|body| body.pointer_mut("/passwordProfile/password"));
-    if let Some(place) = password.filter(|place| **place == Json::from(MADE_WHEN_SENT)) {
-        *place = Json::from(password_text().as_str());
+    if let Some(place) = password.filter(|place| place.as_str() == Some(MADE_WHEN_SENT)) {
+        *place = Json::from(password_text()?.as_str());
     }
-    Part { method: request.method, url: request.path.clone(), body }
+    Some(Part { method: request.method, url: request.path.clone(), body })
 }
 
 /// 40 random characters of four classes. Nobody learns it: the user gets another one from an administrator.
-fn password_text() -> Zeroizing<String> {
+fn password_text() -> Option<Zeroizing<String>> {
     const CLASSES: [&[u8]; 4] = [b"abcdefghijkmnopqrstuvwxyz", b"ABCDEFGHJKLMNPQRSTUVWXYZ", b"23456789", b"!#%+-=?_"];
     let mut bytes = Zeroizing::new([0_u8; 80]);
-    if getrandom::fill(bytes.as_mut_slice()).is_err() {
-        // Without randomness there must be no password: Graph refuses the empty one.
-        return Zeroizing::new(String::new());
-    }
+    getrandom::fill(bytes.as_mut_slice()).ok()?;
     let mut text = Zeroizing::new(String::with_capacity(40));
     for (at, pair) in bytes.chunks_exact(2).enumerate() {
         let class = CLASSES.get(at % CLASSES.len()).copied().unwrap_or_default();
         let dice = pair.iter().fold(0_usize, |sum, byte| sum * 256 + usize::from(*byte));
         text.extend(class.get(dice % class.len()).map(|byte| char::from(*byte)));
     }
-    text
+    Some(text)
 }
 
 #[cfg(test)]
@@ -359,7 +446,7 @@ mod tests {
 
     #[test]
     fn passwords_differ_and_have_every_class() {
-        let (one, other) = (password_text(), password_text());
+        let (one, other) = (password_text().unwrap(), password_text().unwrap());
         assert_ne!(*one, *other);
         assert_eq!(one.len(), 40);
         for class in
@@ -367,5 +454,20 @@ mod tests {
         {
             assert!(one.chars().any(class));
         }
+    }
+
+    #[test]
+    fn only_values_that_nobody_shares_lead_back_to_a_new_object() {
+        let key = |object_type: &str, name: &str| {
+            let match_key = Some((name.into(), Value::Text("x".into())));
+            let action = ExportAction::Create { attributes: [].into(), references: [].into(), match_key };
+            match_key_is_some(&ExportItem { id: Uuid::nil(), object_type: object_type.into(), action })
+        };
+        assert!(key("user", "onPremisesImmutableId") && key("user", "USERPRINCIPALNAME") && key("group", "uniqueName"));
+        assert!(!key("user", "displayName") && !key("group", "mailNickname"));
+    }
+
+    fn match_key_is_some(item: &ExportItem) -> bool {
+        match_key(item).is_some()
     }
 }
