@@ -7,19 +7,17 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::session::Session;
-use super::{Progress, RunError};
+use super::{Progress, RunError, references, waves};
 use crate::connector::directory::Directory;
 use crate::connector::graph;
 use crate::connector::{Anchor, ConnectorError, ExportAction, ExportItem, ExportOutcome, TenantFacts};
-use crate::connector_space::{ConnectorObject, EdgeChange, ExportState, ObjectId, Operation};
+use crate::connector_space::{ConnectorObject, ExportState, ObjectId, Operation};
 use crate::store::Draft;
 use crate::sync::ledger::{Ledger, View};
-use crate::value::{AttributeName, Kind, Value};
+use crate::value::{AttributeName, Value};
 
 /// How many items are in flight between two checkpoints.
 const BATCH: usize = 1_000;
-/// How many references are read at a time.
-const EDGE_BATCH: usize = 20_000;
 /// More refusals than this are counted, not listed.
 const LISTED: usize = 50;
 
@@ -61,7 +59,7 @@ impl ExportReport {
         self.created + self.restored + self.updated + self.deleted + self.added + self.removed
     }
 
-    fn refuse(&mut self, who: String, why: String) {
+    pub(super) fn refuse(&mut self, who: String, why: String) {
         self.refused += 1;
         if self.problems.len() < LISTED {
             self.problems.push((who, why));
@@ -119,17 +117,18 @@ pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> R
     let facts = session.tenant(connector)?;
     let started = std::time::Instant::now();
     let mut report = ExportReport { connector: connector.to_owned(), ..ExportReport::default() };
-    let waves = waves(session, connector, &facts, &mut report)?;
+    let waves = waves::sort(session, connector, &facts, &mut report)?;
     let total: usize = waves.iter().map(Vec::len).sum();
     progress.begin("export", connector, Some(u64::try_from(total).unwrap_or(0)));
+    let mut recycle_bin = None;
     for wave in waves {
         for chunk in wave.chunks(BATCH) {
             session.go_on()?;
-            export_objects(session, connector, &directory, chunk, &mut report)?;
+            export_objects(session, connector, &directory, chunk, &mut recycle_bin, &mut report)?;
             progress.advance(report.written(), None);
         }
     }
-    export_edges(session, connector, &directory, &mut report, progress)?;
+    references::run(session, connector, &directory, &mut report, progress)?;
     report.milliseconds = super::cycle::milliseconds(started);
     Ok(report)
 }
@@ -161,6 +160,8 @@ pub fn settle_in_flight(session: &mut Session, connector: &str) -> Result<u64, R
             if let Some(anchor) = found {
                 object.anchor = Some(anchor);
                 export.operation = Operation::Update;
+                // Set once, by the creation.
+                export.changes.remove(&AttributeName::from("uniqueName"));
             }
             export.state = export.state.next(ExportState::Pending).unwrap_or(ExportState::Pending);
             settled += 1;
@@ -202,121 +203,13 @@ fn as_pending(object: &ConnectorObject) -> Option<ConnectorObject> {
     Some(object)
 }
 
-/// Sorts what is due so that a value is released before somebody else claims it; deletions that release nothing last.
-fn waves(
-    session: &mut Session,
-    connector: &str,
-    facts: &TenantFacts,
-    report: &mut ExportReport,
-) -> Result<Vec<Vec<ObjectId>>, RunError> {
-    let mut depths: BTreeMap<ObjectId, usize> = BTreeMap::new();
-    let mut refused = Vec::new();
-    let mut deletions = Vec::new();
-    let mut after = None;
-    let draft = session.store.draft();
-    loop {
-        let ids = draft.exports(connector, after, 2_000)?;
-        for id in &ids {
-            let Some(object) = draft.object(*id)? else { continue };
-            if item_of(&object).is_none() {
-                continue;
-            }
-            let wrong = refusals(&object, facts);
-            if !wrong.is_empty() {
-                refused.push((object, wrong.join("; ")));
-                continue;
-            }
-            if object.export.as_ref().is_some_and(|export| export.operation == Operation::Delete) {
-                deletions.push(*id);
-            } else {
-                let mut path = Vec::new();
-                depth(&draft, &object, &mut depths, &mut path)?;
-            }
-        }
-        match ids.last() {
-            Some(last) => after = Some(*last),
-            None => break,
-        }
-    }
-    drop(draft);
-    for (object, why) in refused {
-        let who = format!("{} `{}`", object.object_type, object.title());
-        fail(session, object, "invalid", &why)?;
-        report.refuse(who, why);
-    }
-    let mut waves: Vec<Vec<ObjectId>> = Vec::new();
-    for (id, depth) in depths {
-        if waves.len() <= depth {
-            waves.resize(depth + 1, Vec::new());
-        }
-        if let Some(wave) = waves.get_mut(depth) {
-            wave.push(id);
-        }
-    }
-    deletions.retain(|id| !waves.iter().any(|wave| wave.binary_search(id).is_ok()));
-    waves.push(deletions);
-    Ok(waves)
-}
-
-/// How many objects must be written before this one: the longest chain of holders of values that it claims.
-fn depth(
-    draft: &Draft<'_>,
-    object: &ConnectorObject,
-    depths: &mut BTreeMap<ObjectId, usize>,
-    path: &mut Vec<ObjectId>,
-) -> Result<usize, RunError> {
-    if let Some(known) = depths.get(&object.id) {
-        return Ok(*known);
-    }
-    if path.contains(&object.id) || path.len() > 32 {
-        // Two people who swap names: the directory will refuse one, and the next run finds the name free.
-        return Ok(0);
-    }
-    path.push(object.id);
-    let mut deepest = 0;
-    for name in graph::unique_attributes(&object.object_type) {
-        let name = AttributeName::from(*name);
-        let change = object.export.as_ref().and_then(|export| export.changes.get(&name)).filter(|change| !change.sent);
-        for value in change.iter().flat_map(|change| &change.values) {
-            for holder in draft.find_object(&object.connector, &name, &value.folded(), 8)? {
-                let Some(holder) =
-                    draft.object(holder)?.filter(|holder| holder.id != object.id && releases(holder, &name, value))
-                else {
-                    continue;
-                };
-                deepest = deepest.max(depth(draft, &holder, depths, path)? + 1);
-            }
-        }
-    }
-    path.pop();
-    depths.insert(object.id, deepest);
-    Ok(deepest)
-}
-
-/// Whether an object holds a value in the target and is about to give it up.
-fn releases(holder: &ConnectorObject, name: &AttributeName, value: &Value) -> bool {
-    let holds = holder.image.get(name).is_some_and(|values| values.iter().any(|held| held.folded() == value.folded()));
-    let Some(export) = holder.export.as_ref().filter(|export| export.is_due()) else { return false };
-    holds && (export.operation == Operation::Delete || export.changes.contains_key(name))
-}
-
-fn fail(session: &mut Session, mut object: ConnectorObject, code: &str, message: &str) -> Result<(), RunError> {
-    if let Some(export) = &mut object.export {
-        export.state = ExportState::Failed { code: code.to_owned(), message: message.to_owned() };
-    }
-    let mut draft = session.store.draft();
-    draft.put_object(&object)?;
-    let writes = draft.finish();
-    session.store.commit(writes)?;
-    Ok(())
-}
-
 /// Marks a stretch of objects on disk, sends it, and settles every outcome.
 fn export_objects(
     session: &mut Session,
     connector: &str,
     directory: &Arc<Directory>,
     ids: &[ObjectId],
+    recycle_bin: &mut Option<RecycleBin>,
     report: &mut ExportReport,
 ) -> Result<(), RunError> {
     let mut items = Vec::with_capacity(ids.len());
@@ -334,7 +227,7 @@ fn export_objects(
     let writes = draft.finish();
     session.store.commit(writes)?;
     session.store.checkpoint()?;
-    let items = restore_deleted(session, connector, directory, items)?;
+    let items = restore_deleted(session, connector, directory, items, recycle_bin)?;
     let outcomes = send(session, connector, directory, items.clone())?;
     let mut draft = session.store.draft();
     for (item, outcome) in items.iter().zip(outcomes) {
@@ -345,12 +238,16 @@ fn export_objects(
     session.store.checkpoint().map_err(RunError::from)
 }
 
+/// Deleted users by immutable id; read once an export, when the first user is to be made.
+type RecycleBin = BTreeMap<Value, Anchor>;
+
 /// A user who is in the recycle bin is restored, not made anew.
 fn restore_deleted(
     session: &Session,
     connector: &str,
     directory: &Directory,
     mut items: Vec<ExportItem>,
+    recycle_bin: &mut Option<RecycleBin>,
 ) -> Result<Vec<ExportItem>, RunError> {
     let Directory::Entra(graph) = directory else { return Ok(items) };
     let keys: Vec<(usize, Value)> = items
@@ -365,10 +262,13 @@ fn restore_deleted(
     if keys.is_empty() {
         return Ok(items);
     }
-    let deleted = session
-        .runtime
-        .block_on(graph.deleted_users())
-        .map_err(|error| RunError::Connector { connector: connector.to_owned(), error })?;
+    let deleted = match recycle_bin {
+        Some(known) => known,
+        None => {
+            let read = session.runtime.block_on(graph.deleted_users());
+            recycle_bin.insert(read.map_err(|error| RunError::Connector { connector: connector.to_owned(), error })?)
+        }
+    };
     for (at, value) in keys {
         if let (Some(anchor), Some(item)) = (deleted.get(&value), items.get_mut(at)) {
             item.action = ExportAction::Restore { anchor: anchor.clone() };
@@ -378,7 +278,7 @@ fn restore_deleted(
 }
 
 /// Sends items and collects what became of each. An item without an answer is unknown.
-fn send(
+pub(super) fn send(
     session: &Session,
     connector: &str,
     directory: &Arc<Directory>,
@@ -476,156 +376,4 @@ fn settle(
 fn mark_sent(export: &mut crate::connector_space::Export) {
     export.state = ExportState::Exported;
     export.changes.values_mut().for_each(|change| change.sent = true);
-}
-
-type EdgeKey = (ObjectId, AttributeName, ObjectId);
-
-/// Sends the references that are due, grouped by object and attribute.
-fn export_edges(
-    session: &mut Session,
-    connector: &str,
-    directory: &Arc<Directory>,
-    report: &mut ExportReport,
-    progress: &dyn Progress,
-) -> Result<(), RunError> {
-    let schemas = session.schemas()?;
-    let single = |object_type: &str, attribute: &AttributeName| {
-        let known =
-            schemas.get(connector).and_then(|types| types.get(object_type)).and_then(|schema| schema.get(attribute));
-        known.is_some_and(|known| known.kind == Kind::Reference && !known.multi)
-    };
-    let mut after: Option<EdgeKey> = None;
-    loop {
-        session.go_on()?;
-        let draft = session.store.draft();
-        let keys = draft.edge_exports(after.as_ref(), EDGE_BATCH)?;
-        after = keys.last().cloned();
-        let groups = group_edges(&draft, connector, &keys, single)?;
-        drop(draft);
-        for chunk in groups.chunks(BATCH) {
-            session.go_on()?;
-            let items: Vec<ExportItem> = chunk.iter().map(|group| group.item.clone()).collect();
-            let outcomes = send(session, connector, directory, items)?;
-            let mut draft = session.store.draft();
-            for (group, outcome) in chunk.iter().zip(outcomes) {
-                settle_edges(&mut draft, group, outcome, report)?;
-            }
-            let writes = draft.finish();
-            session.store.commit(writes)?;
-            progress.advance(report.written(), None);
-        }
-        session.store.checkpoint()?;
-        if after.is_none() {
-            return Ok(());
-        }
-    }
-}
-
-struct EdgeGroup {
-    from: ObjectId,
-    attribute: AttributeName,
-    change: EdgeChange,
-    targets: BTreeMap<Anchor, ObjectId>,
-    superseded: Vec<ObjectId>,
-    item: ExportItem,
-}
-
-fn group_edges(
-    draft: &Draft<'_>,
-    connector: &str,
-    keys: &[EdgeKey],
-    single: impl Fn(&str, &AttributeName) -> bool,
-) -> Result<Vec<EdgeGroup>, RunError> {
-    let mut lists: BTreeMap<(ObjectId, AttributeName, bool), Vec<(Anchor, ObjectId)>> = BTreeMap::new();
-    for (from, attribute, to) in keys {
-        let edge = draft.edge(*from, attribute, *to)?;
-        let anchor = draft.object(*to)?.and_then(|object| object.anchor);
-        let (true, Some(change), Some(anchor)) = (edge.is_due(), edge.pending, anchor) else { continue };
-        lists.entry((*from, attribute.clone(), change == EdgeChange::Add)).or_default().push((anchor, *to));
-    }
-    let replaced: BTreeSet<(ObjectId, AttributeName)> =
-        lists.keys().filter(|(.., add)| *add).map(|(from, attribute, _)| (*from, attribute.clone())).collect();
-    let mut superseded: BTreeMap<(ObjectId, AttributeName), Vec<ObjectId>> = BTreeMap::new();
-    let mut groups = Vec::new();
-    for ((from, attribute, add), targets) in lists {
-        let Some(object) = draft.object(from)?.filter(|object| object.connector == connector) else { continue };
-        let Some(anchor) = object.anchor else { continue };
-        let single = single(&object.object_type, &attribute);
-        if single && !add && replaced.contains(&(from, attribute.clone())) {
-            // Setting the new one replaces the old one; a removal after it would remove the new one.
-            superseded.insert((from, attribute), targets.into_iter().map(|(_, to)| to).collect());
-            continue;
-        }
-        for part in targets.chunks(20) {
-            let anchors = part.iter().map(|(anchor, _)| anchor.clone()).collect();
-            let (anchor, attribute) = (anchor.clone(), attribute.clone());
-            let action = if add {
-                ExportAction::AddReferences { anchor, attribute: attribute.clone(), targets: anchors }
-            } else {
-                ExportAction::RemoveReferences { anchor, attribute: attribute.clone(), targets: anchors }
-            };
-            let item = ExportItem { id: from.0, object_type: object.object_type.clone(), action };
-            let change = if add { EdgeChange::Add } else { EdgeChange::Remove };
-            // Removals sort before additions, so what is superseded is known by now.
-            let superseded = superseded.remove(&(from, attribute.clone())).unwrap_or_default();
-            groups.push(EdgeGroup {
-                from,
-                attribute,
-                change,
-                targets: part.iter().cloned().collect(),
-                superseded,
-                item,
-            });
-        }
-    }
-    Ok(groups)
-}
-
-fn settle_edges(
-    draft: &mut Draft<'_>,
-    group: &EdgeGroup,
-    outcome: ExportOutcome,
-    report: &mut ExportReport,
-) -> Result<(), RunError> {
-    let (done, refused) = match outcome {
-        ExportOutcome::Done { .. } => (group.targets.keys().cloned().collect(), Vec::new()),
-        ExportOutcome::References { done, refused } => (done, refused),
-        ExportOutcome::Refused { message, .. } => {
-            (Vec::new(), group.targets.keys().map(|anchor| (anchor.clone(), message.clone())).collect())
-        }
-        ExportOutcome::Missing | ExportOutcome::Temporary { .. } => {
-            report.postponed += 1;
-            return Ok(());
-        }
-        // Adding and removing a reference may be repeated.
-        ExportOutcome::Unknown { .. } => {
-            report.unknown += 1;
-            return Ok(());
-        }
-    };
-    for to in done.iter().filter_map(|anchor| group.targets.get(anchor)) {
-        let mut edge = draft.edge(group.from, &group.attribute, *to)?;
-        edge.sent = true;
-        edge.refused = false;
-        draft.put_edge(group.from, &group.attribute, *to, edge)?;
-        match group.change {
-            EdgeChange::Add => report.added += 1,
-            EdgeChange::Remove => report.removed += 1,
-        }
-        report.touched.insert(group.from);
-    }
-    for to in group.superseded.iter().filter(|_| !done.is_empty()) {
-        let mut edge = draft.edge(group.from, &group.attribute, *to)?;
-        edge.sent = true;
-        draft.put_edge(group.from, &group.attribute, *to, edge)?;
-    }
-    for (anchor, message) in refused {
-        let Some(to) = group.targets.get(&anchor) else { continue };
-        let mut edge = draft.edge(group.from, &group.attribute, *to)?;
-        edge.refused = true;
-        draft.put_edge(group.from, &group.attribute, *to, edge)?;
-        let who = draft.object(group.from)?.map_or_else(|| group.from.to_string(), |object| object.title());
-        report.refuse(format!("{} of `{who}`", group.attribute), message);
-    }
-    Ok(())
 }

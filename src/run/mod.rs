@@ -8,8 +8,10 @@ pub mod export;
 pub mod guard;
 pub mod import;
 pub mod plan;
+mod references;
 pub mod session;
 pub mod synchronise;
+mod waves;
 
 use crate::connector::ConnectorError;
 use crate::diagnostic::Diagnostic;

@@ -12,13 +12,13 @@ use syncline::sync::ledger::{Ledger, View};
 use syncline::sync::{Source, Sources, Synchronisation, Target, Targets, audit, deprovision, stage};
 use syncline::value::{AttributeName, AttributeType, Attributes, Kind, Value};
 
-pub struct World {
-    pub store: Store,
+pub(crate) struct World {
+    pub(crate) store: Store,
     rules: RuleSet,
     sources: Sources,
     targets: Targets,
     orders: BTreeMap<String, u16>,
-    pub errors: Vec<String>,
+    pub(crate) errors: Vec<String>,
 }
 
 fn not_protected(_: &str, attributes: &Attributes) -> Option<&'static str> {
@@ -28,7 +28,7 @@ fn not_protected(_: &str, attributes: &Attributes) -> Option<&'static str> {
 
 impl World {
     /// Rules as (name, text); connectors `ad`, `hr` (sources) and `entra` (target).
-    pub fn new(rules: &[(&str, &str)]) -> World {
+    pub(crate) fn new(rules: &[(&str, &str)]) -> World {
         let mut store = Store::in_memory();
         let rules = compile(rules);
         let mut indexes = Indexes { metaverse: rules.join_attributes(), ..Indexes::default() };
@@ -61,7 +61,7 @@ impl World {
     }
 
     /// Other rules from now on: everything is due.
-    pub fn set_rules(&mut self, rules: &[(&str, &str)]) {
+    pub(crate) fn set_rules(&mut self, rules: &[(&str, &str)]) {
         self.rules = compile(rules);
         let mut draft = self.store.draft();
         for id in draft.all_objects(None, 10_000).unwrap() {
@@ -75,7 +75,7 @@ impl World {
     }
 
     /// Shows objects to the store: `user u1 name=Ada mail=a@x manager=>u2`.
-    pub fn import(&mut self, connector: &str, lines: &str) -> &mut World {
+    pub(crate) fn import(&mut self, connector: &str, lines: &str) -> &mut World {
         let mut draft = self.store.draft();
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let references = ["member".into(), "manager".into(), "members".into()].into();
@@ -86,7 +86,7 @@ impl World {
         self
     }
 
-    pub fn delete(&mut self, connector: &str, anchor: &str) -> &mut World {
+    pub(crate) fn delete(&mut self, connector: &str, anchor: &str) -> &mut World {
         let mut draft = self.store.draft();
         let id = draft.id_of_anchor(connector, &Anchor(anchor.into())).unwrap();
         deprovision::gone(&mut draft, id, "deleted").unwrap();
@@ -95,7 +95,7 @@ impl World {
         self
     }
 
-    pub fn sync(&mut self) -> &mut World {
+    pub(crate) fn sync(&mut self) -> &mut World {
         self.errors.clear();
         let mut synchronisation = Synchronisation::new(&self.rules, &self.sources, &self.targets, &self.orders, 2);
         loop {
@@ -125,7 +125,7 @@ impl World {
     }
 
     /// What waits to be written to `entra`, one line each, sorted.
-    pub fn exports(&self) -> String {
+    pub(crate) fn exports(&self) -> String {
         let draft = self.store.draft();
         let mut lines = Vec::new();
         for id in draft.exports("entra", None, 10_000).unwrap() {
@@ -168,7 +168,7 @@ impl World {
     }
 
     /// The directory takes everything that is due, and shows it at the next import.
-    pub fn export(&mut self) -> &mut World {
+    pub(crate) fn export(&mut self) -> &mut World {
         let mut draft = self.store.draft();
         let mut shown: Vec<ImportedObject> = Vec::new();
         let mut deleted = Vec::new();

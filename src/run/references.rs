@@ -1,0 +1,171 @@
+//! Exporting references: adds and removes, grouped by object and attribute.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::export::{self, ExportReport};
+use super::session::Session;
+use super::{Progress, RunError};
+use crate::connector::directory::Directory;
+use crate::connector::{Anchor, ExportAction, ExportItem, ExportOutcome};
+use crate::connector_space::{EdgeChange, ObjectId};
+use crate::store::Draft;
+use crate::sync::ledger::{Ledger, View};
+use crate::value::{AttributeName, Kind};
+
+/// How many items are sent between two checkpoints.
+const BATCH: usize = 1_000;
+/// How many references are read at a time.
+const EDGE_BATCH: usize = 20_000;
+
+type EdgeKey = (ObjectId, AttributeName, ObjectId);
+
+/// Sends the references that are due, grouped by object and attribute.
+pub(super) fn run(
+    session: &mut Session,
+    connector: &str,
+    directory: &Arc<Directory>,
+    report: &mut ExportReport,
+    progress: &dyn Progress,
+) -> Result<(), RunError> {
+    let schemas = session.schemas()?;
+    let single = |object_type: &str, attribute: &AttributeName| {
+        let known =
+            schemas.get(connector).and_then(|types| types.get(object_type)).and_then(|schema| schema.get(attribute));
+        known.is_some_and(|known| known.kind == Kind::Reference && !known.multi)
+    };
+    let mut after: Option<EdgeKey> = None;
+    loop {
+        session.go_on()?;
+        let draft = session.store.draft();
+        let keys = draft.edge_exports(after.as_ref(), EDGE_BATCH)?;
+        after = keys.last().cloned();
+        let groups = group_edges(&draft, connector, &keys, single)?;
+        drop(draft);
+        for chunk in groups.chunks(BATCH) {
+            session.go_on()?;
+            let items: Vec<ExportItem> = chunk.iter().map(|group| group.item.clone()).collect();
+            let outcomes = export::send(session, connector, directory, items)?;
+            let mut draft = session.store.draft();
+            for (group, outcome) in chunk.iter().zip(outcomes) {
+                settle_edges(&mut draft, group, outcome, report)?;
+            }
+            let writes = draft.finish();
+            session.store.commit(writes)?;
+            progress.advance(report.written(), None);
+        }
+        session.store.checkpoint()?;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+struct EdgeGroup {
+    from: ObjectId,
+    attribute: AttributeName,
+    change: EdgeChange,
+    targets: BTreeMap<Anchor, ObjectId>,
+    superseded: Vec<ObjectId>,
+    item: ExportItem,
+}
+
+fn group_edges(
+    draft: &Draft<'_>,
+    connector: &str,
+    keys: &[EdgeKey],
+    single: impl Fn(&str, &AttributeName) -> bool,
+) -> Result<Vec<EdgeGroup>, RunError> {
+    let mut lists: BTreeMap<(ObjectId, AttributeName, bool), Vec<(Anchor, ObjectId)>> = BTreeMap::new();
+    for (from, attribute, to) in keys {
+        let edge = draft.edge(*from, attribute, *to)?;
+        let anchor = draft.object(*to)?.and_then(|object| object.anchor);
+        let (true, Some(change), Some(anchor)) = (edge.is_due(), edge.pending, anchor) else { continue };
+        lists.entry((*from, attribute.clone(), change == EdgeChange::Add)).or_default().push((anchor, *to));
+    }
+    let replaced: BTreeSet<(ObjectId, AttributeName)> =
+        lists.keys().filter(|(.., add)| *add).map(|(from, attribute, _)| (*from, attribute.clone())).collect();
+    let mut superseded: BTreeMap<(ObjectId, AttributeName), Vec<ObjectId>> = BTreeMap::new();
+    let mut groups = Vec::new();
+    for ((from, attribute, add), targets) in lists {
+        let Some(object) = draft.object(from)?.filter(|object| object.connector == connector) else { continue };
+        let Some(anchor) = object.anchor else { continue };
+        let single = single(&object.object_type, &attribute);
+        if single && !add && replaced.contains(&(from, attribute.clone())) {
+            // Setting the new one replaces the old one; a removal after it would remove the new one.
+            superseded.insert((from, attribute), targets.into_iter().map(|(_, to)| to).collect());
+            continue;
+        }
+        for part in targets.chunks(20) {
+            let anchors = part.iter().map(|(anchor, _)| anchor.clone()).collect();
+            let (anchor, attribute) = (anchor.clone(), attribute.clone());
+            let action = if add {
+                ExportAction::AddReferences { anchor, attribute: attribute.clone(), targets: anchors }
+            } else {
+                ExportAction::RemoveReferences { anchor, attribute: attribute.clone(), targets: anchors }
+            };
+            let item = ExportItem { id: from.0, object_type: object.object_type.clone(), action };
+            let change = if add { EdgeChange::Add } else { EdgeChange::Remove };
+            // Removals sort before additions, so what is superseded is known by now.
+            let superseded = superseded.remove(&(from, attribute.clone())).unwrap_or_default();
+            groups.push(EdgeGroup {
+                from,
+                attribute,
+                change,
+                targets: part.iter().cloned().collect(),
+                superseded,
+                item,
+            });
+        }
+    }
+    Ok(groups)
+}
+
+fn settle_edges(
+    draft: &mut Draft<'_>,
+    group: &EdgeGroup,
+    outcome: ExportOutcome,
+    report: &mut ExportReport,
+) -> Result<(), RunError> {
+    let (done, refused) = match outcome {
+        ExportOutcome::Done { .. } => (group.targets.keys().cloned().collect(), Vec::new()),
+        ExportOutcome::References { done, refused } => (done, refused),
+        ExportOutcome::Refused { message, .. } => {
+            (Vec::new(), group.targets.keys().map(|anchor| (anchor.clone(), message.clone())).collect())
+        }
+        ExportOutcome::Missing | ExportOutcome::Temporary { .. } => {
+            report.postponed += 1;
+            return Ok(());
+        }
+        // Adding and removing a reference may be repeated.
+        ExportOutcome::Unknown { .. } => {
+            report.unknown += 1;
+            return Ok(());
+        }
+    };
+    for to in done.iter().filter_map(|anchor| group.targets.get(anchor)) {
+        let mut edge = draft.edge(group.from, &group.attribute, *to)?;
+        edge.sent = true;
+        edge.refused = false;
+        draft.put_edge(group.from, &group.attribute, *to, edge)?;
+        match group.change {
+            EdgeChange::Add => report.added += 1,
+            EdgeChange::Remove => report.removed += 1,
+        }
+        report.touched.insert(group.from);
+    }
+    for to in group.superseded.iter().filter(|_| !done.is_empty()) {
+        let mut edge = draft.edge(group.from, &group.attribute, *to)?;
+        edge.sent = true;
+        draft.put_edge(group.from, &group.attribute, *to, edge)?;
+    }
+    for (anchor, message) in refused {
+        let Some(to) = group.targets.get(&anchor) else { continue };
+        let mut edge = draft.edge(group.from, &group.attribute, *to)?;
+        edge.refused = true;
+        draft.put_edge(group.from, &group.attribute, *to, edge)?;
+        let who = draft.object(group.from)?.map_or_else(|| group.from.to_string(), |object| object.title());
+        report.refuse(format!("{} of `{who}`", group.attribute), message);
+    }
+    Ok(())
+}
