@@ -1,16 +1,23 @@
 //! The only file that names sled: opening with its known traps, atomic batches, checkpoints.
+//!
+//! sled takes a damaged log for a shorter one and opens it without a word, if need be empty. So every checkpoint is
+//! counted twice: in the tree, and then in a file beside it. A tree that is behind the file has lost something.
 
-use std::fs::File;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
+use super::key;
 use super::keyspace::{Keyspace, Pair, Writes};
 use crate::sync::ledger::{LedgerError, Result};
 
 /// How much of the tree sled keeps in memory, in bytes. Its own default is 1 GB.
 const CACHE: u64 = 96 * 1024 * 1024;
+
+/// The file that holds the number of the last checkpoint.
+const COUNT: &str = "checkpoint";
 
 pub(super) struct Disk {
     tree: sled::Db,
@@ -27,7 +34,33 @@ impl Disk {
             Ok(tree) => tree,
             Err(error) => return Err(opening(folder, error)),
         };
-        Ok(Disk { tree, folder: folder.to_path_buf() })
+        let disk = Disk { tree, folder: folder.to_path_buf() };
+        disk.refuse_losses()?;
+        Ok(disk)
+    }
+
+    /// Compares the tree with the last checkpoint that was told to anybody.
+    fn refuse_losses(&self) -> std::result::Result<(), StoreError> {
+        let path = self.folder.join(COUNT);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(StoreError::io(&path, &error)),
+        };
+        let damaged = |what: String| Err(StoreError::Damaged { folder: self.folder.clone(), what });
+        let Ok(told) = text.trim().parse::<u64>() else {
+            return damaged(format!("its file `{COUNT}` holds no number"));
+        };
+        match self.checkpoints()? {
+            there if there < told => damaged(format!("it ends at checkpoint {there} of {told}")),
+            _ => Ok(()),
+        }
+    }
+
+    fn checkpoints(&self) -> std::result::Result<u64, StoreError> {
+        let found = self.tree.get(key::fact(COUNT)).map_err(|error| writing(&self.folder, &error))?;
+        let bytes = found.and_then(|bytes| bytes.as_ref().try_into().ok());
+        Ok(bytes.map_or(0, u64::from_be_bytes))
     }
 
     /// Applies writes as one atomic batch.
@@ -44,14 +77,17 @@ impl Disk {
 
     /// Brings everything that was applied to the disk. sled's own flush does not sync the file's metadata.
     pub(super) fn checkpoint(&self) -> std::result::Result<(), StoreError> {
-        self.tree.flush().map_err(|error| writing(&self.folder, &error))?;
+        let count = self.checkpoints()? + 1;
+        let counted = self.tree.insert(key::fact(COUNT), &count.to_be_bytes());
+        counted.and_then(|_| self.tree.flush()).map_err(|error| writing(&self.folder, &error))?;
         for name in ["db", "conf", "."] {
             let path = self.folder.join(name);
             if path.exists() {
                 File::open(&path).and_then(|file| file.sync_all()).map_err(|error| StoreError::io(&path, &error))?;
             }
         }
-        Ok(())
+        let path = self.folder.join(COUNT);
+        replace(&path, &count.to_string()).map_err(|error| StoreError::io(&path, &error))
     }
 
     /// Bytes on disk.
@@ -93,6 +129,15 @@ fn remove_torn_snapshots(folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Writes a file whole or not at all.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = File::create(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, path)
 }
 
 fn reading(error: sled::Error) -> LedgerError {
