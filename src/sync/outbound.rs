@@ -148,7 +148,7 @@ pub fn integrate(
             }
             (None, Some(mut object)) => {
                 let policy = object.outbound.deprovision.unwrap_or(crate::connector_space::Deprovision::Delete);
-                references::mark_referrers_of(ledger, object.id)?;
+                references::mark_incoming(ledger, object.id)?;
                 if let Some(link) = object.link.take() {
                     ledger.note(Change::Unlinked(object.id, link.metaverse));
                 }
