@@ -183,3 +183,17 @@ fn who_leaves_before_it_was_created_is_not_referred_to_any_more() {
             create g@x immutableId=g upn=g@x"#]],
     );
 }
+
+#[test]
+fn members_go_when_nobody_has_any_to_say() {
+    let mut world = World::new(&RULES);
+    world.import("ad", "user u1 id=a1\ngroup g1 id=g member=>u1").sync().export().sync();
+    world.delete("ad", "g1").import("ad", "group g1 id=g").sync();
+    check(&world, expect!["members g@x -a1@x"]);
+    world.import("ad", "group g1 id=g member=>u1").sync();
+    check(&world, expect![""]);
+    let without = IN_GROUP.replace(", member: group.member", "");
+    world.set_rules(&[("in-user", IN_USER), ("in-group", &without), ("out-user", OUT_USER), ("out-group", OUT_GROUP)]);
+    world.sync();
+    check(&world, expect!["members g@x -a1@x"]);
+}
