@@ -170,3 +170,30 @@ fn what_microsoft_synchronises_is_never_written() {
     world.delete("ad", "u1").sync();
     check(&world, expect![""]);
 }
+
+#[test]
+fn who_leaves_before_it_was_created_is_not_referred_to_any_more() {
+    let mut world = World::new(&RULES);
+    world.import("ad", "user u1 id=a1\nuser u2 id=a2 manager=>u1\ngroup g1 id=g member=>u1").sync();
+    world.import("ad", "user u1 id=a1 department=Local").sync();
+    check(
+        &world,
+        expect![[r#"
+            create a2@x immutableId=a2 upn=a2@x
+            create g@x immutableId=g upn=g@x"#]],
+    );
+}
+
+#[test]
+fn members_go_when_nobody_has_any_to_say() {
+    let mut world = World::new(&RULES);
+    world.import("ad", "user u1 id=a1\ngroup g1 id=g member=>u1").sync().export().sync();
+    world.delete("ad", "g1").import("ad", "group g1 id=g").sync();
+    check(&world, expect!["members g@x -a1@x"]);
+    world.import("ad", "group g1 id=g member=>u1").sync();
+    check(&world, expect![""]);
+    let without = IN_GROUP.replace(", member: group.member", "");
+    world.set_rules(&[("in-user", IN_USER), ("in-group", &without), ("out-user", OUT_USER), ("out-group", OUT_GROUP)]);
+    world.sync();
+    check(&world, expect!["members g@x -a1@x"]);
+}

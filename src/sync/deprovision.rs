@@ -51,6 +51,9 @@ fn end(ledger: &mut dyn Ledger, person: &MetaverseObject, reason: &str) -> Resul
         let Some(mut object) = ledger.object(*id)? else { continue };
         let outbound = object.link.as_ref().is_some_and(|link| link.kind.is_outbound());
         references::mark_referrers_of(ledger, *id)?;
+        if outbound {
+            references::mark_incoming(ledger, *id)?;
+        }
         object.link = None;
         ledger.note(Change::Unlinked(*id, person.id));
         if outbound {

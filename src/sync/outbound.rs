@@ -15,7 +15,7 @@ use crate::connector_space::{
 };
 use crate::metaverse::{Contribution, FlowValue, MetaverseObject};
 use crate::rules::{ConnectorType, Host, Input, JoinGroup, LinkType, Rule, RuleSet};
-use crate::value::{AttributeName, Value, Values, same_values};
+use crate::value::{AttributeName, Kind, Value, Values, same_values};
 
 /// More corrections than this, and somebody else is writing too.
 const ENOUGH_CORRECTIONS: u8 = 3;
@@ -148,7 +148,7 @@ pub fn integrate(
             }
             (None, Some(mut object)) => {
                 let policy = object.outbound.deprovision.unwrap_or(crate::connector_space::Deprovision::Delete);
-                references::mark_referrers_of(ledger, object.id)?;
+                references::mark_incoming(ledger, object.id)?;
                 if let Some(link) = object.link.take() {
                     ledger.note(Change::Unlinked(object.id, link.metaverse));
                 }
@@ -295,7 +295,7 @@ fn flow(
             wish.attribute(attribute, contributions)?;
         }
         wish.forget_others(&evaluation.flows);
-        wish_references(rules, person, &mut object, evaluation);
+        wish_references(rules, target, person, &mut object, evaluation);
     }
     tidy(&mut object);
     if object == old {
@@ -401,7 +401,6 @@ impl Wish<'_> {
         if !known.multi && values.len() > 1 {
             return Err(misfit(format!("{} values for an attribute that holds one", values.len())));
         }
-        use crate::value::Kind;
         values
             .into_iter()
             .map(|value| match (known.kind, value) {
@@ -477,30 +476,41 @@ impl Wish<'_> {
     }
 }
 
-/// Notes which source each reference attribute of the target follows.
+/// Notes which source each reference attribute of the target follows. Where rules flow a reference and nobody has any,
+/// the source is nobody: what must go is taken away.
 fn wish_references(
     rules: &RuleSet,
+    target: &Target,
     person: &MetaverseObject,
     object: &mut ConnectorObject,
     evaluation: &OutboundEvaluation,
 ) {
+    let schema = target.schemas.get(&object.object_type);
+    let is_reference = |name: &AttributeName| {
+        schema.and_then(|schema| schema.get(name)).is_some_and(|known| known.kind == Kind::Reference)
+    };
     let provisioned = object.outbound.owned;
     let mut sources = BTreeMap::new();
     for (attribute, contributions) in &evaluation.flows {
-        let Ok(Winner::References(by, metaverse_attribute)) = precedence::decide(contributions) else { continue };
-        let source = person.contributions.get(metaverse_attribute).and_then(|list| precedence::reference_source(list));
-        let Some((from, from_attribute)) = source else { continue };
+        let nobody = || (ObjectId(person.id.0), attribute.clone());
+        let (by, (from, from_attribute)) = match precedence::decide(contributions) {
+            Ok(Winner::References(by, metaverse_attribute)) => {
+                let list = person.contributions.get(metaverse_attribute);
+                (by, list.and_then(|list| precedence::reference_source(list)).unwrap_or_else(nobody))
+            }
+            Ok(Winner::Absent(by)) if is_reference(attribute) => (by, nobody()),
+            Ok(Winner::Nobody) if is_reference(attribute) => match contributions.first() {
+                Some(by) => (by, nobody()),
+                None => continue,
+            },
+            Ok(Winner::Nobody | Winner::Absent(_) | Winner::Keep | Winner::Value(..))
+            | Ok(Winner::Once(..) | Winner::Seed(..))
+            | Err(_) => continue,
+        };
         let stated = rules.rule(&by.rule).and_then(|rule| rule.header.members);
         let members = stated.unwrap_or(if provisioned { Members::Exact } else { Members::Own });
         let source = ReferenceSource { object: from, attribute: from_attribute, members, rule: by.rule.clone() };
         sources.insert(attribute.clone(), source);
-    }
-    // A set that became empty at the source leaves no contribution: what was ours is taken away.
-    for (attribute, old) in &object.outbound.references {
-        let flows = evaluation.flows.contains_key(attribute);
-        if flows && !sources.contains_key(attribute) {
-            sources.insert(attribute.clone(), old.clone());
-        }
     }
     object.outbound.references = sources;
 }

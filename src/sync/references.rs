@@ -37,6 +37,14 @@ pub fn mark_arrival(ledger: &mut dyn Ledger, metaverse: MetaverseId) -> Result<(
     Ok(())
 }
 
+/// Queues every edge into an object of a target: it is about to be let go.
+pub fn mark_incoming(ledger: &mut dyn Ledger, object: ObjectId) -> Result<()> {
+    for (from, attribute) in ledger.referrers(object)? {
+        ledger.mark_edge(from, &attribute, object)?;
+    }
+    Ok(())
+}
+
 /// Queues every edge of one reference attribute of a target: its source changed.
 pub fn mark_all(ledger: &mut dyn Ledger, target: &ConnectorObject, attribute: &AttributeName) -> Result<()> {
     for (to, _) in ledger.edges(target.id, attribute)? {
@@ -104,7 +112,8 @@ fn wish(edge: Edge, wanted: bool, members: Members) -> Edge {
         pending,
         sent: same && edge.sent,
         refused: same && edge.refused,
-        ours: edge.ours || pending == Some(EdgeChange::Add),
+        // An addition that was never sent leaves nothing that is ours.
+        ours: pending == Some(EdgeChange::Add) || edge.ours && (edge.seen || pending.is_some()),
         ..edge
     }
 }

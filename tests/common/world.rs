@@ -14,10 +14,10 @@ use syncline::value::{AttributeName, AttributeType, Attributes, Kind, Value};
 
 pub(crate) struct World {
     pub(crate) store: Store,
-    rules: RuleSet,
-    sources: Sources,
-    targets: Targets,
-    orders: BTreeMap<String, u16>,
+    pub(crate) rules: RuleSet,
+    pub(crate) sources: Sources,
+    pub(crate) targets: Targets,
+    pub(crate) orders: BTreeMap<String, u16>,
     pub(crate) errors: Vec<String>,
 }
 
@@ -160,7 +160,7 @@ impl World {
         lines.join("\n")
     }
 
-    fn name(&self, id: ObjectId) -> String {
+    pub(crate) fn name(&self, id: ObjectId) -> String {
         let draft = self.store.draft();
         let object = draft.object(id).unwrap().unwrap();
         let upn = object.expected().get(&"upn".into()).and_then(|values| values.first().map(ToString::to_string));
@@ -232,7 +232,8 @@ fn compile(rules: &[(&str, &str)]) -> RuleSet {
     }
 }
 
-/// Reads `user u1 name=Ada enabled=#true number=#7 manager=>u2 member=>u1,u2`.
+/// Reads `user u1 name=Ada enabled=#true number=#7 manager=>u2 member=>u1,u2`; `dn=cn=u1` is its place, and `manager=>cn=u2`
+/// refers to one.
 fn object(line: &str) -> ImportedObject {
     let mut words = line.split(' ');
     let object_type = words.next().unwrap().to_owned();
@@ -242,8 +243,15 @@ fn object(line: &str) -> ImportedObject {
     for word in words {
         let (name, text) = word.split_once('=').unwrap();
         if let Some(targets) = text.strip_prefix('>') {
-            let targets = targets.split(',').map(|anchor| Refers::Anchor(Anchor(anchor.into()))).collect();
-            object.references.insert(name.into(), targets);
+            let target = |text: &str| match text.contains('=') {
+                true => Refers::Dn(text.into()),
+                false => Refers::Anchor(Anchor(text.into())),
+            };
+            object.references.insert(name.into(), targets.split(',').map(target).collect());
+            continue;
+        }
+        if name == "dn" {
+            object.dn = Some(text.to_owned());
             continue;
         }
         let value = |text: &str| match text.strip_prefix('#') {
