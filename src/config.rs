@@ -176,22 +176,49 @@ fn beside(folder: &Path, path: &Path) -> PathBuf {
     joined
 }
 
-/// The text with whatever stands after a secret's key masked, unless it only says where the secret is. Every byte keeps
-/// its place.
+/// What the names of secrets have in them.
+const SECRET: [&str; 3] = ["passw", "secret", "certificate"];
+
+/// The text with whatever stands after a secret's key masked, unless it only says where the secret is. Works on text that
+/// is no TOML, too. Every byte keeps its place.
 fn masked(text: &str) -> String {
-    let mask = |line: &str| {
-        let Some((key, value)) = line.split_once('=') else { return line.to_owned() };
-        let named = value.trim().trim_matches(['"', '\'']);
-        let secret = ["password", "client_secret", "certificate"].contains(&key.trim().trim_matches('"'));
-        let says_where = crate::connector::secret::Secret::parse(named).is_some();
-        if !secret || says_where {
-            return line.to_owned();
+    let mut open: Option<&str> = None;
+    let mut shown = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        if let Some(quotes) = open {
+            open = open.filter(|_| !line.contains(quotes));
+            shown.push_str(&stars(line));
+            continue;
         }
-        let stars: String =
-            value.bytes().map(|byte| if byte == b' ' || byte == b'\n' { char::from(byte) } else { '*' }).collect();
-        format!("{key}={stars}")
-    };
-    text.split_inclusive('\n').map(mask).collect()
+        let folded = line.to_ascii_lowercase();
+        let key = SECRET.iter().filter_map(|part| folded.find(part)).min();
+        let equals = key.and_then(|key| folded.get(key..)?.find('=').map(|at| key + at + 1));
+        let Some((key, value)) = equals.and_then(|at| line.split_at_checked(at)) else {
+            shown.push_str(line);
+            continue;
+        };
+        let named = value.trim().trim_matches(['"', '\'']);
+        if !named.contains(['"', '\'']) && crate::connector::secret::Secret::parse(named).is_some() {
+            shown.push_str(line);
+            continue;
+        }
+        open = ["\"\"\"", "'''"].into_iter().find(|quotes| value.matches(quotes).count() % 2 == 1);
+        shown.push_str(key);
+        shown.push_str(&stars(value));
+    }
+    shown
+}
+
+/// The text with the values of a key nobody knows masked: it may be the misspelled key of a secret.
+fn masked_after(text: &str, key: &Range<usize>) -> String {
+    let (before, after) = text.split_at_checked(key.end).unwrap_or((text, ""));
+    let (line, rest) = after.split_at(after.find('\n').unwrap_or(after.len()));
+    let (equals, value) = line.split_at(line.find('=').map_or(line.len(), |at| at + 1));
+    format!("{before}{equals}{}{rest}", stars(value))
+}
+
+fn stars(text: &str) -> String {
+    text.bytes().map(|byte| if matches!(byte, b' ' | b'\n' | b'\r') { char::from(byte) } else { '*' }).collect()
 }
 
 struct Reader {
@@ -205,7 +232,13 @@ impl Reader {
     fn problem(&mut self, message: impl Into<String>, range: Range<usize>) {
         let message = message.into();
         let plain_secret = message.contains("secret in plain text");
-        let problem = Diagnostic::error("E010", message).at(&self.shown, range);
+        let shown = if message.contains("unknown field") {
+            let text = masked_after(&self.shown.text, &range);
+            Arc::new(SourceText { path: self.shown.path.clone(), text })
+        } else {
+            Arc::clone(&self.shown)
+        };
+        let problem = Diagnostic::error("E010", message).at(&shown, range);
         self.problems.push(if plain_secret {
             problem.hint("for example `password = \"env:SYNCLINE_AD_PASSWORD\"`")
         } else {

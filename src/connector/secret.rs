@@ -86,7 +86,9 @@ impl fmt::Debug for Secret {
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // The text itself stays out of the message: it may be the secret.
-        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        let text = String::deserialize(deserializer)
+            .map(Zeroizing::new)
+            .map_err(|_| serde::de::Error::custom("must be text such as `env:NAME`, `file:PATH` or `command:…`"))?;
         Secret::parse(&text).ok_or_else(|| {
             serde::de::Error::custom("holds a secret in plain text; use `env:NAME`, `file:PATH` or `command:…`")
         })
