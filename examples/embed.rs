@@ -1,6 +1,8 @@
 //! Syncline as a library: rules from text, one person into a store in memory, and what would be written about her.
 //! No directory, no files, no network. Run it with `cargo run --example embed`.
 
+#![expect(clippy::print_stdout, reason = "an example shows what it did")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::sync::Arc;

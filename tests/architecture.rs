@@ -2,6 +2,8 @@
 //!
 //! Reads the sources as text, comments left out. ARCHITECTURE.md says why; change both together.
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

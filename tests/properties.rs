@@ -1,6 +1,8 @@
 //! Random worlds: whatever comes in, in whatever order, the store stays whole, exports come to an end, and the way there
 //! leaves no trace in what the target has.
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -8,6 +10,7 @@ use syncline::sync::Synchronisation;
 use syncline::sync::ledger::View;
 use syncline::value::Value;
 
+#[cfg(test)]
 #[path = "common/world.rs"]
 mod world;
 
@@ -155,9 +158,10 @@ fn apply(world: &mut World, directories: &mut Directories, step: &Step) {
             directories.insert((connector, anchor), line);
         }
         (_, Some((connector, anchor, None))) => {
-            if directories.remove(&(connector, anchor.clone())).is_some() {
+            let was_there = directories.remove(&(connector, anchor.clone()));
+            was_there.iter().for_each(|_| {
                 world.delete(connector, &anchor);
-            }
+            });
         }
         (Step::Rules(variant), None) => world.set_rules(&rules(*variant)),
         (Step::Sync, None) => {
@@ -297,10 +301,9 @@ proptest! {
         steps.iter().for_each(|step| apply(&mut nobody, &mut directories, step));
         let mut shuffled: Vec<_> = directories.iter().collect();
         shuffled.sort_by_key(|((connector, anchor), _)| {
-            let mix = connector.bytes().chain(anchor.bytes()).fold(seed, |sum, byte| {
+            connector.bytes().chain(anchor.bytes()).fold(seed, |sum, byte| {
                 (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3).rotate_left(17)
-            });
-            mix
+            })
         });
         let mut one = World::new(&rules(0));
         full_import(&mut one, &directories);

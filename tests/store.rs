@@ -1,5 +1,7 @@
 //! The store on disk: what is written stays, one process at a time, and whatever happened to its files is said, not a panic.
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,8 @@
 //! The built program on small folders: what people see when something is wrong, and what a run says. Only the wiring;
 //! what runs mean is tested elsewhere. `UPDATE_EXPECT=1` writes `tests/transcripts/` anew.
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,5 +1,6 @@
 //! What synchronisation means, by example: small worlds, one behaviour each.
 
+#[cfg(test)]
 #[path = "common/world.rs"]
 mod world;
 

@@ -88,7 +88,7 @@ enum Command {
 pub enum Exit {
     /// Everything is done.
     Success = 0,
-    /// Done, but some objects have errors.
+    /// Done, but some objects have errors (`run --strict`, `preview`), or nothing was found (`search`).
     ObjectErrors = 1,
     /// The command line or the configuration is wrong.
     Usage = 2,

@@ -24,6 +24,9 @@ pub(super) struct RunArguments {
     /// A list that the guard wrote: these deletions and disablements were looked at and are meant.
     #[arg(long, value_name = "FILE")]
     allow_deletes: Option<PathBuf>,
+    /// Ends with exit code 1 when objects have errors or were refused, though the run itself is complete.
+    #[arg(long)]
+    strict: bool,
 }
 
 pub(super) fn run(mut session: Session, arguments: &RunArguments, format: Format) -> Result<Exit, RunError> {
@@ -52,7 +55,7 @@ pub(super) fn run(mut session: Session, arguments: &RunArguments, format: Format
         Format::Text => tell(&report),
         Format::Json => print_json(&report),
     }
-    Ok(exit_of(&report))
+    Ok(exit_of(&report, arguments.strict))
 }
 
 /// The first Ctrl-C asks for an orderly end, the second ends at once.
@@ -68,14 +71,14 @@ pub(super) fn stop_on_ctrl_c(session: &Session) {
     });
 }
 
-fn exit_of(report: &CycleReport) -> Exit {
+fn exit_of(report: &CycleReport, strict: bool) -> Exit {
     let incomplete = report.imports.iter().any(|import| !import.incomplete.is_empty());
     let refused = report.exports.iter().any(|export| export.refused + export.unknown > 0);
     if !report.exceeded.is_empty() {
         Exit::Guard
     } else if incomplete {
         Exit::Connector
-    } else if report.errors > 0 || refused {
+    } else if strict && (report.errors > 0 || refused) {
         Exit::ObjectErrors
     } else if report.staging.iter().any(|(_, waiting)| *waiting > 0) {
         Exit::Staging

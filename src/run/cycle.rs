@@ -70,6 +70,11 @@ pub fn run(
     let names: Vec<String> = session.config.connectors.iter().map(|(name, _)| name.clone()).collect();
     let targets: Vec<String> =
         names.iter().filter(|name| session.directories.get(*name).is_some_and(|it| it.is_target())).cloned().collect();
+    for name in &names {
+        import::learn(session, name)?;
+    }
+    // What the directories have just said about their attributes decides which rules apply, and what is asked for.
+    session.fit_rules(Vec::new())?;
     for name in &targets {
         export::settle_in_flight(session, name)?;
     }
@@ -79,7 +84,6 @@ pub fn run(
         report.errors += usize::try_from(imported.unreadable + imported.held).unwrap_or(usize::MAX);
         report.imports.push(imported);
     }
-    session.fit_rules(Vec::new())?;
     for name in &targets {
         decide_staging(session, name)?;
     }

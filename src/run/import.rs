@@ -105,10 +105,6 @@ fn always_read(_closed: bool) -> Vec<AttributeName> {
 pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> Result<ImportReport, RunError> {
     let directory = session.directory(connector)?;
     let failed = |error: ConnectorError| RunError::Connector { connector: connector.to_owned(), error };
-    learn(session, connector, &directory).map_err(|error| match error {
-        Learned::Connector(error) => failed(error),
-        Learned::Run(error) => error,
-    })?;
     let wanted = wanted(session, connector)?;
     let started = std::time::Instant::now();
     let mut report = ImportReport { connector: connector.to_owned(), ..ImportReport::default() };
@@ -149,29 +145,27 @@ pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> R
     Ok(report)
 }
 
-enum Learned {
-    Connector(ConnectorError),
-    Run(RunError),
-}
-
-/// Asks the directory about itself, and remembers the answer.
-fn learn(session: &mut Session, connector: &str, directory: &Arc<Directory>) -> Result<(), Learned> {
+/// Asks a directory about itself, and remembers the answer. Wrong addresses, accounts and secrets show here, before
+/// anything is imported from anywhere.
+///
+/// # Errors
+/// When the directory could not be used, or the store fails.
+pub fn learn(session: &mut Session, connector: &str) -> Result<(), RunError> {
+    let directory = session.directory(connector)?;
+    let asked = async { Ok((directory.schema().await?, directory.netbios_names().await?, directory.facts().await?)) };
     let (schema, netbios, facts) = session
         .runtime
-        .block_on(async { Ok((directory.schema().await?, directory.netbios_names().await?, directory.facts().await?)) })
-        .map_err(Learned::Connector)?;
-    let mut remember = || -> Result<(), RunError> {
-        let mut draft = session.store.draft();
-        draft.put_fact(&format!("schema/{connector}"), &schema)?;
-        draft.put_fact(&format!("netbios/{connector}"), &netbios)?;
-        if directory.is_target() {
-            draft.put_fact(&format!("tenant/{connector}"), &facts)?;
-        }
-        let writes = draft.finish();
-        session.store.commit(writes)?;
-        Ok(())
-    };
-    remember().map_err(Learned::Run)
+        .block_on(asked)
+        .map_err(|error: ConnectorError| RunError::Connector { connector: connector.to_owned(), error })?;
+    let mut draft = session.store.draft();
+    draft.put_fact(&format!("schema/{connector}"), &schema)?;
+    draft.put_fact(&format!("netbios/{connector}"), &netbios)?;
+    if directory.is_target() {
+        draft.put_fact(&format!("tenant/{connector}"), &facts)?;
+    }
+    let writes = draft.finish();
+    session.store.commit(writes)?;
+    Ok(())
 }
 
 /// Takes events until the directory has no more, and stages them in batches.

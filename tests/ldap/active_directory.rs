@@ -131,7 +131,7 @@ async fn looks_up_by_guid(server: &Server, imported: &Imported) {
 async fn tells_its_schema_and_domain(server: &Server) {
     let source = server.source(AD, STAFF);
     let schemas = source.schema().await.unwrap();
-    assert_eq!(schemas.keys().collect::<Vec<_>>(), ["contact", "group", "user"]);
+    assert_eq!(schemas.keys().collect::<Vec<_>>(), ["contact", "group", "inetOrgPerson", "user"]);
     let user = &schemas["user"];
     assert!(user.closed && user.attributes.len() > 1000, "{}", user.attributes.len());
     let shown = |name: &str| user.get(&name.into()).map(|one| (one.kind, one.multi, one.writable));

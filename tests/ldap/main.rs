@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod active_directory;
 #[cfg(test)]
+mod end_to_end;
+#[cfg(test)]
 mod openldap;
 #[cfg(test)]
 mod scripted;

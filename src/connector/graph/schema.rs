@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(why("user", &[("onPremisesSyncEnabled".into(), yes())]), synced);
         assert_eq!(why("user", &[("onPremisesSyncEnabled".into(), vec![Value::Boolean(false)])]), None);
         let mail = ("mailEnabled".into(), yes());
-        assert_eq!(why("group", &[mail.clone()]), Some("a mail-enabled group, which Graph cannot write"));
+        assert_eq!(why("group", std::slice::from_ref(&mail)), Some("a mail-enabled group, which Graph cannot write"));
         assert_eq!(why("group", &[mail, types("Unified")]), None);
         assert_eq!(why("group", &[types("DynamicMembership")]), Some("a group with dynamic membership"));
         assert_eq!(why("group", &[]), None);

@@ -63,9 +63,15 @@ async fn bases(source: &Ldap, connection: &mut Connection) -> Vec<Finding> {
             findings.push(failed(&subject, error));
             continue;
         }
+        let mut of_base = Vec::with_capacity(types.len());
         for name in &types {
-            findings.push(one_type(connection, base, name, &subject).await);
+            of_base.push(one_type(connection, base, name, &subject).await);
         }
+        // A base for groups has no people. One that shows nothing at all is suspicious.
+        if of_base.iter().any(|finding| finding.level == FindingLevel::Ok) {
+            of_base.retain(|finding| finding.level != FindingLevel::Warning);
+        }
+        findings.extend(of_base);
     }
     findings
 }

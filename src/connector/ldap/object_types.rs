@@ -18,7 +18,7 @@ const DERIVED: &[(&str, &str)] = &[
 /// The object types read when the settings name none.
 pub(crate) fn default_types(flavour: Flavour) -> Vec<String> {
     let types: &[&str] = match flavour {
-        Flavour::ActiveDirectory => &["user", "group", "contact"],
+        Flavour::ActiveDirectory => &["user", "inetOrgPerson", "group", "contact"],
         Flavour::OpenLdap => &["inetOrgPerson", "groupOfNames"],
     };
     types.iter().map(|name| (*name).to_owned()).collect()

@@ -37,12 +37,12 @@ const ACTIVE_DIRECTORY: Table = &[
     (
         Kind::Text,
         false,
-        "assistantName c canonicalName cn co comment company department displayName
+        "adminDescription adminDisplayName assistantName c canonicalName cn co comment company department displayName
          displayNamePrintable distinguishedName division dNSHostName employeeID employeeNumber employeeType
          facsimileTelephoneNumber generationQualifier givenName homeDirectory homeDrive homePhone homePostalAddress info
          initials ipPhone l legacyExchangeDN lastKnownParent location mail mailNickname middleName mobile
          msDS-ExternalDirectoryObjectId msDS-preferredDataLocation msDS-PhoneticDisplayName msDS-PhoneticFirstName
-         msDS-PhoneticLastName msDS-PhoneticDepartment msDS-PhoneticCompanyName msExchAssistantName
+         msDS-PhoneticLastName msDS-PhoneticDepartment msDS-PhoneticCompanyName msExchAssistantName msExchUsageLocation
            msRTCSIP-PrimaryUserAddress msRTCSIP-Line name objectCategory operatingSystem
          operatingSystemVersion pager personalTitle physicalDeliveryOfficeName postalCode
          preferredLanguage primaryInternationalISDNNumber primaryTelexNumber profilePath sAMAccountName scriptPath sn st
