@@ -107,17 +107,22 @@ impl Deployment {
         let place = fs::canonicalize(self.folder.path()).unwrap();
         let text = text.replace(&place.display().to_string(), "DIR");
         let text = text.replace(&self.folder.path().display().to_string(), "DIR");
-        let lines = text.lines().map(|line| line.split(' ').map(steady_word).collect::<Vec<_>>().join(" "));
-        lines.map(|line| line.trim_end().to_owned() + "\n").collect()
+        text.lines().map(|line| steady_line(line) + "\n").collect()
     }
 }
 
-/// Times, rates and fingerprints become dots, and the blanks that line them up become one.
-fn steady_word(word: &str) -> String {
-    let bare = word.trim_end_matches([')', ',', '.']);
-    let number = bare.contains('.') && bare.parse::<f64>().is_ok();
-    let fingerprint = bare.len() >= 8 && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if number || fingerprint { format!("…{}", &word[bare.len()..]) } else { word.to_owned() }
+/// Times and fingerprints become dots; in lines with times, the blanks that line them up become one.
+fn steady_line(line: &str) -> String {
+    let timed = ["import ", "sync ", "export ", "done in "].iter().any(|start| line.starts_with(start));
+    let words: Vec<&str> = if timed { line.split_whitespace().collect() } else { line.split(' ').collect() };
+    let steady = |(at, word): (usize, &&str)| {
+        let bare = word.trim_end_matches([')', ',', '.']);
+        let unit = words.get(at + 1).map(|unit| unit.trim_end_matches([',', '.']));
+        let time = timed && bare.parse::<f64>().is_ok() && unit.is_some_and(|unit| ["ms", "s", "min"].contains(&unit));
+        let fingerprint = bare.len() >= 8 && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if time || fingerprint { format!("…{}", &word[bare.len()..]) } else { (*word).to_owned() }
+    };
+    words.iter().enumerate().map(steady).collect::<Vec<_>>().join(" ").trim_end().to_owned()
 }
 
 fn marked(mark: &str, text: &str) -> String {

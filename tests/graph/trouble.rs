@@ -189,3 +189,16 @@ async fn an_export_ends_when_nobody_is_there_any_more() {
     assert_eq!(error.kind, ConnectorErrorKind::Unreachable, "{error}");
     assert_eq!(receiver.recv().await, None, "what became of it is not told");
 }
+
+#[tokio::test]
+async fn tokens_that_end_in_the_middle_of_an_export_are_renewed() {
+    let faults = emulator::Faults { slow: 1.0, slow_ms: 120, ..emulator::Faults::default() };
+    let settings = emulator::Settings { token_lifetime: 1, faults, ..emulator::Settings::default() };
+    let world = World::tuned(settings, |settings| settings.concurrency = 1).await;
+    // Ten batches, each a good tenth of a second.
+    assert_eq!(world.users(200).await.len(), 200);
+    assert_eq!(world.dump().await.len(), 200);
+    let stats = world.admin("stats", Json::Null).await;
+    assert!(stats["requests"]["POST token"].as_u64() > Some(1), "{stats}");
+    assert_eq!(stats["requests"]["POST users"], 200, "{stats}");
+}
