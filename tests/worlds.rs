@@ -198,3 +198,17 @@ fn members_go_when_nobody_has_any_to_say() {
     world.sync();
     check(&world, expect!["members g@x -a1@x"]);
 }
+
+#[test]
+fn who_returns_gets_back_what_was_made_for_them() {
+    let mut world = World::new(&RULES);
+    let out = OUT_USER
+        .replace("fn join(person) { [ #{ immutableId: exact(person.id) } ] }", "")
+        .replace("precedence: 100", "precedence: 100, deprovision: \"disconnect\"");
+    world.set_rules(&[("in-user", IN_USER), ("out-user", &out)]);
+    world.import("ad", "user u1 id=a1 name=Ada").sync().export().sync();
+    world.import("ad", "user u1 id=a1 name=Ada department=Local").sync();
+    check(&world, expect![""]);
+    world.import("ad", "user u1 id=a1 name=Ada_L").sync();
+    check(&world, expect!["update a1@x displayName=Ada L"]);
+}

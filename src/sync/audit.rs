@@ -1,7 +1,7 @@
 //! Invariants of a store, checked one object at a time. Random worlds and damaged stores are judged by this.
 
 use super::ledger::{Result, View};
-use crate::connector_space::{ConnectorObject, LinkKind, Operation};
+use crate::connector_space::{ConnectorObject, ExportState, LinkKind, Operation};
 use crate::metaverse::MetaverseObject;
 
 /// What is wrong with a connector object: one sentence each.
@@ -39,8 +39,12 @@ pub fn object(view: &dyn View, object: &ConnectorObject) -> Result<Vec<String>> 
         if deletes && !object.outbound.owned {
             findings.push(format!("`{name}` is to be deleted though we neither made nor adopted it"));
         }
-        if export.operation == Operation::Create && object.anchor.is_some() {
-            findings.push(format!("`{name}` exists and yet is to be created"));
+        let created = export.state == ExportState::Exported;
+        if export.operation == Operation::Create && object.anchor.is_some() != created {
+            findings.push(match created {
+                true => format!("`{name}` was created and yet has no anchor"),
+                false => format!("`{name}` exists and yet is to be created"),
+            });
         }
     }
     Ok(findings)

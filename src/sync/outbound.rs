@@ -199,19 +199,7 @@ fn attach(
             (found, kind)
         }
         None if link == LinkType::Provision && target.may_provision(&to.object_type) => {
-            let generation = person.generations.get(&to.connector).copied().unwrap_or(0);
-            let id = ObjectId::provisioned(&to.connector, person.id, generation);
-            let mut object = ConnectorObject::new(id, &to.connector, &to.object_type);
-            object.outbound.owned = true;
-            let reason = format!("provisioned by {rule}");
-            object.export = Some(Export {
-                operation: Operation::Create,
-                state: ExportState::Pending,
-                changes: BTreeMap::new(),
-                reason,
-            });
-            ledger.note(Change::Staged(id, Operation::Create));
-            (object, LinkKind::Provisioned)
+            (provision(ledger, person, to, rule)?, LinkKind::Provisioned)
         }
         None => return Ok(None),
     };
@@ -228,6 +216,37 @@ fn attach(
     references::mark_arrival(ledger, person.id)?;
     references::mark_referrers_of(ledger, object.id)?;
     Ok(Some(object))
+}
+
+/// The object that was made for the person before and let go, if it still is there, or else a new one.
+fn provision(
+    ledger: &mut dyn Ledger,
+    person: &MetaverseObject,
+    to: &ConnectorType,
+    rule: &str,
+) -> Result<ConnectorObject, LedgerError> {
+    let mut generation = person.generations.get(&to.connector).copied().unwrap_or(0);
+    loop {
+        let id = ObjectId::provisioned(&to.connector, person.id, generation);
+        match ledger.object(id)? {
+            Some(old) if old.link.is_none() && old.outbound.owned && old.object_type == to.object_type => {
+                return Ok(old);
+            }
+            Some(_) => generation += 1,
+            None => {
+                let mut object = ConnectorObject::new(id, &to.connector, &to.object_type);
+                object.outbound.owned = true;
+                object.export = Some(Export {
+                    operation: Operation::Create,
+                    state: ExportState::Pending,
+                    changes: BTreeMap::new(),
+                    reason: format!("provisioned by {rule}"),
+                });
+                ledger.note(Change::Staged(id, Operation::Create));
+                return Ok(object);
+            }
+        }
+    }
 }
 
 /// The first group that finds exactly one unlinked object of the type.

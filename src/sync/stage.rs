@@ -133,9 +133,8 @@ fn confirm(object: &mut ConnectorObject, shown: &Attributes) -> bool {
     note_drift(object, shown);
     let Some(mut export) = object.export.take() else { return false };
     if export.operation == Operation::Create {
-        // It is there, so it was created.
+        // It is there, so it was created. What was wished for since has not been sent.
         export.operation = Operation::Update;
-        export.changes.values_mut().for_each(|change| change.sent |= export.state == ExportState::Exported);
         export.state = ExportState::Exported;
     }
     if export.operation == Operation::Delete {
