@@ -43,11 +43,13 @@ pub(super) async fn run(client: &Client) -> Vec<Finding> {
                 "tenant",
                 format!("{}; verified domains: {domains}", facts.name),
             ));
-            findings.push(if facts.synced_by_microsoft {
+            let mastered = client.get("/users?$filter=onPremisesSyncEnabled eq true&$select=id&$top=1").await;
+            let mastered = mastered.is_ok_and(|page| page.pointer("/value/0").is_some());
+            findings.push(if facts.synced_by_microsoft || mastered {
                 Finding::new(
                     FindingLevel::Warning,
                     "coexistence",
-                    "Microsoft's synchronisation client is active in this tenant",
+                    "Microsoft's synchronisation client is active in this tenant, or was: it has mastered objects here",
                 )
                 .hint("its objects are read and compared, and never written")
             } else {
