@@ -99,15 +99,7 @@ pub(super) fn adopt(mut session: Session, arguments: &AdoptArguments) -> Result<
         let draft = session.store.draft();
         if arguments.all {
             for object_type in session.directory(&arguments.connector)?.object_types() {
-                let mut after = None;
-                loop {
-                    let part = draft.population(&arguments.connector, &object_type, after, 5_000)?;
-                    match part.last() {
-                        Some(last) => after = Some(*last),
-                        None => break,
-                    }
-                    ids.extend(part);
-                }
+                draft.each_object(&arguments.connector, &object_type, |object| ids.push(object.id))?;
             }
         }
         for name in &arguments.objects {

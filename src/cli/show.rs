@@ -67,7 +67,7 @@ fn overview(session: &Session, only: Option<&str>, format: Format) -> Result<(),
     for (name, directory) in session.directories.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
         for object_type in directory.object_types() {
             let (mut count, mut linked, mut errors, mut missing, mut waiting) = (0_u64, 0_u64, 0_u64, 0_u64, 0_u64);
-            each(&draft, name, &object_type, |object| {
+            draft.each_object(name, &object_type, |object| {
                 count += 1;
                 linked += u64::from(object.link.is_some());
                 errors += u64::from(object.error.is_some());
@@ -107,28 +107,6 @@ fn overview(session: &Session, only: Option<&str>, format: Format) -> Result<(),
     Ok(())
 }
 
-/// Visits every object of a type.
-fn each(
-    draft: &Draft<'_>,
-    connector: &str,
-    object_type: &str,
-    mut visit: impl FnMut(&ConnectorObject),
-) -> Result<(), RunError> {
-    let mut after = None;
-    loop {
-        let ids = draft.population(connector, object_type, after, 2_000)?;
-        for id in &ids {
-            if let Some(object) = draft.object(*id)? {
-                visit(&object);
-            }
-        }
-        match ids.last() {
-            Some(last) => after = Some(*last),
-            None => return Ok(()),
-        }
-    }
-}
-
 pub(super) fn search(session: Session, arguments: &SearchArguments, format: Format) -> Result<Exit, RunError> {
     const SHOWN: usize = 50;
     let directory = session.directory(&arguments.connector)?;
@@ -143,7 +121,7 @@ pub(super) fn search(session: Session, arguments: &SearchArguments, format: Form
     let mut found = Vec::new();
     let mut count = 0_usize;
     for object_type in directory.object_types() {
-        each(&draft, &arguments.connector, &object_type, |object| {
+        draft.each_object(&arguments.connector, &object_type, |object| {
             let values =
                 object.image.iter().filter(|(name, _)| attribute.as_ref().is_none_or(|wanted| wanted == *name));
             let hit = values.flat_map(|(_, values)| values).any(|value| value.folded().contains(&wanted));
@@ -191,7 +169,7 @@ pub(super) fn find(session: &Session, connector: &str, name: &str) -> Result<Vec
     let wanted = fold(name);
     let mut found = Vec::new();
     for object_type in directory.object_types() {
-        each(&draft, connector, &object_type, |object| {
+        draft.each_object(connector, &object_type, |object| {
             let rdn = object.dn.as_deref().and_then(crate::dn::rdn_value);
             let hit = object.image.values().flatten().any(|value| value.folded() == wanted);
             if hit || rdn.is_some_and(|rdn| fold(&rdn) == wanted) {

@@ -205,17 +205,8 @@ fn by_reason(endangered: &[Endangered]) -> Vec<(String, usize, String)> {
 /// Objects of a target that wait to be written.
 fn waiting(draft: &Draft<'_>, connector: &str) -> Result<usize, RunError> {
     let mut count = 0;
-    let mut after = None;
-    loop {
-        let ids = draft.exports(connector, after, 2_000)?;
-        for id in &ids {
-            count += usize::from(draft.object(*id)?.is_some_and(|object| export::item_of(&object).is_some()));
-        }
-        match ids.last() {
-            Some(last) => after = Some(*last),
-            None => return Ok(count),
-        }
-    }
+    draft.each_export(connector, |object| count += usize::from(export::item_of(&object).is_some()))?;
+    Ok(count)
 }
 
 fn count_confirmed(session: &Session, touched: &[ObjectId]) -> Result<u64, RunError> {

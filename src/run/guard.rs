@@ -9,7 +9,6 @@ use super::RunError;
 use super::session::Session;
 use crate::connector_space::{ConnectorObject, ObjectId, Operation};
 use crate::store::Draft;
-use crate::sync::ledger::View;
 use crate::value::{AttributeName, Value};
 
 /// How long the guard remembers, in seconds.
@@ -84,21 +83,13 @@ pub fn danger(object: &ConnectorObject) -> Option<(Danger, String)> {
 /// When the store cannot be read.
 pub fn endangered(draft: &Draft<'_>, connector: &str) -> Result<Vec<Endangered>, RunError> {
     let mut found = Vec::new();
-    let mut after = None;
-    loop {
-        let ids = draft.exports(connector, after, 2_000)?;
-        for id in &ids {
-            let Some(object) = draft.object(*id)? else { continue };
-            if let Some((danger, reason)) = danger(&object) {
-                let name = object.title();
-                found.push(Endangered { id: *id, danger, object_type: object.object_type, name, reason });
-            }
+    draft.each_export(connector, |object| {
+        if let Some((danger, reason)) = danger(&object) {
+            let name = object.title();
+            found.push(Endangered { id: object.id, danger, object_type: object.object_type, name, reason });
         }
-        match ids.last() {
-            Some(last) => after = Some(*last),
-            None => return Ok(found),
-        }
-    }
+    })?;
+    Ok(found)
 }
 
 /// The limits that would be exceeded. `allowed` are objects that a person has looked at.
@@ -124,7 +115,7 @@ pub fn check(
             *when >= since && *of == object_type && *what == danger
         };
         let before: usize = history.iter().filter(same).map(|(.., count)| count).sum();
-        let population = population(draft, connector, &object_type)?;
+        let population = draft.count_objects(connector, &object_type)?;
         let limit = match danger {
             Danger::Delete => session.config.limits.deletes,
             Danger::Disable => session.config.limits.disables,
@@ -143,19 +134,6 @@ pub fn check(
         }
     }
     Ok(exceeded)
-}
-
-fn population(draft: &Draft<'_>, connector: &str, object_type: &str) -> Result<usize, RunError> {
-    let mut count = 0;
-    let mut after = None;
-    loop {
-        let ids = draft.population(connector, object_type, after, 10_000)?;
-        count += ids.len();
-        match ids.last() {
-            Some(last) => after = Some(*last),
-            None => return Ok(count),
-        }
-    }
 }
 
 /// Remembers what a run deletes and disables, before it does.

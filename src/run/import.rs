@@ -24,6 +24,9 @@ const LOOK_UP_BATCH: usize = 200;
 /// More findings than this are counted, not listed.
 const LISTED: usize = 20;
 
+/// What people want to see of an object even if no rule reads it, and what says whose it is.
+const ALWAYS_READ: [&str; 5] = ["displayName", "userPrincipalName", "onPremisesSyncEnabled", "userType", "mail"];
+
 /// What an import did.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ImportReport {
@@ -86,16 +89,11 @@ pub fn wanted(session: &Session, connector: &str) -> Result<Wanted, RunError> {
         if session.rules.inbound(connector, &side.object_type).next().is_none() {
             wanted.unread.insert(side.object_type.clone());
         }
-        names.extend(always_read(schema.is_some_and(|schema| schema.closed)));
+        names.extend(ALWAYS_READ.map(AttributeName::from));
         names.retain(|name| schema.is_none_or(|schema| !schema.closed || schema.get(name).is_some()));
         wanted.request.types.insert(side.object_type.clone(), names);
     }
     Ok(wanted)
-}
-
-/// What people want to see of an object even if no rule reads it.
-fn always_read(_closed: bool) -> Vec<AttributeName> {
-    ["displayName", "userPrincipalName", "onPremisesSyncEnabled", "userType", "mail"].map(AttributeName::from).into()
 }
 
 /// Imports everything that rules need from a connector.

@@ -9,7 +9,7 @@ use super::guard::{self, Exceeded};
 use super::session::Session;
 use super::synchronise::{self, SyncReport};
 use super::{Progress, RunError};
-use crate::connector_space::{ConnectorObject, ObjectId, Operation};
+use crate::connector_space::{ConnectorObject, Operation};
 use crate::sync::ledger::View;
 use crate::value::{Value, values_to_json};
 
@@ -90,21 +90,8 @@ pub fn make(session: &Session, progress: &dyn Progress) -> Result<Plan, RunError
     for name in targets.keys() {
         let facts = session.tenant(name)?;
         let mut target = TargetPlan { live: super::cycle::is_live(&draft, name)?, ..TargetPlan::default() };
-        let mut after: Option<ObjectId> = None;
         for object_type in session.directory(name)?.object_types() {
-            loop {
-                let ids = draft.population(name, &object_type, after, 2_000)?;
-                for id in &ids {
-                    if let Some(object) = draft.object(*id)? {
-                        target.add(&object, &facts);
-                    }
-                }
-                match ids.last() {
-                    Some(last) => after = Some(*last),
-                    None => break,
-                }
-            }
-            after = None;
+            draft.each_object(name, &object_type, |object| target.add(&object, &facts))?;
         }
         target.references = count_references(&draft, name)?;
         target.lines.sort_by(|left, right| (order(left.kind), &left.name).cmp(&(order(right.kind), &right.name)));

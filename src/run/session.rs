@@ -50,14 +50,22 @@ pub struct Session {
 /// # Errors
 /// Every mistake.
 pub fn compile_rules(config: &Config, schemas: &Schemas) -> Result<(RuleSet, Vec<Diagnostic>), RunError> {
-    let (set, mut findings) = RuleSet::load(&config.rules_folder, config.settings.clone()).map_err(RunError::Rules)?;
-    let fitted = set.fitted(schemas);
-    findings.extend(against_schemas(&fitted, &set, schemas));
-    let set = fitted;
+    let (set, findings) = RuleSet::load(&config.rules_folder, config.settings.clone()).map_err(RunError::Rules)?;
+    fit(&set, schemas, findings)
+}
+
+/// The rules that apply to these schemas, with what was found; an error refuses them all.
+fn fit(
+    whole: &RuleSet,
+    schemas: &Schemas,
+    mut findings: Vec<Diagnostic>,
+) -> Result<(RuleSet, Vec<Diagnostic>), RunError> {
+    let fitted = whole.fitted(schemas);
+    findings.extend(against_schemas(&fitted, whole, schemas));
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(RunError::Rules(findings));
     }
-    Ok((set, findings))
+    Ok((fitted, findings))
 }
 
 /// A directory as configured. An emulated one is started.
@@ -130,14 +138,10 @@ impl Session {
     ///
     /// # Errors
     /// What does not fit.
-    pub fn fit_rules(&mut self, mut findings: Vec<Diagnostic>) -> Result<(), RunError> {
+    pub fn fit_rules(&mut self, findings: Vec<Diagnostic>) -> Result<(), RunError> {
         let schemas = self.schemas()?;
-        let rules = self.compiled.fitted(&schemas);
-        findings.extend(against_schemas(&rules, &self.compiled, &schemas));
-        if findings.iter().any(|finding| finding.severity == Severity::Error) {
-            return Err(RunError::Rules(findings));
-        }
-        self.warnings = findings;
+        let (rules, warnings) = fit(&self.compiled, &schemas, findings)?;
+        self.warnings = warnings;
         self.rules = rules;
         let indexes = self.indexes();
         self.store.set_indexes(indexes)?;

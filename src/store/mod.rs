@@ -19,6 +19,7 @@ mod keyspace;
 mod records;
 mod symbols;
 mod view;
+mod walk;
 
 use disk::Disk;
 use keyspace::{Keyspace, Memory, Writes};
