@@ -1,6 +1,6 @@
 //! Two rule sets on one object, for people: only what differs.
 
-use super::text::{Paint, from, join_line, joined, paint, scope};
+use super::text::{Paint, from, join_line, joined, paint, scope, tried_line};
 use crate::cli::output::print;
 use crate::run::preview::compare::{Comparison, Pair, TargetDifference};
 use crate::run::preview::{AttributeTrace, ChangeTrace, Fate, ReferenceTrace, RuleTrace};
@@ -11,6 +11,7 @@ pub(super) fn tell(comparison: &Comparison, names: [&str; 2]) {
     if let Some(subject) = &comparison.subject {
         print(&format!("{}  {}        {}", paint(Paint::Bold, &subject.connector), subject.name, subject.object_type));
     }
+    comparison.tried.iter().for_each(|tried| print(&format!("  {}", tried_line(tried))));
     side.both(&comparison.rules, |fingerprint| vec![format!("fingerprint {fingerprint}")]);
     if comparison.is_empty() {
         print("");
@@ -21,10 +22,15 @@ pub(super) fn tell(comparison: &Comparison, names: [&str; 2]) {
     for pair in &comparison.scopes {
         let Some(rule) = pair.here.as_ref().or(pair.there.as_ref()) else { continue };
         print(&format!("  {}  {}", rule.rule, paint(Paint::Dim, &format!("to {}", rule.to))));
-        side.both(pair, rule_lines);
+        side.both(pair, |rule| rule_lines(rule, is_other_kind(pair)));
     }
-    title("metaverse", comparison.attributes.is_empty());
-    for pair in &comparison.attributes {
+    let other_fate = comparison.person.here != comparison.person.there;
+    title("metaverse", comparison.attributes.is_empty() && !other_fate);
+    if other_fate {
+        side.both(&comparison.person, |fate| vec![fate_line(*fate).to_owned()]);
+    }
+    // Where one side has no object, every value differs.
+    for pair in comparison.attributes.iter().filter(|_| !other_fate) {
         let Some(attribute) = pair.here.as_ref().or(pair.there.as_ref()) else { continue };
         print(&format!("  {}", attribute.attribute));
         side.both(pair, attribute_lines);
@@ -74,8 +80,23 @@ impl Sides {
     }
 }
 
-fn rule_lines(rule: &RuleTrace) -> Vec<String> {
-    let first = format!("{}   precedence {}, link {}", scope(&rule.scope), rule.precedence, rule.link);
+/// Whether precedence, link or direction differ.
+fn is_other_kind(pair: &Pair<RuleTrace>) -> bool {
+    let kind = |rule: &RuleTrace| (rule.precedence, rule.link.clone(), rule.to.clone());
+    pair.here.as_ref().map(kind) != pair.there.as_ref().map(kind)
+}
+
+fn fate_line(fate: Fate) -> &'static str {
+    match fate {
+        Fate::New => "would be made",
+        Fate::Stays => "stays",
+        Fate::Ends => "would end",
+    }
+}
+
+fn rule_lines(rule: &RuleTrace, kind: bool) -> Vec<String> {
+    let kind = if kind { format!("   precedence {}, link {}", rule.precedence, rule.link) } else { String::new() };
+    let first = format!("{}{kind}", scope(&rule.scope));
     let join = if rule.to.starts_with("metaverse/") { "join" } else { "match" };
     std::iter::once(first).chain(rule.joins.iter().map(|group| join_line(group, join))).collect()
 }
@@ -102,7 +123,9 @@ fn tell_target(target: &TargetDifference, side: &Sides) {
         &format!("outbound → {}  {} {}", target.object.connector, target.object.object_type, target.object.name),
         false,
     );
-    if target.operation.here != target.operation.there {
+    let ends = |operation: &Option<String>| operation.as_deref().is_some_and(|operation| operation != "update");
+    let differs = target.operation.here != target.operation.there;
+    if differs && (ends(&target.operation.here) || ends(&target.operation.there)) {
         print("  what is done");
         side.both(&target.operation, |operation| vec![operation.clone()]);
     }

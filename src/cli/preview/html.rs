@@ -236,6 +236,8 @@ fn target(page: &mut String, target: &TargetTrace) {
     }
     if target.operation.is_none() && target.references.is_empty() {
         line(page, "<p>Nothing to write.</p>");
+    } else if !target.live {
+        line(page, "<p class=\"other\">Staging: nothing is written before <code>syncline go-live</code>.</p>");
     }
 }
 

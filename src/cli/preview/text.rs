@@ -94,7 +94,8 @@ pub(super) fn link(object: &ObjectTrace) -> String {
     format!("{} by {}", link.kind, link.rule)
 }
 
-fn tried_line(tried: &Tried) -> String {
+/// What was tried, in one line.
+pub(super) fn tried_line(tried: &Tried) -> String {
     let unread = if tried.read { "" } else { "   (no rule reads it)" };
     format!(
         "{} {}: {} → {}{unread}",
@@ -328,13 +329,16 @@ fn tell_target(target: &TargetTrace, detail: Detail) {
     }
     if target.operation.is_none() && target.references.is_empty() {
         print("    nothing to write");
+    } else if !target.live {
+        print(&format!("    {}", paint(Paint::Yellow, "staging: nothing is written before `syncline go-live`")));
     }
 }
 
 /// `members of `Sales`: Zoë`
 pub(super) fn reference_line(reference: &crate::run::preview::ReferenceTrace, target: &TargetTrace) -> String {
     let whose = if reference.of == target.object.name { String::new() } else { format!(" of `{}`", reference.of) };
-    plain(&format!("{}{whose}: {}", reference.attribute, reference.to))
+    let waits = if reference.waits { "   (waits until both are there)" } else { "" };
+    plain(&format!("{}{whose}: {}{waits}", reference.attribute, reference.to))
 }
 
 fn change_row(change: &ChangeTrace, detail: Detail) -> Row {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{AttributeTrace, ChangeTrace, ObjectTrace, Preview, ReferenceTrace, RuleTrace, ScopeTrace, TargetTrace};
+use super::{
+    AttributeTrace, ChangeTrace, Fate, ObjectTrace, Preview, ReferenceTrace, RuleTrace, ScopeTrace, TargetTrace, Tried,
+};
 
 /// One thing as each of two rule sets has it; nothing where one does not have it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -22,6 +24,10 @@ pub struct Comparison {
     pub rules: Pair<String>,
     /// The object.
     pub subject: Option<ObjectTrace>,
+    /// What was tried on it.
+    pub tried: Vec<Tried>,
+    /// What becomes of the metaverse object, where that differs; nothing where there is none.
+    pub person: Pair<Fate>,
     /// Rules that answer otherwise in scope or joins, or that only one set has.
     pub scopes: Vec<Pair<RuleTrace>>,
     /// Metaverse attributes with other values, or from other rules.
@@ -50,7 +56,11 @@ pub struct TargetDifference {
 impl Comparison {
     /// Whether both sets do the same.
     pub fn is_empty(&self) -> bool {
-        self.scopes.is_empty() && self.attributes.is_empty() && self.targets.is_empty() && no_lists(&self.errors)
+        self.person.here == self.person.there
+            && self.scopes.is_empty()
+            && self.attributes.is_empty()
+            && self.targets.is_empty()
+            && no_lists(&self.errors)
     }
 }
 
@@ -59,6 +69,8 @@ pub fn compare(here: &Preview, there: &Preview) -> Comparison {
     Comparison {
         rules: Pair { here: Some(here.rules.clone()), there: Some(there.rules.clone()) },
         subject: here.subject.clone(),
+        tried: here.tried.clone(),
+        person: person(here, there),
         scopes: scopes(here, there),
         attributes: attributes(here, there),
         targets: targets(here, there),
@@ -88,10 +100,20 @@ fn pairs<'a, T: Clone + 'a, K: Ord>(
     found.into_values().filter(differs).collect()
 }
 
+fn person(here: &Preview, there: &Preview) -> Pair<Fate> {
+    let fate = |preview: &Preview| preview.person.as_ref().map(|person| person.fate);
+    let (here, there) = (fate(here), fate(there));
+    if here == there { Pair { here: None, there: None } } else { Pair { here, there } }
+}
+
 fn scopes(here: &Preview, there: &Preview) -> Vec<Pair<RuleTrace>> {
-    fn rules(preview: &Preview) -> impl Iterator<Item = &RuleTrace> {
-        preview.sources.iter().flat_map(|source| &source.rules).chain(&preview.outbound)
-    }
+    // Without a metaverse object no outbound rule is asked.
+    let lives = |preview: &Preview| preview.person.as_ref().is_some_and(|person| person.fate != Fate::Ends);
+    let both = lives(here) && lives(there);
+    let rules = |preview: &'_ Preview| -> Vec<RuleTrace> {
+        let outbound = preview.outbound.iter().filter(|_| both);
+        preview.sources.iter().flat_map(|source| &source.rules).chain(outbound).cloned().collect()
+    };
     // The line of a clause is no difference of its own.
     let same_scope = |here: &ScopeTrace, there: &ScopeTrace| match (here, there) {
         (ScopeTrace::Out { text: one, reads: first, .. }, ScopeTrace::Out { text: other, reads: second, .. }) => {
@@ -104,7 +126,7 @@ fn scopes(here: &Preview, there: &Preview) -> Vec<Pair<RuleTrace>> {
             && (&here.joins, here.precedence, &here.to, &here.link)
                 == (&there.joins, there.precedence, &there.to, &there.link)
     };
-    pairs(rules(here), rules(there), |trace| trace.rule.clone(), same)
+    pairs(rules(here).iter(), rules(there).iter(), |trace| trace.rule.clone(), same)
 }
 
 fn attributes(here: &Preview, there: &Preview) -> Vec<Pair<AttributeTrace>> {

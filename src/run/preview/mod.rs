@@ -206,7 +206,7 @@ pub struct PersonTrace {
     pub fate: Fate,
     /// Every attribute.
     pub attributes: Vec<AttributeTrace>,
-    /// Source objects that belong to it besides the subject.
+    /// Source objects that belong to it besides the one whose rules are shown.
     pub others: Vec<String>,
 }
 
@@ -248,7 +248,7 @@ pub struct Origin {
     pub source: String,
     /// What it says.
     pub value: String,
-    /// The object it comes from, where that is not the subject.
+    /// The object it comes from, where that is not the one whose rules are shown.
     pub object: Option<String>,
 }
 
@@ -257,6 +257,8 @@ pub struct Origin {
 pub struct TargetTrace {
     /// The object.
     pub object: ObjectTrace,
+    /// Whether runs write to its target at all: not before `go-live`.
+    pub live: bool,
     /// `create`, `update`, `delete`; nothing when there is nothing to write.
     pub operation: Option<String>,
     /// Why, where it is not for its values.
@@ -301,6 +303,8 @@ pub struct ReferenceTrace {
     pub of: String,
     /// What it refers to.
     pub to: String,
+    /// It cannot be sent before both are in the target.
+    pub waits: bool,
 }
 
 /// A request in one line: `PATCH /users/… {…}`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::shown::texts;
+use super::shown::{both_references, seen, texts};
 use super::{AttributeTrace, Fate, Origin, PersonTrace};
 use crate::connector_space::ObjectId;
 use crate::metaverse::{Contribution, FlowValue, MetaverseObject};
@@ -12,9 +12,6 @@ use crate::sync::precedence::{self, Winner};
 use crate::sync::title;
 use crate::value::AttributeName;
 
-/// More references than this are counted, not named.
-const NAMED: usize = 5;
-
 /// A ledger and what it says about the metaverse object.
 #[derive(Clone, Copy)]
 pub(super) struct Side<'a> {
@@ -22,22 +19,22 @@ pub(super) struct Side<'a> {
     pub(super) person: Option<&'a MetaverseObject>,
 }
 
-/// Compares both sides. Nothing when neither has the object.
+/// Compares both sides. Nothing when neither has the object. Only what comes from other objects than `only` is named.
 pub(super) fn person(
     rules: &RuleSet,
     now: Side<'_>,
     after: Side<'_>,
-    subject: Option<ObjectId>,
+    only: Option<ObjectId>,
 ) -> Result<Option<PersonTrace>, LedgerError> {
     let Some(someone) = after.person.or(now.person) else { return Ok(None) };
     let names: BTreeSet<&AttributeName> =
         [now.person, after.person].into_iter().flatten().flat_map(|person| person.contributions.keys()).collect();
     let mut attributes = Vec::with_capacity(names.len());
     for name in names {
-        attributes.push(attribute(rules, now, after, name, subject)?);
+        attributes.push(attribute(rules, now, after, name, only)?);
     }
     let mut others = Vec::new();
-    for (id, connector) in someone.links.iter().filter(|(id, _)| Some(*id) != subject) {
+    for (id, connector) in someone.links.iter().filter(|(id, _)| Some(*id) != only) {
         let object =
             after.view.object(*id)?.filter(|object| object.link.as_ref().is_some_and(|link| !link.kind.is_outbound()));
         others.extend(object.map(|object| format!("{connector} {}", object.title())));
@@ -62,15 +59,16 @@ fn attribute(
     now: Side<'_>,
     after: Side<'_>,
     name: &AttributeName,
-    subject: Option<ObjectId>,
+    only: Option<ObjectId>,
 ) -> Result<AttributeTrace, LedgerError> {
     let list = contributions(after.person, name);
     let (winners, losers) = winners(list);
-    let origin = |contribution: &&Contribution| origin(rules, after.view, name, contribution, subject);
+    let origin = |contribution: &&Contribution| origin(rules, after.view, name, contribution, only);
+    let (before, later) = outcomes(now, after, name)?;
     Ok(AttributeTrace {
         attribute: name.to_string(),
-        now: outcome(now, name)?,
-        after: outcome(after, name)?,
+        now: before,
+        after: later,
         from: winners.iter().map(origin).collect::<Result<_, _>>()?,
         beats: losers.iter().map(origin).collect::<Result<_, _>>()?,
     })
@@ -97,11 +95,11 @@ fn origin(
     view: &dyn View,
     name: &AttributeName,
     contribution: &Contribution,
-    subject: Option<ObjectId>,
+    only: Option<ObjectId>,
 ) -> Result<Origin, LedgerError> {
     let values = texts(name, contribution.value.values());
-    let object = match subject {
-        Some(subject) if subject == contribution.object => None,
+    let object = match only {
+        Some(only) if only == contribution.object => None,
         Some(_) | None => {
             view.object(contribution.object)?.map(|object| format!("{} {}", object.connector, object.title()))
         }
@@ -115,21 +113,23 @@ fn origin(
     })
 }
 
-/// What an attribute comes to: its values, or the names of what it refers to.
-fn outcome(side: Side<'_>, name: &AttributeName) -> Result<Vec<String>, LedgerError> {
-    let list = contributions(side.person, name);
-    let Some((source, attribute)) = precedence::reference_source(list) else {
-        return Ok(texts(name, &precedence::values(list)));
-    };
-    let edges = side.view.edges(source, &attribute)?;
-    let mut names = Vec::new();
-    let seen = edges.iter().filter(|(_, edge)| edge.seen);
-    let count = seen.clone().count();
-    for (to, _) in seen.take(NAMED) {
-        names.push(side.view.object(*to)?.map_or_else(|| "(something not imported)".to_owned(), |to| to.title()));
+/// What an attribute comes to on both sides: its values, or what it refers to.
+fn outcomes(now: Side<'_>, after: Side<'_>, name: &AttributeName) -> Result<(Vec<String>, Vec<String>), LedgerError> {
+    match (references(now, name)?, references(after, name)?) {
+        (None, None) => {
+            let values = |side: Side<'_>| texts(name, &precedence::values(contributions(side.person, name)));
+            Ok((values(now), values(after)))
+        }
+        (there, then) => {
+            both_references((now.view, &there.unwrap_or_default()), (after.view, &then.unwrap_or_default()))
+        }
     }
-    if count > NAMED {
-        names.push(format!("and {} more", count - NAMED));
+}
+
+/// The objects that an attribute refers to; nothing for one that holds values.
+fn references(side: Side<'_>, name: &AttributeName) -> Result<Option<BTreeSet<ObjectId>>, LedgerError> {
+    match precedence::reference_source(contributions(side.person, name)) {
+        Some((source, attribute)) => seen(side.view, source, &attribute).map(Some),
+        None => Ok(None),
     }
-    Ok(names)
 }

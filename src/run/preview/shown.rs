@@ -1,5 +1,9 @@
-//! Values as a preview shows them: bytes in short, and nothing that is secret.
+//! Values and references as a preview shows them: bytes in short, large sets by what differs, and nothing that is secret.
 
+use std::collections::BTreeSet;
+
+use crate::connector_space::ObjectId;
+use crate::sync::ledger::{LedgerError, View};
 use crate::value::{AttributeName, Value};
 
 /// Attributes that hold passwords or keys, whichever directory they come from.
@@ -42,6 +46,48 @@ fn text(value: &Value) -> String {
         }
         Value::Bytes(_) | Value::Text(_) | Value::Integer(_) | Value::Boolean(_) | Value::Time(_) => whole,
     }
+}
+
+/// More references than this are counted, not named.
+const NAMED: usize = 5;
+
+/// What an attribute of an object refers to, as the last import showed it.
+pub(super) fn seen(
+    view: &dyn View,
+    object: ObjectId,
+    attribute: &AttributeName,
+) -> Result<BTreeSet<ObjectId>, LedgerError> {
+    let edges = view.edges(object, attribute)?;
+    Ok(edges.into_iter().filter(|(_, edge)| edge.seen).map(|(to, _)| to).collect())
+}
+
+/// Two sets of references as text, each with the view that knows the names: names, or where there are many, how many
+/// there are and what differs.
+pub(super) fn both_references(
+    (before, there): (&dyn View, &BTreeSet<ObjectId>),
+    (after, then): (&dyn View, &BTreeSet<ObjectId>),
+) -> Result<(Vec<String>, Vec<String>), LedgerError> {
+    if there.len().max(then.len()) <= NAMED {
+        return Ok((titles(before, there.iter())?, titles(after, then.iter())?));
+    }
+    let count = |references: &BTreeSet<ObjectId>| vec![format!("{} references", references.len())];
+    let mut later = count(then);
+    later.extend(titles(after, then.difference(there))?.into_iter().map(|added| format!("+ {added}")));
+    later.extend(titles(before, there.difference(then))?.into_iter().map(|lost| format!("- {lost}")));
+    Ok((count(there), later))
+}
+
+/// The names of the first of some objects.
+fn titles<'a>(view: &dyn View, ids: impl Iterator<Item = &'a ObjectId>) -> Result<Vec<String>, LedgerError> {
+    let ids: Vec<&ObjectId> = ids.collect();
+    let mut names = Vec::new();
+    for id in ids.iter().take(NAMED) {
+        names.push(view.object(**id)?.map_or_else(|| "(something not imported)".to_owned(), |to| to.title()));
+    }
+    if ids.len() > NAMED {
+        names.push(format!("{} more", ids.len() - NAMED));
+    }
+    Ok(names)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::Tried;
-use super::shown::texts;
+use super::shown::{both_references, seen, texts};
 use crate::connector::{Anchor, ImportedObject, Target, ldif};
 use crate::connector_space::{ConnectorObject, ObjectId};
 use crate::diagnostic::did_you_mean;
@@ -116,9 +116,9 @@ pub fn try_on(
     stage::stage(draft, &object.connector, &imported, &BTreeSet::new())?;
     let object = draft.object(id)?.ok_or_else(gone)?;
     for (name, trial) in edges {
-        let before = titles(draft, id, &name)?;
+        let there = seen(draft, id, &name)?;
         try_references(draft, &object, &name, trial)?;
-        let after = titles(draft, id, &name)?;
+        let (before, after) = both_references((draft, &there), (draft, &seen(draft, id, &name)?))?;
         tried.push(Tried { attribute: name.to_string(), before, after, read: reads.contains(&name) });
     }
     Ok(tried)
@@ -154,14 +154,6 @@ fn try_references(
     let by_anchor = Target::Anchor(Anchor(trial.value.clone()));
     let target = if dn::is_dn(&trial.value) { Target::Dn(trial.value.clone()) } else { by_anchor };
     Ok(stage::stage_reference(draft, object, name, &target, trial.how != How::Remove)?)
-}
-
-fn titles(draft: &Draft<'_>, id: ObjectId, name: &AttributeName) -> Result<Vec<String>, RunError> {
-    let mut titles = Vec::new();
-    for (to, _) in draft.edges(id, name)?.into_iter().filter(|(_, edge)| edge.seen) {
-        titles.push(draft.object(to)?.map_or_else(|| "(something not imported)".to_owned(), |to| to.title()));
-    }
-    Ok(titles)
 }
 
 fn schema_of(session: &Session, connector: &str, object_type: &str) -> Result<Schema, RunError> {
@@ -253,17 +245,27 @@ pub fn stage_file(
     } else {
         choose(from_ldif(session, connector, &bytes).map_err(wrong)?, wanted).map_err(wrong)?
     };
-    // Without an anchor of its own it is the object that is stored under its name.
-    let by_name = object.dn.as_deref().map(dn::normalise);
-    if let Some(name) = by_name.filter(|name| *name == dn::normalise(&object.anchor.0))
-        && let Some(id) = draft.id_of_dn(connector, &name)?
-        && let Some(anchor) = draft.object(id)?.and_then(|stored| stored.anchor)
-    {
-        object.anchor = anchor;
-    }
+    take_anchor(draft, connector, &mut object)?;
     let references = import::wanted(session, connector)?.references.remove(&object.object_type).unwrap_or_default();
     let (id, _) = stage::stage(draft, connector, &object, &references)?;
     Ok(id)
+}
+
+/// Without an anchor of its own, an object is the one that is stored under its name.
+fn take_anchor(draft: &Draft<'_>, connector: &str, object: &mut ImportedObject) -> Result<(), RunError> {
+    let Some(name) = object.dn.as_deref().map(dn::normalise) else { return Ok(()) };
+    if name != dn::normalise(&object.anchor.0) {
+        return Ok(());
+    }
+    let stored = draft.id_of_dn(connector, &name)?.map(|id| draft.object(id)).transpose()?.flatten();
+    let Some(stored) = stored else { return Ok(()) };
+    object.anchor = stored.anchor.unwrap_or_else(|| object.anchor.clone());
+    for name in ["objectGUID", "entryUUID"].map(AttributeName::from) {
+        if let (Some(values), false) = (stored.image.get(&name), object.attributes.contains_key(&name)) {
+            object.attributes.insert(name, values.clone());
+        }
+    }
+    Ok(())
 }
 
 fn from_ldif(session: &Session, connector: &str, bytes: &[u8]) -> Result<Vec<ImportedObject>, String> {
@@ -360,6 +362,62 @@ fn json_value(schema: &Schema, name: &AttributeName, value: serde_json::Value) -
         serde_json::Value::Null => Ok(None),
         serde_json::Value::Array(_) | serde_json::Value::Object(_) => {
             Err(format!("`{name}` holds neither text, number nor flag"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::AttributeType;
+
+    fn schema() -> Schema {
+        let kinds = [
+            ("title", Kind::Text, false),
+            ("flags", Kind::Integer, false),
+            ("mails", Kind::Text, true),
+            ("guid", Kind::Bytes, false),
+            ("on", Kind::Boolean, false),
+        ];
+        let known = |(name, kind, multi): (&str, Kind, bool)| {
+            (name.into(), AttributeType { kind, multi, writable: true, max_length: None })
+        };
+        Schema { attributes: kinds.map(known).into(), closed: true }
+    }
+
+    /// What comes of a value, or the message.
+    fn tried(before: &[Value], trial: &str) -> Result<Values, String> {
+        let trial: Trial = trial.parse()?;
+        changed(&schema(), &trial.name, before, &trial).map_err(|error| error.to_string())
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.into())
+    }
+
+    #[test]
+    fn values_are_typed_by_the_schema() {
+        assert_eq!(tried(&[], "title=a=b"), Ok(vec![text("a=b")]));
+        assert_eq!(tried(&[text("x")], "title="), Ok(vec![]));
+        assert_eq!(tried(&[], "flags=-514"), Ok(vec![Value::Integer(-514)]));
+        assert_eq!(tried(&[], "on=TRUE"), Ok(vec![Value::Boolean(true)]));
+        assert_eq!(tried(&[], "guid=base64:AAE="), Ok(vec![Value::Bytes(vec![0, 1])]));
+        assert_eq!(tried(&[], "flags=many").unwrap_err(), "`flags` holds a whole number, and `many` is none");
+        assert_eq!(
+            tried(&[], "guid=AAE=").unwrap_err(),
+            "`guid` holds bytes, written as `base64:…`, and `AAE=` is none"
+        );
+    }
+
+    #[test]
+    fn lists_get_more_and_less() {
+        let two = [text("a@x"), text("b@x")];
+        assert_eq!(tried(&two, "mails+=c@x").map(|values| values.len()), Ok(3));
+        assert_eq!(tried(&two, "mails-=A@X"), Ok(vec![text("b@x")]));
+        assert_eq!(tried(&two, "mails=c@x"), Ok(vec![text("c@x")]));
+        assert_eq!(tried(&[text("a")], "title+=b").unwrap_err(), "`title` holds one value: write `title=b`");
+        for wrong in ["title", "=x", "mails+=", "mails-="] {
+            assert!(wrong.parse::<Trial>().is_err(), "{wrong}");
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::connector::graph;
 use crate::connector_space::{ConnectorObject, EdgeChange, ObjectId};
 use crate::metaverse::{MetaverseId, MetaverseObject};
 use crate::rules::RuleSet;
+use crate::run::cycle::is_live;
 use crate::run::export::{item_of, refusals};
 use crate::run::{RunError, references};
 use crate::store::Draft;
@@ -56,8 +57,7 @@ pub fn trace(
         };
         sources.push(SourceTrace { object: object_trace(source), rules });
     }
-    // Only this object shall move: whatever else waits is taken out of the draft's queues.
-    empty_queues(&mut draft)?;
+    still_others(&mut draft, object.as_ref(), before)?;
     mark(&mut draft, &family, before)?;
     let mut errors = settle(&mut synchronisation, &mut draft)?;
     let after = match subject {
@@ -79,11 +79,12 @@ pub fn trace(
         (Some(_), None) | (None, _) => Vec::new(),
     };
     let now = Side { view: stored, person: person_now.as_ref() };
-    let subject_id = match subject {
-        Subject::Object(id) => Some(id),
-        Subject::Person(_) => None,
+    // What comes from the one object whose rules are shown needs no name.
+    let only = match shown.as_slice() {
+        [only] => Some(only.id),
+        _ => None,
     };
-    let person = person(ruleset, now, Side { view: &draft, person: person_after.as_ref() }, subject_id)?;
+    let person = person(ruleset, now, Side { view: &draft, person: person_after.as_ref() }, only)?;
     let left = before.filter(|id| Some(*id) != focus).map(|id| stored.metaverse(id)).transpose()?.flatten();
     let people: Vec<&MetaverseObject> = [&left, &person_now, &person_after].into_iter().flatten().collect();
     let targets = targets(ruleset, world, &draft, &people, object.as_ref())?;
@@ -136,7 +137,15 @@ fn shown(
     }
 }
 
-fn empty_queues(draft: &mut Draft<'_>) -> Result<(), RunError> {
+/// Only this object and its person shall move: whatever else waits is taken out of the draft's queues.
+fn still_others(
+    draft: &mut Draft<'_>,
+    subject: Option<&ConnectorObject>,
+    person: Option<MetaverseId>,
+) -> Result<(), RunError> {
+    let person = person.map(|id| draft.metaverse(id)).transpose()?.flatten();
+    let linked = person.iter().flat_map(|person| &person.links).map(|(id, _)| *id);
+    let moving: BTreeSet<ObjectId> = linked.chain(subject.map(|object| object.id)).collect();
     for id in draft.object_queue(None, usize::MAX)? {
         draft.unmark_object(id)?;
     }
@@ -144,7 +153,9 @@ fn empty_queues(draft: &mut Draft<'_>) -> Result<(), RunError> {
         draft.unmark_metaverse(id)?;
     }
     for (from, attribute, to) in draft.edge_queue(usize::MAX)? {
-        draft.unmark_edge(from, &attribute, to)?;
+        if !moving.contains(&from) && !moving.contains(&to) {
+            draft.unmark_edge(from, &attribute, to)?;
+        }
     }
     Ok(())
 }
@@ -225,6 +236,7 @@ fn target(
     let facts = world.facts.get(connector).cloned().unwrap_or_default();
     Ok(TargetTrace {
         object: object_trace(object),
+        live: is_live(draft, connector)?,
         operation: due.map(|export| format!("{:?}", export.operation).to_lowercase()),
         reason: due.map(|export| export.reason.clone()).unwrap_or_default(),
         changes: changes(ruleset, object),
@@ -259,8 +271,10 @@ fn due_references(
     draft: &Draft<'_>,
     object: &ConnectorObject,
 ) -> Result<(Vec<ReferenceTrace>, Vec<references::EdgeKey>), RunError> {
-    let name = |id: ObjectId| -> Result<String, RunError> {
-        Ok(draft.object(id)?.map_or_else(|| id.to_string(), |object| object.title()))
+    // The name of an object, and whether it is there.
+    let find = |id: ObjectId| -> Result<(String, bool), RunError> {
+        let found = draft.object(id)?;
+        Ok(found.map_or_else(|| (id.to_string(), false), |object| (object.title(), object.anchor.is_some())))
     };
     let mut keys = Vec::new();
     for attribute in draft.reference_attributes(object.id)? {
@@ -274,11 +288,13 @@ fn due_references(
     for (from, attribute, to) in keys {
         let edge = draft.edge(from, &attribute, to)?;
         let Some(change) = edge.pending.filter(|_| edge.is_due()) else { continue };
+        let ((of, of_there), (what, what_there)) = (find(from)?, find(to)?);
         traces.push(ReferenceTrace {
             add: change == EdgeChange::Add,
             attribute: attribute.to_string(),
-            of: name(from)?,
-            to: name(to)?,
+            of,
+            to: what,
+            waits: !of_there || !what_there,
         });
         due.push((from, attribute, to));
     }
