@@ -1,15 +1,20 @@
 //! Two rule sets on one object, for people: only what differs.
 
-use super::text::{Paint, from, join_line, joined, paint, scope, tried_line};
+use super::text::{Paint, from, join_line, joined, paint, plain, scope, tried_line};
 use crate::cli::output::print;
-use crate::run::preview::compare::{Comparison, Pair, TargetDifference};
+use crate::run::preview::compare::{Comparison, Pair, RuleDifference, TargetDifference};
 use crate::run::preview::{AttributeTrace, ChangeTrace, Fate, ReferenceTrace, RuleTrace};
 
 /// Prints all of it. `names` are those of the two folders.
 pub(super) fn tell(comparison: &Comparison, names: [&str; 2]) {
     let side = Sides::new(names);
     if let Some(subject) = &comparison.subject {
-        print(&format!("{}  {}        {}", paint(Paint::Bold, &subject.connector), subject.name, subject.object_type));
+        print(&format!(
+            "{}  {}        {}",
+            paint(Paint::Bold, &subject.connector),
+            plain(&subject.name),
+            subject.object_type
+        ));
     }
     comparison.tried.iter().for_each(|tried| print(&format!("  {}", tried_line(tried))));
     side.both(&comparison.rules, |fingerprint| vec![format!("fingerprint {fingerprint}")]);
@@ -19,9 +24,12 @@ pub(super) fn tell(comparison: &Comparison, names: [&str; 2]) {
         return;
     }
     title("rules", comparison.scopes.is_empty());
-    for pair in &comparison.scopes {
+    for RuleDifference { object, rule: pair } in &comparison.scopes {
         let Some(rule) = pair.here.as_ref().or(pair.there.as_ref()) else { continue };
-        print(&format!("  {}  {}", rule.rule, paint(Paint::Dim, &format!("to {}", rule.to))));
+        let subject = comparison.subject.as_ref().map(|subject| subject.id);
+        let other = object.as_ref().filter(|object| Some(object.id) != subject);
+        let on = other.map(|object| format!("  on {} {}", object.connector, plain(&object.name))).unwrap_or_default();
+        print(&format!("  {}  {}", rule.rule, paint(Paint::Dim, &format!("to {}{on}", rule.to))));
         side.both(pair, |rule| rule_lines(rule, is_other_kind(pair)));
     }
     let other_fate = comparison.person.here != comparison.person.there;
@@ -38,7 +46,7 @@ pub(super) fn tell(comparison: &Comparison, names: [&str; 2]) {
     comparison.targets.iter().for_each(|target| tell_target(target, &side));
     title("left as they are", !has_lines(&comparison.errors));
     if has_lines(&comparison.errors) {
-        side.both(&comparison.errors, Clone::clone);
+        side.both(&comparison.errors, |errors| errors.iter().map(|error| plain(error)).collect());
     }
 }
 
@@ -113,14 +121,19 @@ fn change_lines(change: &ChangeTrace) -> Vec<String> {
 fn reference_lines(references: &Vec<ReferenceTrace>) -> Vec<String> {
     let line = |reference: &ReferenceTrace| {
         let sign = if reference.add { '+' } else { '-' };
-        format!("{sign} {} of `{}`: {}", reference.attribute, reference.of, reference.to)
+        plain(&format!("{sign} {} of `{}`: {}", reference.attribute, reference.of, reference.to))
     };
     references.iter().map(line).collect()
 }
 
 fn tell_target(target: &TargetDifference, side: &Sides) {
     title(
-        &format!("outbound → {}  {} {}", target.object.connector, target.object.object_type, target.object.name),
+        &format!(
+            "outbound → {}  {} {}",
+            target.object.connector,
+            target.object.object_type,
+            plain(&target.object.name)
+        ),
         false,
     );
     let ends = |operation: &Option<String>| operation.as_deref().is_some_and(|operation| operation != "update");

@@ -43,7 +43,9 @@ pub(super) fn page(preview: &Preview) -> String {
     head(&mut page, preview);
     for source in &preview.sources {
         line(&mut page, &format!("<h2>Inbound from {}</h2>", escaped(&source.object.connector)));
-        line(&mut page, &format!("<p class=\"soft\">{}</p>", object(&source.object)));
+        if preview.subject.as_ref().is_none_or(|subject| subject.id != source.object.id) {
+            line(&mut page, &format!("<p class=\"soft\">{}</p>", object(&source.object)));
+        }
         rules(&mut page, &source.rules, "join");
     }
     if let Some(person) = &preview.person {

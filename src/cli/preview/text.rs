@@ -3,7 +3,7 @@
 use crate::cli::output::print;
 use crate::run::preview::{
     AttributeTrace, ChangeTrace, Fate, JoinOutcome, JoinTrace, ObjectTrace, Origin, PersonTrace, Preview, RuleTrace,
-    ScopeTrace, TargetTrace, Tried, request_line,
+    ScopeTrace, SourceTrace, TargetTrace, Tried, request_line,
 };
 
 /// How much is shown.
@@ -45,10 +45,11 @@ pub(super) fn paint(paint: Paint, text: &str) -> String {
 /// Prints all of it.
 pub(super) fn tell(preview: &Preview, detail: Detail) {
     head(preview);
-    for source in &preview.sources {
+    let main: Vec<&SourceTrace> = preview.main_sources().collect();
+    for source in preview.sources.iter().filter(|source| detail.all || main.contains(source)) {
         let whose = match &preview.subject {
             Some(subject) if subject.id == source.object.id => String::new(),
-            Some(_) | None => format!("  {}  {}", source.object.connector, source.object.name),
+            Some(_) | None => format!("  {}  {}", source.object.connector, plain(&source.object.name)),
         };
         title("inbound", &whose);
         source.rules.iter().for_each(|rule| tell_rule(rule, "join"));
@@ -64,7 +65,7 @@ pub(super) fn tell(preview: &Preview, detail: Detail) {
         title("left as they are", "");
     }
     for error in &preview.errors {
-        print(&format!("  {} {error}", paint(Paint::Red, "!")));
+        print(&format!("  {} {}", paint(Paint::Red, "!"), plain(error)));
     }
 }
 
@@ -112,7 +113,7 @@ pub(super) fn joined(values: &[String]) -> String {
 }
 
 /// Text from directories without what would move the cursor or change colours.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut plain, letter| {
         if letter.is_control() {
             plain.extend(letter.escape_default())
@@ -176,7 +177,7 @@ fn tell_person(person: &PersonTrace, detail: Detail) {
     };
     title("metaverse", &format!("  {}        {}{fate}", plain(&person.name), person.id));
     for other in &person.others {
-        print(&format!("  also of {other}"));
+        print(&format!("  also of {}", plain(other)));
     }
     let contested = |trace: &AttributeTrace| !trace.beats.is_empty() && !trace.after.is_empty();
     let is_told = |trace: &&AttributeTrace| {
@@ -318,10 +319,10 @@ fn tell_target(target: &TargetTrace, detail: Detail) {
         print(&format!("    {} {}", paint(colour, &mark.to_string()), reference_line(reference, target)));
     }
     for held in &target.held {
-        print(&format!("    {} held: {held}", paint(Paint::Yellow, "!")));
+        print(&format!("    {} held: {}", paint(Paint::Yellow, "!"), plain(held)));
     }
     for refused in &target.refused {
-        print(&format!("    {} would be refused: {refused}", paint(Paint::Red, "!")));
+        print(&format!("    {} would be refused: {}", paint(Paint::Red, "!"), plain(refused)));
     }
     for request in &target.requests {
         let line = request_line(request);

@@ -29,13 +29,22 @@ pub struct Comparison {
     /// What becomes of the metaverse object, where that differs; nothing where there is none.
     pub person: Pair<Fate>,
     /// Rules that answer otherwise in scope or joins, or that only one set has.
-    pub scopes: Vec<Pair<RuleTrace>>,
+    pub scopes: Vec<RuleDifference>,
     /// Metaverse attributes with other values, or from other rules.
     pub attributes: Vec<Pair<AttributeTrace>>,
     /// Target objects that would be written otherwise.
     pub targets: Vec<TargetDifference>,
     /// Errors that only one of them has.
     pub errors: Pair<Vec<String>>,
+}
+
+/// A rule that answers otherwise on one object.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RuleDifference {
+    /// The source object; nothing for an outbound rule.
+    pub object: Option<ObjectTrace>,
+    /// What it says.
+    pub rule: Pair<RuleTrace>,
 }
 
 /// How one target object would be written otherwise.
@@ -106,14 +115,23 @@ fn person(here: &Preview, there: &Preview) -> Pair<Fate> {
     if here == there { Pair { here: None, there: None } } else { Pair { here, there } }
 }
 
-fn scopes(here: &Preview, there: &Preview) -> Vec<Pair<RuleTrace>> {
+fn scopes(here: &Preview, there: &Preview) -> Vec<RuleDifference> {
+    let mut found = Vec::new();
+    for source in &here.sources {
+        let other = there.sources.iter().find(|other| other.object.id == source.object.id);
+        let rules = differing(&source.rules, other.map_or(&[][..], |other| &other.rules));
+        found.extend(rules.map(|rule| RuleDifference { object: Some(source.object.clone()), rule }));
+    }
     // Without a metaverse object no outbound rule is asked.
     let lives = |preview: &Preview| preview.person.as_ref().is_some_and(|person| person.fate != Fate::Ends);
-    let both = lives(here) && lives(there);
-    let rules = |preview: &'_ Preview| -> Vec<RuleTrace> {
-        let outbound = preview.outbound.iter().filter(|_| both);
-        preview.sources.iter().flat_map(|source| &source.rules).chain(outbound).cloned().collect()
-    };
+    if lives(here) && lives(there) {
+        let rules = differing(&here.outbound, &there.outbound);
+        found.extend(rules.map(|rule| RuleDifference { object: None, rule }));
+    }
+    found
+}
+
+fn differing(here: &[RuleTrace], there: &[RuleTrace]) -> impl Iterator<Item = Pair<RuleTrace>> {
     // The line of a clause is no difference of its own.
     let same_scope = |here: &ScopeTrace, there: &ScopeTrace| match (here, there) {
         (ScopeTrace::Out { text: one, reads: first, .. }, ScopeTrace::Out { text: other, reads: second, .. }) => {
@@ -121,12 +139,9 @@ fn scopes(here: &Preview, there: &Preview) -> Vec<Pair<RuleTrace>> {
         }
         (here, there) => here == there,
     };
-    let same = |here: &RuleTrace, there: &RuleTrace| {
-        same_scope(&here.scope, &there.scope)
-            && (&here.joins, here.precedence, &here.to, &here.link)
-                == (&there.joins, there.precedence, &there.to, &there.link)
-    };
-    pairs(rules(here).iter(), rules(there).iter(), |trace| trace.rule.clone(), same)
+    let kind = |trace: &RuleTrace| (trace.joins.clone(), trace.precedence, trace.to.clone(), trace.link.clone());
+    let same = |here: &RuleTrace, there: &RuleTrace| same_scope(&here.scope, &there.scope) && kind(here) == kind(there);
+    pairs(here.iter(), there.iter(), |trace| trace.rule.clone(), same).into_iter()
 }
 
 fn attributes(here: &Preview, there: &Preview) -> Vec<Pair<AttributeTrace>> {
@@ -141,7 +156,7 @@ fn attributes(here: &Preview, there: &Preview) -> Vec<Pair<AttributeTrace>> {
 }
 
 fn targets(here: &Preview, there: &Preview) -> Vec<TargetDifference> {
-    let key = |target: &TargetTrace| target.object.id.clone();
+    let key = |target: &TargetTrace| target.object.id;
     let same = |_: &TargetTrace, _: &TargetTrace| false;
     let all = pairs(here.targets.iter(), there.targets.iter(), key, same);
     all.into_iter().filter_map(target).collect()

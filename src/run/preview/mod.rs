@@ -69,7 +69,7 @@ pub struct Preview {
     pub subject: Option<ObjectTrace>,
     /// What was tried on it, before and after.
     pub tried: Vec<Tried>,
-    /// The objects whose rules are shown: the subject, or for a target object those of its person.
+    /// Source objects with their rules: the subject, if it is one, and then the others of its person.
     pub sources: Vec<SourceTrace>,
     /// The metaverse object.
     pub person: Option<PersonTrace>,
@@ -85,7 +85,7 @@ pub struct Preview {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ObjectTrace {
     /// Its id in the connector space.
-    pub id: String,
+    pub id: ObjectId,
     /// Its connector.
     pub connector: String,
     /// What a person calls it.
@@ -120,6 +120,17 @@ pub struct Tried {
     pub after: Vec<String>,
     /// Whether some rule reads it; where none does, it changes nothing.
     pub read: bool,
+}
+
+impl Preview {
+    /// Whose rules say most: the subject's, or everybody's where the subject is no source or the metaverse object is
+    /// made or ends.
+    pub fn main_sources(&self) -> impl Iterator<Item = &SourceTrace> {
+        let subject = self.subject.as_ref().map(|subject| subject.id);
+        let is_source = self.sources.iter().any(|source| Some(source.object.id) == subject);
+        let stays = self.person.as_ref().is_none_or(|person| person.fate == Fate::Stays);
+        self.sources.iter().filter(move |source| !is_source || !stays || Some(source.object.id) == subject)
+    }
 }
 
 /// One source object and its inbound rules.
@@ -206,7 +217,7 @@ pub struct PersonTrace {
     pub fate: Fate,
     /// Every attribute.
     pub attributes: Vec<AttributeTrace>,
-    /// Source objects that belong to it besides the one whose rules are shown.
+    /// Source objects that belong to it besides the subject.
     pub others: Vec<String>,
 }
 
@@ -248,7 +259,7 @@ pub struct Origin {
     pub source: String,
     /// What it says.
     pub value: String,
-    /// The object it comes from, where that is not the one whose rules are shown.
+    /// The object it comes from, where that is not the subject.
     pub object: Option<String>,
 }
 

@@ -47,9 +47,9 @@ pub fn trace(
     };
     let mut synchronisation = Synchronisation::new(ruleset, &world.sources, &world.targets, &world.orders, 1);
     let family = family(&draft, object.as_ref(), before)?;
-    let shown = shown(ruleset, &draft, object.as_ref(), &family)?;
+    let is_source = object.as_ref().is_some_and(|object| is_source(ruleset, object));
     let mut sources = Vec::new();
-    for source in &shown {
+    for source in family.iter().filter(|source| self::is_source(ruleset, source)) {
         let input = synchronisation.input(&draft, source)?;
         let rules = match synchronisation.host() {
             Some(host) => rules::inbound_rules(host, ruleset, &draft, source, &input)?,
@@ -80,9 +80,10 @@ pub fn trace(
     };
     let now = Side { view: stored, person: person_now.as_ref() };
     // What comes from the one object whose rules are shown needs no name.
-    let only = match shown.as_slice() {
-        [only] => Some(only.id),
-        _ => None,
+    let only = match (object.as_ref().filter(|_| is_source), sources.as_slice()) {
+        (Some(subject), _) => Some(subject.id),
+        (None, [only]) => Some(only.object.id),
+        (None, _) => None,
     };
     let person = person(ruleset, now, Side { view: &draft, person: person_after.as_ref() }, only)?;
     let left = before.filter(|id| Some(*id) != focus).map(|id| stored.metaverse(id)).transpose()?.flatten();
@@ -102,7 +103,7 @@ pub fn trace(
     })
 }
 
-/// The objects that contribute to a person, and the subject.
+/// The subject, and the objects that contribute to its person.
 fn family(
     draft: &Draft<'_>,
     subject: Option<&ConnectorObject>,
@@ -120,21 +121,10 @@ fn family(
     Ok(family)
 }
 
-/// Whose inbound rules are shown: the subject's, or, when no rule reads its type, those of its person's sources.
-fn shown(
-    ruleset: &RuleSet,
-    draft: &Draft<'_>,
-    subject: Option<&ConnectorObject>,
-    family: &[ConnectorObject],
-) -> Result<Vec<ConnectorObject>, RunError> {
-    let is_source = |object: &ConnectorObject| {
-        let read = ruleset.inbound(&object.connector, &object.object_type).next().is_some();
-        read || object.link.as_ref().is_none_or(|link| !link.kind.is_outbound())
-    };
-    match subject {
-        Some(subject) if is_source(subject) => Ok(draft.object(subject.id)?.into_iter().collect()),
-        Some(_) | None => Ok(family.iter().filter(|object| is_source(object)).cloned().collect()),
-    }
+/// Whether inbound rules concern an object: some rule reads its type, or no outbound rule made its link.
+fn is_source(ruleset: &RuleSet, object: &ConnectorObject) -> bool {
+    let read = ruleset.inbound(&object.connector, &object.object_type).next().is_some();
+    read || object.link.as_ref().is_none_or(|link| !link.kind.is_outbound())
 }
 
 /// Only this object and its person shall move: whatever else waits is taken out of the draft's queues.
@@ -181,7 +171,7 @@ fn settle(synchronisation: &mut Synchronisation<'_>, draft: &mut Draft<'_>) -> R
 /// How an object is called and linked.
 pub(super) fn object_trace(object: &ConnectorObject) -> ObjectTrace {
     ObjectTrace {
-        id: object.id.to_string(),
+        id: object.id,
         connector: object.connector.clone(),
         name: object.title(),
         object_type: object.object_type.clone(),
@@ -298,5 +288,9 @@ fn due_references(
         });
         due.push((from, attribute, to));
     }
+    let order = |trace: &ReferenceTrace| {
+        (trace.of != object.title(), trace.attribute.clone(), trace.of.clone(), trace.to.clone(), trace.add)
+    };
+    traces.sort_by_key(order);
     Ok((traces, due))
 }
