@@ -314,7 +314,7 @@ impl<'a> Scope<'a> {
     /// The word that begins here; nothing inside of one.
     fn word_at(&self, at: usize) -> &'a str {
         let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-        let inside = at.checked_sub(1).and_then(|before| self.mask.get(before)).is_some_and(|byte| is_part(byte));
+        let inside = at.checked_sub(1).and_then(|before| self.mask.get(before)).is_some_and(is_part);
         if inside {
             return "";
         }

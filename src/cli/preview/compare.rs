@@ -118,7 +118,7 @@ fn change_lines(change: &ChangeTrace) -> Vec<String> {
     vec![format!("{} → {}   {place}", joined(&change.now), joined(&change.after))]
 }
 
-fn reference_lines(references: &Vec<ReferenceTrace>) -> Vec<String> {
+fn reference_lines(references: &[ReferenceTrace]) -> Vec<String> {
     let line = |reference: &ReferenceTrace| {
         let sign = if reference.add { '+' } else { '-' };
         plain(&format!("{sign} {} of `{}`: {}", reference.attribute, reference.of, reference.to))
@@ -149,7 +149,7 @@ fn tell_target(target: &TargetDifference, side: &Sides) {
     }
     if has_lines(&target.references) {
         print("  references");
-        side.both(&target.references, reference_lines);
+        side.both(&target.references, |references| reference_lines(references));
     }
     if target.requests.here.is_some() || target.requests.there.is_some() {
         print("  requests (not sent: this is a preview)");

@@ -55,8 +55,8 @@ const EXAMPLES: &str = "\
 Examples:
   syncline preview ad zmueller
   syncline preview ad \"CN=Zoe,OU=Sales,DC=contoso,DC=test\" --all --lines
-  syncline preview ad zmueller --set department=IT --set memberOf=
-  syncline preview ad zmueller --rules ../rules-new       what another rules folder would do otherwise
+  syncline preview ad zmueller --set department=IT --set manager=
+  syncline preview ad zmueller --rules ../rules-new       what other rules would do
   syncline preview ad --file new-people.ldif \"CN=Ada,OU=Sales,DC=contoso,DC=test\"
   syncline preview entra zoe@contoso.com --html zoe.html";
 
