@@ -112,11 +112,22 @@ impl<'a> Scope<'a> {
     /// Goes through statements until one of them gives the answer.
     fn walk(&self, range: Range<usize>, mut before: Vec<Range<usize>>, ask: &mut Ask<'_>) -> Option<Place> {
         let mut at = self.skip_blank(range.start);
+        let mut guard = None;
+        // `false` after guards that were passed: all of them said no.
+        let with_guards = |place: Place, guard: Option<usize>| match guard {
+            Some(start) if self.slice(place.clause.clone()) == "false" => {
+                Place { clause: start..place.clause.end, ..place }
+            }
+            Some(_) | None => place,
+        };
         while at < range.end {
             let end = match self.word_at(at) {
                 "if" => match self.condition(at, &range, &before, ask)? {
                     Answered::Here(place) => return Some(place),
-                    Answered::NotYet(end) => end,
+                    Answered::NotYet(end) => {
+                        guard.get_or_insert(at);
+                        end
+                    }
                 },
                 "for" | "while" | "loop" | "do" | "try" => {
                     let end = self.closing(self.find_brace(at)?)? + 1;
@@ -131,10 +142,10 @@ impl<'a> Scope<'a> {
                     let end = self.statement_end(at, range.end);
                     let ended = self.byte(end) == Some(b';') && end < range.end;
                     if word == "return" {
-                        return self.decide(at + word.len()..end, before, ask);
+                        return self.decide(at + word.len()..end, before, ask).map(|place| with_guards(place, guard));
                     }
                     if !ended {
-                        return self.decide(at..end, before, ask);
+                        return self.decide(at..end, before, ask).map(|place| with_guards(place, guard));
                     }
                     before.push(at..end + 1);
                     end + 1
@@ -173,11 +184,12 @@ impl<'a> Scope<'a> {
         let taken = if holds { Some(brace + 1..close) } else { branch };
         let Some(taken) = taken else { return Some(Answered::NotYet(end)) };
         let Some(place) = self.walk(taken, before.to_vec(), ask) else { return Some(Answered::NotYet(end)) };
-        Some(Answered::Here(if self.slice(place.clause.clone()) == "false" {
-            // The branch only says what the condition decided.
-            Place { clause: condition, before: before.to_vec() }
-        } else {
-            place
+        // A branch that is just `false` says what the condition decided.
+        let decided = self.slice(place.clause.clone()) == "false";
+        Some(Answered::Here(match (decided, holds) {
+            (false, _) => place,
+            (true, true) => Place { clause: condition, before: before.to_vec() },
+            (true, false) => self.decide(condition, before.to_vec(), ask)?,
         }))
     }
 
@@ -196,6 +208,9 @@ impl<'a> Scope<'a> {
         let range = self.unwrapped(self.trimmed(range));
         if range.is_empty() {
             return None;
+        }
+        if self.word_at(range.start) == "if" {
+            return self.walk(range, before, ask);
         }
         let operands = self.operands(range.clone());
         if operands.len() < 2 {

@@ -163,6 +163,7 @@ impl Rule {
 mod tests {
     use super::*;
     use crate::diagnostic::SourceText;
+    use crate::rules::Context;
     use crate::rules::RuleSet;
     use crate::value::Attributes;
     use expect_test::{Expect, expect};
@@ -172,7 +173,8 @@ mod tests {
 
     fn input(attributes: &[(&str, &str)]) -> Arc<Input> {
         let values = attributes.iter().map(|(name, text)| ((*name).into(), vec![Value::Text((*text).into())]));
-        Arc::new(Input { attributes: values.collect::<Attributes>(), ..Input::default() })
+        let context = Context { name: "source", texts: [("dn", "CN=x".to_owned())].into(), ..Context::default() };
+        Arc::new(Input { attributes: values.collect::<Attributes>(), context: Arc::new(context), ..Input::default() })
     }
 
     fn compiled(body: &str) -> RuleSet {
@@ -185,7 +187,7 @@ mod tests {
         let host = Host::new(&set);
         let text = match host.why_not(&set.rules()[0], &input(attributes)) {
             Some(clause) => format!("{}: {} {:?}", clause.line, clause.text, clause.reads),
-            None => "in scope".into(),
+            None => format!("in scope: {:?}", host.scope(&set.rules()[0], &input(attributes))),
         };
         expected.assert_eq(&text);
     }
@@ -193,7 +195,7 @@ mod tests {
     #[test]
     fn the_first_clause_that_says_no_is_named() {
         let scope = "fn scope(user) {\n    user.mail != () // must have mail\n        && user.title == \"VP && CEO // not\"\n}\nfn flow(user) { #{ a: user.mail } }\n";
-        check(scope, &[("mail", "a@b"), ("title", "VP && CEO // not")], expect!["in scope"]);
+        check(scope, &[("mail", "a@b"), ("title", "VP && CEO // not")], expect!["in scope: Ok(true)"]);
         check(
             scope,
             &[("mail", "a@b"), ("title", "Manager")],
@@ -208,7 +210,7 @@ mod tests {
         check(scope, &[("name", "svc-x")], expect![[r#"4: starts_with(account, "svc") [("name", [Text("svc-x")])]"#]]);
         check(scope, &[("name", "zoe"), ("kind", "x")], expect![[r#"7: user.a == "1" [("a", [])]"#]]);
         check(scope, &[("name", "zoe"), ("b", "2")], expect![[r#"7: !is_empty_(user["c-d"]) [("c-d", [])]"#]]);
-        check(scope, &[("name", "zoe"), ("b", "2"), ("c-d", "x")], expect!["in scope"]);
+        check(scope, &[("name", "zoe"), ("b", "2"), ("c-d", "x")], expect!["in scope: Ok(true)"]);
     }
 
     #[test]
@@ -222,7 +224,30 @@ mod tests {
             &[("a", "y")],
             expect![[r#"3: for bad in ["x", "y"] { if user.a == bad { return false; } } [("a", [Text("y")])]"#]],
         );
-        check(scope, &[("a", "z")], expect!["in scope"]);
+        check(scope, &[("a", "z")], expect!["in scope: Ok(true)"]);
+    }
+
+    #[test]
+    fn guards_that_let_in_are_told_together() {
+        let scope = "fn scope(user) {\n    if user.a == \"1\" { return true; }\n    /* { && */ if user.b == '2' && true { return true }\n    false\n}\nfn flow(user) { #{ a: user.a } }\n";
+        check(
+            scope,
+            &[("b", "3")],
+            expect![[
+                r#"3: if user.a == "1" { return true; } if user.b == '2' && true { return true } false [("a", []), ("b", [Text("3")])]"#
+            ]],
+        );
+        let scope = "fn scope(user) {\n    return if user.a == \"1\" && user.b == \"2\" { true } else if user.c == \"3\" { user.d != () } else { false };\n}\nfn flow(user) { #{ a: user.a } }\n";
+        check(scope, &[("a", "1")], expect![[r#"3: user.c == "3" [("c", [])]"#]]);
+        check(scope, &[("c", "3")], expect![[r#"3: user.d != () [("d", [])]"#]]);
+        let scope = "fn scope(user) {\n    if user.a == \"1\" && user.b == \"2\" { true } else { false }\n}\nfn flow(user) { #{ a: user.a } }\n";
+        check(scope, &[("a", "1")], expect![[r#"3: user.b == "2" [("b", [])]"#]]);
+        let scope = "fn scope (user) {\n    let ou = source.dn;\n    (user?.a == () && ((imported(user.b) == \"x\" || ou == \"y\")))\n}\nfn flow(user) { #{ a: user.a } }\n";
+        check(
+            scope,
+            &[("b", "y")],
+            expect![[r#"4: imported(user.b) == "x" || ou == "y" [("b", [Text("y")]), ("source.dn", [Text("CN=x")])]"#]],
+        );
     }
 
     #[test]

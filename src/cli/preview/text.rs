@@ -353,3 +353,16 @@ fn change_row(change: &ChangeTrace, detail: Detail) -> Row {
         from: place,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_move_no_cursor_and_change_no_colour() {
+        assert_eq!(joined(&["a\x1b[2Jb".into(), "c\nd".into()]), "a\\u{1b}[2Jb | c\\nd");
+        assert_eq!(joined(&[]), NOTHING);
+        assert_eq!(paint(Paint::Red, "no"), "\x1b[31mno\x1b[0m");
+        assert_eq!(paint(Paint::Red, ""), "");
+    }
+}
