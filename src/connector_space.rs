@@ -54,6 +54,30 @@ impl fmt::Display for ObjectId {
     }
 }
 
+/// What a reference points to, as the directory names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Target {
+    /// A distinguished name, as delivered.
+    Dn(String),
+    /// An anchor.
+    Anchor(Anchor),
+}
+
+/// One object as an import shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportedObject {
+    /// Its immutable identifier.
+    pub anchor: Anchor,
+    /// Its distinguished name, in directories that have them.
+    pub dn: Option<String>,
+    /// The most specific requested object type: `user`, `inetOrgPerson`, `group`, `contact`, `groupOfNames`.
+    pub object_type: String,
+    /// Attributes without references; never an empty list, never empty text.
+    pub attributes: Attributes,
+    /// References by attribute, whole sets.
+    pub references: BTreeMap<AttributeName, Vec<Target>>,
+}
+
 /// One object of one directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectorObject {

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ledger::{Ledger, Result};
 use super::references;
 use crate::change::Change;
-use crate::connector::{ImportedObject, Target};
-use crate::connector_space::{ConnectorObject, Edge, EdgeChange, Export, ExportState, ObjectId, Operation};
+use crate::connector_space::{
+    ConnectorObject, Edge, EdgeChange, Export, ExportState, ImportedObject, ObjectId, Operation, Target,
+};
 use crate::value::{AttributeName, Attributes, same_values};
 
 /// How many imports may fail to show an exported value before it is sent again.
