@@ -77,6 +77,8 @@ enum Command {
     GoLive(accept::GoLiveArguments),
     /// Takes over objects that exist in a target, so that rules may disable and delete them.
     Adopt(accept::AdoptArguments),
+    /// Says that objects which imports no longer show are gone.
+    Gone(accept::GoneArguments),
     /// Starts a stand-in for a cloud directory.
     #[command(subcommand)]
     Emulate(emulate::EmulateCommand),
@@ -134,6 +136,7 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Rules(command) => accept::rules(open(arguments, false)?, command, format),
         Command::GoLive(go_live) => accept::go_live(open(arguments, false)?, go_live),
         Command::Adopt(adopt) => accept::adopt(open(arguments, false)?, adopt),
+        Command::Gone(gone) => accept::gone(open(arguments, false)?, gone),
         Command::Emulate(emulate) => emulate::run(emulate),
     }
 }

@@ -9,7 +9,9 @@ pub mod guard;
 pub mod import;
 pub mod plan;
 mod references;
+mod retry;
 pub mod session;
+mod swaps;
 pub mod synchronise;
 mod waves;
 

@@ -6,7 +6,7 @@ use super::ledger::{Ledger, Result};
 use super::references;
 use crate::change::Change;
 use crate::connector_space::{
-    ConnectorObject, Edge, EdgeChange, Export, ExportState, ImportedObject, ObjectId, Operation, Target,
+    ConnectorObject, Correction, Edge, EdgeChange, Export, ExportState, ImportedObject, ObjectId, Operation, Target,
 };
 use crate::value::{AttributeName, Attributes, same_values};
 
@@ -164,7 +164,7 @@ fn confirm(object: &mut ConnectorObject, shown: &Attributes) -> bool {
     let all_seen = export.changes.is_empty();
     if !all_seen {
         let unsent = export.changes.values().any(|change| !change.sent);
-        let failed = matches!(export.state, ExportState::Failed { .. });
+        let failed = matches!(export.state, ExportState::Failed { .. }) && object.image == *shown;
         export.state = match (unsent, failed) {
             (true, true) => export.state,
             (true, false) => ExportState::Pending,
@@ -187,8 +187,9 @@ fn note_drift(object: &mut ConnectorObject, shown: &Attributes) {
         !ours(name) && !same_values(object.image.get(*name).unwrap_or(&none), shown.get(*name).unwrap_or(&none))
     });
     for name in drifted.cloned().collect::<Vec<_>>() {
-        let count = object.outbound.corrections.entry(name).or_insert(0);
-        *count = count.saturating_add(1);
+        let wish = object.image.get(&name).cloned().unwrap_or_default();
+        let correction = object.outbound.corrections.entry(name).or_insert(Correction { times: 0, wish });
+        correction.times = correction.times.saturating_add(1);
     }
 }
 
