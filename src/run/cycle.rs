@@ -10,7 +10,7 @@ use super::guard::{self, Danger, Endangered, Exceeded};
 use super::import::{self, ImportReport};
 use super::session::Session;
 use super::synchronise::{self, SyncReport};
-use super::{Progress, RunError, retry};
+use super::{Progress, RunError, retry, runs};
 use crate::connector_space::{ConnectorObject, ObjectId};
 use crate::store::Draft;
 use crate::sync::ledger::View;
@@ -64,10 +64,24 @@ pub struct Permissions {
 /// # Errors
 /// See [`RunError`]; what concerns single objects is in the report.
 pub fn run(session: &mut Session, permissions: &Permissions, progress: &dyn Progress) -> Result<CycleReport, RunError> {
-    let started = std::time::Instant::now();
     synchronise::refuse_vanished(session)?;
+    let log = runs::begin(session)?;
+    let done = steps(session, log.run, permissions, progress);
+    let ended = runs::end(session, &log, done.as_ref());
+    let report = done?;
+    ended?;
+    Ok(report)
+}
+
+fn steps(
+    session: &mut Session,
+    run: u64,
+    permissions: &Permissions,
+    progress: &dyn Progress,
+) -> Result<CycleReport, RunError> {
+    let started = std::time::Instant::now();
     let mut report = CycleReport {
-        run: next_run(session)?,
+        run,
         rules: session.rules.fingerprint().to_owned(),
         rule_count: session.rules.rules().len(),
         ..CycleReport::default()
@@ -117,15 +131,6 @@ pub(super) fn milliseconds(since: std::time::Instant) -> u64 {
 /// Nothing is written to a target that could not be read whole: what exists there would be made again.
 fn incomplete_target(report: &CycleReport, targets: &[String]) -> bool {
     report.imports.iter().any(|import| targets.contains(&import.connector) && !import.incomplete.is_empty())
-}
-
-fn next_run(session: &mut Session) -> Result<u64, RunError> {
-    let mut draft = session.store.draft();
-    let run = draft.fact::<u64>("run")?.unwrap_or(0) + 1;
-    draft.put_fact("run", &run)?;
-    let writes = draft.finish();
-    session.store.commit(writes)?;
-    Ok(run)
 }
 
 /// A target that has objects when it is first seen is staging until somebody says `go-live`.

@@ -10,6 +10,7 @@ pub mod import;
 pub mod plan;
 mod references;
 mod retry;
+pub mod runs;
 pub mod session;
 mod swaps;
 pub mod synchronise;

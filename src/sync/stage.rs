@@ -8,7 +8,7 @@ use crate::change::Change;
 use crate::connector_space::{
     ConnectorObject, Correction, Edge, EdgeChange, Export, ExportState, ImportedObject, ObjectId, Operation, Target,
 };
-use crate::value::{AttributeName, Attributes, same_values};
+use crate::value::{AttributeName, Attributes, Values, same_values};
 
 /// How many imports may fail to show an exported value before it is sent again.
 const PATIENCE: u8 = 3;
@@ -104,10 +104,22 @@ fn stage_as(
     };
     match staged {
         Staged::New => ledger.note(Change::Appeared(id)),
-        Staged::Changed => ledger.note(Change::Changed(id)),
+        Staged::Changed => ledger.note(Change::Changed(id, before(old.as_ref(), &imported.attributes))),
         Staged::Unchanged => {}
     }
     Ok((id, staged))
+}
+
+/// The values that an object had and has no more, by attribute.
+fn before(old: Option<&ConnectorObject>, shown: &Attributes) -> Vec<(AttributeName, Values)> {
+    let (none, nothing) = (Values::new(), Attributes::new());
+    let image = old.map_or(&nothing, |old| &old.image);
+    let names: BTreeSet<&AttributeName> = image.keys().chain(shown.keys()).collect();
+    let changed = names.into_iter().filter_map(|name| {
+        let was = image.get(name).unwrap_or(&none);
+        (was != shown.get(name).unwrap_or(&none)).then(|| (name.clone(), was.clone()))
+    });
+    changed.collect()
 }
 
 /// Whether an import shows what the image and the export of an object together promise, among the attributes that it
