@@ -51,10 +51,7 @@ impl Host {
     /// # Errors
     /// As `scope`.
     pub fn join(&self, rule: &Rule, input: &Arc<Input>) -> Result<Vec<JoinGroup>, RuleError> {
-        if !rule.has_join {
-            return Ok(Vec::new());
-        }
-        let answer = self.call(rule, "join", input)?;
+        let Some(answer) = self.join_answer(rule, input)? else { return Ok(Vec::new()) };
         to_join_groups(answer).map_err(|message| error(rule, "join", None, message))
     }
 
@@ -90,10 +87,37 @@ impl Host {
         Ok(flows)
     }
 
+    /// What `join` answers; nothing for a rule that has none.
+    pub(super) fn join_answer(&self, rule: &Rule, input: &Arc<Input>) -> Result<Option<Dynamic>, RuleError> {
+        if rule.has_join { self.call(rule, "join", input).map(Some) } else { Ok(None) }
+    }
+
+    /// What a function answers in another text of a rule; nothing when that text fails.
+    pub(super) fn evaluate_text(
+        &self,
+        rule: &Rule,
+        text: &str,
+        function: &'static str,
+        input: &Arc<Input>,
+    ) -> Option<Dynamic> {
+        let script = self.engine.compile(text).ok()?;
+        self.call_in(&script, rule, function, input).ok()
+    }
+
     fn call(&self, rule: &Rule, function: &'static str, input: &Arc<Input>) -> Result<Dynamic, RuleError> {
         let Some(script) = self.scripts.get(rule.index) else {
             return Err(error(rule, function, None, "this rule belongs to another rule set".into()));
         };
+        self.call_in(script, rule, function, input)
+    }
+
+    fn call_in(
+        &self,
+        script: &AST,
+        rule: &Rule,
+        function: &'static str,
+        input: &Arc<Input>,
+    ) -> Result<Dynamic, RuleError> {
         script::forget_last_read();
         let options = CallFnOptions::new().eval_ast(false).with_tag(Arc::clone(&input.context));
         let argument = (ScriptObject(Arc::clone(input)),);

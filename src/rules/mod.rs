@@ -2,7 +2,7 @@
 //! Rhai.
 //!
 //! Reading order: `header.rs` (what a rule says about itself), `footprint.rs` (what it reads and writes), `check.rs` (what
-//! it may not do), `input.rs` (what it is shown and answers), `host.rs` (running it), `vocabulary/` (what it may call).
+//! it may not do), `input.rs` (what it is shown and answers), `host.rs` (running it), `why.rs` (saying why not), `vocabulary/` (what it may call).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use crate::diagnostic::{Diagnostic, Severity, SourceText};
 use crate::value::AttributeName;
 
 mod check;
+mod clauses;
 mod footprint;
 mod header;
 mod host;
@@ -21,12 +22,14 @@ mod input;
 mod schemas;
 mod script;
 pub mod vocabulary;
+mod why;
 
 pub use footprint::Footprint;
 pub use header::{ConnectorType, Copy, Deprovision, Direction, Header, LinkType, Members, State};
 pub use host::Host;
 pub use input::{Context, Flow, FlowValue, Input, JoinGroup, JoinKey, RuleError};
 pub use schemas::{Schemas, against_schemas};
+pub use why::{Clause, JoinAttempt};
 
 /// One rule.
 #[derive(Clone, Debug)]

@@ -206,34 +206,47 @@ fn to_value(value: Dynamic) -> Result<Option<Value>, String> {
 
 /// The groups that `join` answers. Groups in which a key has no value are left out.
 pub(super) fn to_join_groups(value: Dynamic) -> Result<Vec<JoinGroup>, String> {
+    let whole = |attempt: Attempt| attempt.into_iter().map(|(_, key)| key).collect::<Option<JoinGroup>>();
+    Ok(to_join_attempts(value)?.into_iter().filter_map(whole).collect())
+}
+
+/// The keys of one group, with nothing for a key that has no value.
+pub(super) type Attempt = Vec<(AttributeName, Option<JoinKey>)>;
+
+/// The groups that `join` answers, those in which a key has no value too.
+pub(super) fn to_join_attempts(value: Dynamic) -> Result<Vec<Attempt>, String> {
     let wrong = || "`join` gives a list of maps: `[#{ mail: user.mail }]`".to_owned();
     if value.is_unit() {
         return Ok(Vec::new());
     }
     let list = value.into_array().map_err(|_| wrong())?;
-    let mut groups = Vec::new();
+    let mut attempts = Vec::new();
     for item in list {
         let map = item.try_cast::<rhai::Map>().ok_or_else(wrong)?;
         if map.is_empty() {
             return Err("an empty join group would match everybody".into());
         }
-        if let Some(group) = to_join_group(map)? {
-            groups.push(group);
-        }
+        attempts.push(to_join_attempt(map)?);
     }
-    Ok(groups)
+    Ok(attempts)
 }
 
-fn to_join_group(map: rhai::Map) -> Result<Option<JoinGroup>, String> {
-    let mut group = JoinGroup::new();
+fn to_join_attempt(map: rhai::Map) -> Result<Attempt, String> {
+    let mut attempt = Attempt::new();
+    let mut skipped = false;
     for (name, value) in map {
+        let attribute = AttributeName::from(name.as_str());
         let exact = value.is::<Exact>();
-        let mut values = to_values(value)?;
-        match (values.pop(), values.is_empty()) {
-            (None, _) => return Ok(None),
-            (Some(value), true) => group.push(JoinKey { attribute: name.as_str().into(), value, exact }),
+        // A group that is skipped anyway cannot be wrong.
+        let mut values = if skipped { to_values(value).unwrap_or_default() } else { to_values(value)? };
+        let key = match (values.pop(), values.is_empty()) {
+            (None, _) => None,
+            (Some(value), true) => Some(JoinKey { attribute: attribute.clone(), value, exact }),
+            (Some(_), false) if skipped => None,
             (Some(_), false) => return Err(format!("join key `{name}` has several values")),
-        }
+        };
+        skipped |= key.is_none();
+        attempt.push((attribute, key));
     }
-    Ok(Some(group))
+    Ok(attempt)
 }
