@@ -33,6 +33,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "connector_space",
             "diagnostic",
             "emulator",
+            "metaverse",
             "rules",
             "store",
             "sync",
@@ -42,6 +43,7 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "change",
             "config",
             "connector",
             "connector_space",

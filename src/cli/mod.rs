@@ -15,11 +15,13 @@ mod accept;
 mod check;
 mod doctor;
 mod emulate;
+mod explain;
 mod output;
 mod plan;
 mod preview;
 mod progress;
 mod run;
+mod runs;
 mod show;
 
 use output::{print_json, say};
@@ -66,7 +68,9 @@ enum Command {
     Check,
     /// Whether every directory can be reached and allows what a run needs.
     Doctor,
-    /// Shows stored objects.
+    /// Why a value is what it is, why something is not there, and since when.
+    Explain(explain::ExplainArguments),
+    /// Shows stored objects, and what runs did.
     Show(show::ShowArguments),
     /// Finds stored objects by a value.
     Search(show::SearchArguments),
@@ -131,6 +135,7 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Preview(preview) => preview::run(open(arguments, true)?, preview, format),
         Command::Check => check::run(&load(arguments)?, format),
         Command::Doctor => doctor::run(open(arguments, false)?, format),
+        Command::Explain(explain) => explain::run(open(arguments, false)?, explain, format),
         Command::Show(show) => show::show(open(arguments, false)?, show, format),
         Command::Search(search) => show::search(open(arguments, false)?, search, format),
         Command::Rules(command) => accept::rules(open(arguments, false)?, command, format),

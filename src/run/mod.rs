@@ -4,6 +4,7 @@
 //! in order), [`plan`] (all of it on a draft that nobody commits).
 
 pub mod cycle;
+pub mod explain;
 pub mod export;
 pub mod guard;
 pub mod import;

@@ -106,16 +106,20 @@ impl Deployment {
     }
 }
 
-/// Times and fingerprints become dots; in lines with times, the blanks that line them up become one.
+/// Times, dates and fingerprints become dots; in lines with times, the blanks that line them up become one.
 fn steady_line(line: &str) -> String {
     let timed = ["import ", "sync ", "export ", "done in "].iter().any(|start| line.starts_with(start));
     let words: Vec<&str> = if timed { line.split_whitespace().collect() } else { line.split(' ').collect() };
     let steady = |(at, word): (usize, &&str)| {
         let bare = word.trim_end_matches([')', ',', '.']);
         let unit = words.get(at + 1).map(|unit| unit.trim_end_matches([',', '.']));
-        let time = timed && bare.parse::<f64>().is_ok() && unit.is_some_and(|unit| ["ms", "s", "min"].contains(&unit));
+        let time = (timed || at + 2 == words.len())
+            && bare.parse::<f64>().is_ok()
+            && unit.is_some_and(|unit| ["ms", "s", "min"].contains(&unit));
         let fingerprint = bare.len() >= 8 && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if time || fingerprint { format!("…{}", &word[bare.len()..]) } else { (*word).to_owned() }
+        let day = bare.len() == 10 && bare.bytes().filter(|byte| *byte == b'-').count() == 2 && bare.starts_with("20");
+        let hour = bare.len() == 5 && bare.find(':') == Some(2) && bare.bytes().filter(u8::is_ascii_digit).count() == 4;
+        if time || fingerprint || day || hour { format!("…{}", &word[bare.len()..]) } else { (*word).to_owned() }
     };
     words.iter().enumerate().map(steady).collect::<Vec<_>>().join(" ").trim_end().to_owned()
 }
