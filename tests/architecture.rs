@@ -32,6 +32,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "connector",
             "connector_space",
             "diagnostic",
+            "dn",
             "emulator",
             "metaverse",
             "rules",

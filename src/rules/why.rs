@@ -135,7 +135,12 @@ impl Rule {
             }
         }
         let text = words.join(" ");
-        Some(text.trim().trim_end_matches(',').to_owned())
+        let text = text.trim().trim_end_matches(',');
+        // Values are lined up in the file.
+        Some(match text.split_once(": ") {
+            Some((name, value)) => format!("{name}: {}", value.trim_start()),
+            None => text.to_owned(),
+        })
     }
 
     /// A line of its file, without the blanks around it.

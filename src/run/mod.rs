@@ -1,7 +1,7 @@
 //! Runs: the only place where store, rules and connectors meet.
 //!
 //! Reading order: [`session`] (what a run needs), [`import`], [`synchronise`], [`guard`], [`export`], [`cycle`] (all of it
-//! in order), [`plan`] (all of it on a draft that nobody commits).
+//! in order), [`plan`] (all of it on a draft that nobody commits), [`preview`] (the same for one object, in full).
 
 pub mod cycle;
 pub mod explain;
@@ -9,6 +9,7 @@ pub mod export;
 pub mod guard;
 pub mod import;
 pub mod plan;
+pub mod preview;
 mod references;
 mod retry;
 pub mod runs;

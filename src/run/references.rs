@@ -11,14 +11,14 @@ use crate::connector::{Anchor, ExportAction, ExportItem, ExportOutcome};
 use crate::connector_space::{EdgeChange, ObjectId};
 use crate::store::Draft;
 use crate::sync::ledger::{Ledger, View};
-use crate::value::{AttributeName, Kind};
+use crate::value::{AttributeName, Kind, Schema};
 
 /// How many items are sent between two checkpoints.
 const BATCH: usize = 1_000;
 /// How many references are read at a time.
 const EDGE_BATCH: usize = 20_000;
 
-type EdgeKey = (ObjectId, AttributeName, ObjectId);
+pub(super) type EdgeKey = (ObjectId, AttributeName, ObjectId);
 
 /// Sends the references that are due, grouped by object and attribute.
 pub(super) fn run(
@@ -68,6 +68,20 @@ struct EdgeGroup {
     targets: BTreeMap<Anchor, ObjectId>,
     superseded: Vec<ObjectId>,
     item: ExportItem,
+}
+
+/// What the references that are due among some come to, as it would be sent.
+pub(super) fn items(
+    draft: &Draft<'_>,
+    connector: &str,
+    keys: &[EdgeKey],
+    schemas: &BTreeMap<String, Schema>,
+) -> Result<Vec<ExportItem>, RunError> {
+    let single = |object_type: &str, attribute: &AttributeName| {
+        let known = schemas.get(object_type).and_then(|schema| schema.get(attribute));
+        known.is_some_and(|known| known.kind == Kind::Reference && !known.multi)
+    };
+    Ok(group_edges(draft, connector, keys, single)?.into_iter().map(|group| group.item).collect())
 }
 
 fn group_edges(

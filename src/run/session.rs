@@ -148,6 +148,20 @@ impl Session {
         Ok(())
     }
 
+    /// Lets the joins of another rule set be looked up, too, until the next session. Keys are built anew where the
+    /// other joins on attributes that these rules do not join on.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn index_for(&mut self, other: &RuleSet) -> Result<(), RunError> {
+        let mut indexes = self.indexes();
+        indexes.metaverse.extend(other.join_attributes());
+        for (connector, names) in &mut indexes.objects {
+            names.extend(other.match_attributes(connector));
+        }
+        Ok(self.store.set_indexes(indexes)?)
+    }
+
     /// Ends the session in order.
     ///
     /// # Errors

@@ -254,7 +254,14 @@ fn search(
 }
 
 /// Objects that match every key of a group; two are enough to know that there are several.
-fn matches(view: &dyn Ledger, group: &JoinGroup, wanted: Option<&str>) -> Result<Vec<MetaverseObject>, LedgerError> {
+///
+/// # Errors
+/// When the ledger fails.
+pub(crate) fn matches(
+    view: &dyn Ledger,
+    group: &JoinGroup,
+    wanted: Option<&str>,
+) -> Result<Vec<MetaverseObject>, LedgerError> {
     let Some(first) = group.first() else { return Ok(Vec::new()) };
     let mut hits = Vec::new();
     for id in view.find_metaverse(&first.attribute, &first.value.folded(), 64)? {

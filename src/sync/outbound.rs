@@ -258,20 +258,7 @@ fn find(
 ) -> Result<Option<ConnectorObject>, SyncError> {
     let mut ambiguous = 0;
     for group in groups {
-        let Some(first) = group.first() else { continue };
-        let mut hits = Vec::new();
-        for id in ledger.find_object(&to.connector, &first.attribute, &first.value.folded(), 64)? {
-            let Some(candidate) = ledger.object(id)? else { continue };
-            let attributes = candidate.expected();
-            let holds = group.iter().all(|key| {
-                let same =
-                    |value: &Value| if key.exact { *value == key.value } else { value.folded() == key.value.folded() };
-                attributes.get(&key.attribute).is_some_and(|values| values.iter().any(same))
-            });
-            if holds && candidate.link.is_none() && candidate.object_type.eq_ignore_ascii_case(&to.object_type) {
-                hits.push(candidate);
-            }
-        }
+        let mut hits = matches(ledger, to, group)?;
         match hits.len() {
             0 => {}
             1 => return Ok(hits.pop()),
@@ -282,6 +269,32 @@ fn find(
         0 => Ok(None),
         hits => Err(SyncError::Ambiguous { rule: rule.to_owned(), hits }),
     }
+}
+
+/// Unlinked objects of the type that match every key of a group.
+///
+/// # Errors
+/// When the ledger fails.
+pub(crate) fn matches(
+    ledger: &dyn Ledger,
+    to: &ConnectorType,
+    group: &JoinGroup,
+) -> Result<Vec<ConnectorObject>, LedgerError> {
+    let mut hits = Vec::new();
+    let Some(first) = group.first() else { return Ok(hits) };
+    for id in ledger.find_object(&to.connector, &first.attribute, &first.value.folded(), 64)? {
+        let Some(candidate) = ledger.object(id)? else { continue };
+        let attributes = candidate.expected();
+        let holds = group.iter().all(|key| {
+            let same =
+                |value: &Value| if key.exact { *value == key.value } else { value.folded() == key.value.folded() };
+            attributes.get(&key.attribute).is_some_and(|values| values.iter().any(same))
+        });
+        if holds && candidate.link.is_none() && candidate.object_type.eq_ignore_ascii_case(&to.object_type) {
+            hits.push(candidate);
+        }
+    }
+    Ok(hits)
 }
 
 /// Compares what the rules want with what the target has.

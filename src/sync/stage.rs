@@ -297,6 +297,40 @@ fn see(
     Ok(())
 }
 
+/// Stages one reference of an object that is there, as if an import had shown it, or no longer showed it.
+///
+/// # Errors
+/// When the ledger cannot be read or written.
+pub fn stage_reference(
+    ledger: &mut dyn Ledger,
+    object: &ConnectorObject,
+    attribute: &AttributeName,
+    target: &Target,
+    seen: bool,
+) -> Result<()> {
+    let to = resolve(ledger, &object.connector, target)?;
+    stage_edge(ledger, object, attribute, to, seen)
+}
+
+/// The same, for a reference that is known by what it leads to.
+///
+/// # Errors
+/// As [`stage_reference`].
+pub fn stage_edge(
+    ledger: &mut dyn Ledger,
+    object: &ConnectorObject,
+    attribute: &AttributeName,
+    to: ObjectId,
+    seen: bool,
+) -> Result<()> {
+    let edge = ledger.edge(object.id, attribute, to)?;
+    if edge.seen == seen {
+        return Ok(());
+    }
+    see(ledger, object, attribute, to, edge, seen)?;
+    if is_edge_read_by_rules(object) { ledger.mark_object(object.id) } else { Ok(()) }
+}
+
 fn resolve(ledger: &dyn Ledger, connector: &str, target: &Target) -> Result<ObjectId> {
     match target {
         Target::Anchor(anchor) => ledger.id_of_anchor(connector, anchor),

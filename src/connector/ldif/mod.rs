@@ -249,6 +249,36 @@ impl Ldif {
     }
 }
 
+/// The objects of the requested types in a text, for those who look at some of them: nothing is inferred from what is
+/// not there.
+///
+/// # Errors
+/// When it is no LDIF, or an entry in it cannot be read.
+pub fn objects_in(
+    text: &[u8],
+    request: &ImportRequest,
+    schema: &Schema,
+) -> Result<Vec<ImportedObject>, ConnectorError> {
+    let refused =
+        |line: u64, what: &str| ConnectorError::new(ConnectorErrorKind::Settings, format!("line {line}: {what}"));
+    let converter = Converter::for_files(request, schema);
+    // Files written by hand often lack the last line break.
+    let mut reader = Reader::new(std::io::Read::chain(text, &b"\n"[..]));
+    let mut objects = Vec::new();
+    while let Some(item) = reader.next().map_err(|error| refused(error.line, &error.what))? {
+        match item {
+            Item::Broken(line, reason) => return Err(refused(line, &reason)),
+            Item::Entry(_, entry) if entry.dn.is_empty() => {}
+            Item::Entry(line, entry) => match converter.convert(&entry) {
+                Converted::Object(object) => objects.push(*object),
+                Converted::OtherType => {}
+                Converted::Unreadable(reason) => return Err(refused(line, &reason)),
+            },
+        }
+    }
+    Ok(objects)
+}
+
 fn open(path: &Path) -> Result<(File, Metadata), ConnectorError> {
     let failed = |error: std::io::Error| {
         ConnectorError::new(ConnectorErrorKind::Settings, format!("cannot read `{}`: {error}", path.display()))
