@@ -3,10 +3,31 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::connector_space::{LinkKind, ObjectId, Operation};
 use crate::metaverse::MetaverseId;
-use crate::value::AttributeName;
+use crate::value::{AttributeName, Values};
+
+/// What was going on when something was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// The number of the run; 0 outside of runs.
+    pub run: u64,
+    /// When it began: seconds since 1970.
+    pub at: i64,
+    /// The fingerprint of the rules.
+    pub rules: String,
+}
+
+/// What was kept in one commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// When, and with which rules.
+    pub stamp: Stamp,
+    /// What was done, in order.
+    pub changes: Vec<Change>,
+}
 
 /// One thing that a step did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,8 +35,8 @@ use crate::value::AttributeName;
 pub enum Change {
     /// An import showed a new object.
     Appeared(ObjectId),
-    /// An import showed other values.
-    Changed(ObjectId),
+    /// An import showed other values, or other references; what the values were before.
+    Changed(ObjectId, Vec<(AttributeName, Values)>),
     /// An object is gone from its directory, with proof.
     Gone(ObjectId),
     /// A link was made.
@@ -24,8 +45,8 @@ pub enum Change {
     Unlinked(ObjectId, MetaverseId),
     /// A metaverse object was created.
     Created(MetaverseId),
-    /// A metaverse attribute has another value.
-    Flowed(MetaverseId, AttributeName),
+    /// A metaverse attribute has another value; what it was before.
+    Flowed(MetaverseId, AttributeName, Values),
     /// A metaverse object ended.
     Ended(MetaverseId),
     /// An export was staged.
@@ -38,16 +59,47 @@ pub enum Change {
     Held(ObjectId, String),
 }
 
+impl Change {
+    /// Whose history it belongs to.
+    pub fn subject(&self) -> Uuid {
+        match self {
+            Change::Appeared(id)
+            | Change::Changed(id, _)
+            | Change::Gone(id)
+            | Change::Linked(id, ..)
+            | Change::Unlinked(id, _)
+            | Change::Staged(id, _)
+            | Change::Reference(id, _)
+            | Change::Confirmed(id)
+            | Change::Held(id, _) => id.0,
+            Change::Created(id) | Change::Flowed(id, ..) | Change::Ended(id) => id.0,
+        }
+    }
+}
+
+/// Several values with bars between them; nothing is `—`.
+fn shown(values: &Values) -> String {
+    if values.is_empty() {
+        return "—".into();
+    }
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Change::Appeared(id) => write!(f, "appeared   {id}"),
-            Change::Changed(id) => write!(f, "changed    {id}"),
+            Change::Changed(id, before) => {
+                write!(f, "changed    {id}")?;
+                before.iter().try_for_each(|(name, values)| write!(f, " {name} (was {})", shown(values)))
+            }
             Change::Gone(id) => write!(f, "gone       {id}"),
             Change::Linked(id, to, kind) => write!(f, "linked     {id} to {to} ({kind:?})"),
             Change::Unlinked(id, from) => write!(f, "unlinked   {id} from {from}"),
             Change::Created(id) => write!(f, "created    {id}"),
-            Change::Flowed(id, attribute) => write!(f, "flowed     {id} {attribute}"),
+            Change::Flowed(id, attribute, before) => {
+                write!(f, "flowed     {id} {attribute} (was {})", shown(before))
+            }
             Change::Ended(id) => write!(f, "ended      {id}"),
             Change::Staged(id, operation) => write!(f, "staged     {id} {operation:?}"),
             Change::Reference(id, attribute) => write!(f, "reference  {id} {attribute}"),

@@ -55,6 +55,8 @@ pub struct Limits {
     pub deletes: Limit,
     /// Accounts that are disabled.
     pub disables: Limit,
+    /// Anchors that change: objects that would become somebody else's.
+    pub anchors: Limit,
 }
 
 /// The lower of a number and a share of the population.
@@ -76,7 +78,7 @@ impl Limit {
 impl Default for Limits {
     fn default() -> Self {
         let limit = Limit { count: 500, percent: 5 };
-        Limits { deletes: limit, disables: limit }
+        Limits { deletes: limit, disables: limit, anchors: limit }
     }
 }
 
@@ -99,6 +101,7 @@ struct StoreSection {
 struct LimitsSection {
     deletes: Option<LimitValue>,
     disables: Option<LimitValue>,
+    anchors: Option<LimitValue>,
 }
 
 /// `500` or `"5%"`.
@@ -285,6 +288,7 @@ impl Reader {
                     let section: LimitsSection = self.section("limits", value).unwrap_or_default();
                     self.limit("deletes", section.deletes, &mut config.limits.deletes, &range);
                     self.limit("disables", section.disables, &mut config.limits.disables, &range);
+                    self.limit("anchors", section.anchors, &mut config.limits.anchors, &range);
                 }
                 other => {
                     let hint = did_you_mean(other, ["connector", "rules", "store", "limits"]);

@@ -54,6 +54,30 @@ impl fmt::Display for ObjectId {
     }
 }
 
+/// What a reference points to, as the directory names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Target {
+    /// A distinguished name, as delivered.
+    Dn(String),
+    /// An anchor.
+    Anchor(Anchor),
+}
+
+/// One object as an import shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportedObject {
+    /// Its immutable identifier.
+    pub anchor: Anchor,
+    /// Its distinguished name, in directories that have them.
+    pub dn: Option<String>,
+    /// The most specific requested object type: `user`, `inetOrgPerson`, `group`, `contact`, `groupOfNames`.
+    pub object_type: String,
+    /// Attributes without references; never an empty list, never empty text.
+    pub attributes: Attributes,
+    /// References by attribute, whole sets.
+    pub references: BTreeMap<AttributeName, Vec<Target>>,
+}
+
 /// One object of one directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectorObject {
@@ -143,14 +167,23 @@ pub struct Outbound {
     pub references: BTreeMap<AttributeName, ReferenceSource>,
     /// The last wish for `accountEnabled` that took effect.
     pub enabled: Option<bool>,
-    /// How often drift was put right, by attribute. Three times is enough.
-    pub corrections: BTreeMap<AttributeName, u8>,
+    /// Values of ours that others changed, by attribute.
+    pub corrections: BTreeMap<AttributeName, Correction>,
     /// Attributes that were left alone, and why.
     pub held: BTreeMap<AttributeName, String>,
     /// What to do when the provisioning rule no longer holds.
     pub deprovision: Option<Deprovision>,
     /// We made or adopted it. Outlives the link.
     pub owned: bool,
+}
+
+/// A value that others keep changing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Correction {
+    /// How often they did.
+    pub times: u8,
+    /// What it was before they did first. Once rules want something else, counting begins anew.
+    pub wish: Values,
 }
 
 /// Where a set of references comes from.
@@ -251,14 +284,19 @@ pub struct ValueChange {
 }
 
 impl Export {
-    /// Whether there is something to send.
+    /// Whether there is something to send. What the directory refused is not sent again as it is.
     pub fn is_due(&self) -> bool {
         match (&self.state, self.operation) {
-            (ExportState::Pending | ExportState::Failed { .. }, Operation::Create | Operation::Delete) => true,
-            (ExportState::Pending | ExportState::Failed { .. }, Operation::Update) => {
-                self.changes.values().any(|change| !change.sent)
-            }
-            (ExportState::InFlight | ExportState::Exported, _) => false,
+            (ExportState::Pending, Operation::Create | Operation::Delete) => true,
+            (ExportState::Pending, Operation::Update) => self.changes.values().any(|change| !change.sent),
+            (ExportState::InFlight | ExportState::Exported | ExportState::Failed { .. }, _) => false,
+        }
+    }
+
+    /// What was refused is tried again.
+    pub fn retry(&mut self) {
+        if matches!(self.state, ExportState::Failed { .. }) {
+            self.state = ExportState::Pending;
         }
     }
 }
@@ -366,9 +404,9 @@ impl Edge {
         !self.seen && self.pending.is_none() && !self.ours
     }
 
-    /// Whether there is something to send.
+    /// Whether there is something to send. What the directory refused is not sent again as it is.
     pub fn is_due(&self) -> bool {
-        self.pending.is_some() && !self.sent
+        self.pending.is_some() && !self.sent && !self.refused
     }
 }
 

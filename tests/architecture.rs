@@ -20,7 +20,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("diagnostic", &[]),
     ("rules", &["connector_space", "diagnostic", "dn", "metaverse", "value"]),
     ("connector", &["connector_space", "dn", "value"]),
-    ("sync", &["change", "connector", "connector_space", "dn", "metaverse", "rules", "value"]),
+    ("sync", &["change", "connector_space", "dn", "metaverse", "rules", "value"]),
     ("store", &["change", "connector_space", "dn", "metaverse", "sync", "value"]),
     ("config", &["connector", "diagnostic"]),
     ("emulator", &["value"]),
@@ -44,6 +44,7 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "change",
             "config",
             "connector",
             "connector_space",

@@ -1,10 +1,14 @@
 //! What synchronisation means, by example: small worlds, one behaviour each.
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
+
 #[cfg(test)]
 #[path = "common/world.rs"]
 mod world;
 
 use expect_test::{Expect, expect};
+use syncline::connector_space::ExportState;
+use syncline::sync::ledger::{Ledger, View};
 use world::World;
 
 const IN_USER: &str = r#"
@@ -160,6 +164,44 @@ fn drift_is_put_right_three_times_and_then_left() {
     }
     world.import("entra", "user e-a1@x immutableId=a1 upn=a1@x displayName=Eve").sync();
     check(&world, expect![""]);
+}
+
+#[test]
+fn drift_counts_from_the_start_when_the_source_changes_its_mind() {
+    let mut world = World::new(&RULES);
+    world.import("ad", "user u1 id=a1 name=Ada").sync().export().sync();
+    for _ in 0..4 {
+        world.import("entra", "user e-a1@x immutableId=a1 upn=a1@x displayName=Eve").sync().export().sync();
+    }
+    check(&world, expect![""]);
+    world.import("ad", "user u1 id=a1 name=Adele").sync();
+    check(&world, expect!["update a1@x displayName=Adele"]);
+}
+
+/// The directory refuses everything that is due.
+fn refuse(world: &mut World) {
+    let mut draft = world.store.draft();
+    for id in draft.exports("entra", None, 10_000).unwrap() {
+        let mut object = draft.object(id).unwrap().unwrap();
+        let failed = ExportState::Failed { code: "Request_BadRequest".into(), message: "no".into() };
+        object.export.as_mut().unwrap().state = failed;
+        draft.put_object(&object).unwrap();
+    }
+    let writes = draft.finish();
+    world.store.commit(writes).unwrap();
+}
+
+#[test]
+fn what_was_refused_waits_for_another_wish() {
+    let mut world = World::new(&RULES);
+    world.import("ad", "user u1 id=a1 name=Ada").sync();
+    refuse(&mut world);
+    world.sync();
+    check(&world, expect![""]);
+    world.import("ad", "user u1 id=a1 name=Ada number=7").sync();
+    check(&world, expect![""]);
+    world.import("ad", "user u1 id=a1 name=Adele number=7").sync();
+    check(&world, expect!["create a1@x displayName=Adele immutableId=a1 upn=a1@x"]);
 }
 
 #[test]

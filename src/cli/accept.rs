@@ -1,4 +1,4 @@
-//! `syncline rules`, `go-live` and `adopt`: decisions that people make.
+//! `syncline rules`, `go-live`, `adopt` and `gone`: decisions that people make.
 
 use clap::{Args, Subcommand};
 
@@ -7,6 +7,7 @@ use super::{Exit, Format};
 use crate::connector_space::LinkKind;
 use crate::run::RunError;
 use crate::run::session::Session;
+use crate::sync::deprovision;
 use crate::sync::ledger::{Ledger, View};
 
 /// The rules in use.
@@ -39,6 +40,59 @@ pub(super) struct AdoptArguments {
     /// Does it; without, only lists.
     #[arg(long)]
     yes: bool,
+}
+
+/// Says that objects which imports no longer show are gone, though nothing proves it: what was made for them is let go.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  syncline gone ad\n  syncline gone ad \"CN=Zoe,OU=Sales,DC=contoso,DC=test\" --yes"
+)]
+pub(super) struct GoneArguments {
+    /// The connector.
+    connector: String,
+    /// Objects, as in `show`; without, every one that imports no longer show is listed.
+    objects: Vec<String>,
+    /// Does it; without, only lists.
+    #[arg(long, requires = "objects")]
+    yes: bool,
+}
+
+pub(super) fn gone(mut session: Session, arguments: &GoneArguments) -> Result<Exit, RunError> {
+    let mut missing = Vec::new();
+    {
+        let draft = session.store.draft();
+        for object_type in session.directory(&arguments.connector)?.object_types() {
+            draft.each_object(&arguments.connector, &object_type, |object| {
+                if object.missing {
+                    missing.push((object.id, object.title()));
+                }
+            })?;
+        }
+        if !arguments.objects.is_empty() {
+            let mut meant = Vec::new();
+            for name in &arguments.objects {
+                meant.extend(super::show::find(&session, &arguments.connector, name)?);
+            }
+            missing.retain(|(id, _)| meant.contains(id));
+        }
+    }
+    let mut draft = session.store.draft();
+    for (id, title) in &missing {
+        print(title);
+        deprovision::gone(&mut draft, *id, "somebody said that it is gone")?;
+    }
+    let writes = draft.finish();
+    if arguments.yes {
+        session.store.commit(writes)?;
+        say(&format!("{} objects are taken for gone; `syncline plan` shows what the next run does", missing.len()));
+    } else {
+        say(&format!(
+            "{} objects are held, for nothing proves that they are gone; name them and say `--yes`",
+            missing.len()
+        ));
+    }
+    session.close()?;
+    Ok(Exit::Success)
 }
 
 pub(super) fn rules(mut session: Session, command: &RulesCommand, format: Format) -> Result<Exit, RunError> {

@@ -15,11 +15,13 @@ mod accept;
 mod check;
 mod doctor;
 mod emulate;
+mod explain;
 mod output;
 mod plan;
 mod preview;
 mod progress;
 mod run;
+mod runs;
 mod show;
 
 use output::{print_json, say};
@@ -66,7 +68,9 @@ enum Command {
     Check,
     /// Whether every directory can be reached and allows what a run needs.
     Doctor,
-    /// Shows stored objects.
+    /// Why a value is what it is, why something is not there, and since when.
+    Explain(explain::ExplainArguments),
+    /// Shows stored objects, and what runs did.
     Show(show::ShowArguments),
     /// Finds stored objects by a value.
     Search(show::SearchArguments),
@@ -77,6 +81,8 @@ enum Command {
     GoLive(accept::GoLiveArguments),
     /// Takes over objects that exist in a target, so that rules may disable and delete them.
     Adopt(accept::AdoptArguments),
+    /// Says that objects which imports no longer show are gone.
+    Gone(accept::GoneArguments),
     /// Starts a stand-in for a cloud directory.
     #[command(subcommand)]
     Emulate(emulate::EmulateCommand),
@@ -129,11 +135,13 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Preview(preview) => preview::run(open(arguments, true)?, preview, format),
         Command::Check => check::run(&load(arguments)?, format),
         Command::Doctor => doctor::run(open(arguments, false)?, format),
+        Command::Explain(explain) => explain::run(open(arguments, false)?, explain, format),
         Command::Show(show) => show::show(open(arguments, false)?, show, format),
         Command::Search(search) => show::search(open(arguments, false)?, search, format),
         Command::Rules(command) => accept::rules(open(arguments, false)?, command, format),
         Command::GoLive(go_live) => accept::go_live(open(arguments, false)?, go_live),
         Command::Adopt(adopt) => accept::adopt(open(arguments, false)?, adopt),
+        Command::Gone(gone) => accept::gone(open(arguments, false)?, gone),
         Command::Emulate(emulate) => emulate::run(emulate),
     }
 }

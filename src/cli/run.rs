@@ -10,7 +10,7 @@ use clap::Args;
 use super::output::{print_json, say};
 use super::progress::Terminal;
 use super::{Exit, Format};
-use crate::run::cycle::{self, CycleReport};
+use crate::run::cycle::{self, CycleReport, Permissions};
 use crate::run::guard::{self, Danger};
 use crate::run::session::Session;
 use crate::run::{RunError, Silent};
@@ -21,9 +21,12 @@ use crate::run::{RunError, Silent};
     after_help = "Examples:\n  syncline run\n  syncline run --allow-deletes state/deletes-12.jsonl\n  syncline run --format json"
 )]
 pub(super) struct RunArguments {
-    /// A list that the guard wrote: these deletions and disablements were looked at and are meant.
+    /// A list that the guard wrote: these deletions, disablements and new anchors were looked at and are meant.
     #[arg(long, value_name = "FILE")]
     allow_deletes: Option<PathBuf>,
+    /// Sends again what a target refused, though nothing has changed since. Otherwise that is done once a day.
+    #[arg(long)]
+    retry: bool,
     /// Ends with exit code 1 when objects have errors or were refused, though the run itself is complete.
     #[arg(long)]
     strict: bool,
@@ -34,6 +37,7 @@ pub(super) fn run(mut session: Session, arguments: &RunArguments, format: Format
         Some(path) => guard::read_list(path)?,
         None => BTreeSet::new(),
     };
+    let permissions = Permissions { allowed, retry: arguments.retry };
     stop_on_ctrl_c(&session);
     if format == Format::Text {
         let count = session.rules.rules().len();
@@ -45,8 +49,8 @@ pub(super) fn run(mut session: Session, arguments: &RunArguments, format: Format
         ));
     }
     let report = match format {
-        Format::Text => cycle::run(&mut session, &allowed, &Terminal::new()),
-        Format::Json => cycle::run(&mut session, &allowed, &Silent),
+        Format::Text => cycle::run(&mut session, &permissions, &Terminal::new()),
+        Format::Json => cycle::run(&mut session, &permissions, &Silent),
     };
     let closed = session.close();
     let report = report?;
@@ -73,7 +77,7 @@ pub(super) fn stop_on_ctrl_c(session: &Session) {
 
 fn exit_of(report: &CycleReport, strict: bool) -> Exit {
     let incomplete = report.imports.iter().any(|import| !import.incomplete.is_empty());
-    let refused = report.exports.iter().any(|export| export.refused + export.unknown > 0);
+    let refused = report.exports.iter().any(|export| export.refused + export.refused_before + export.unknown > 0);
     if !report.exceeded.is_empty() {
         Exit::Guard
     } else if incomplete {
@@ -99,6 +103,12 @@ fn tell(report: &CycleReport) {
     list("could not be synchronised", &report.sync.errors, report.sync.errors.len());
     for export in &report.exports {
         list("refused", &export.problems, usize::try_from(export.refused).unwrap_or(usize::MAX));
+        if export.refused_before > 0 {
+            say(&format!(
+                "  {} refused before and not sent again, for nothing has changed: `syncline plan --kind refused`, `syncline run --retry`",
+                export.refused_before
+            ));
+        }
     }
     for (connector, waiting) in &report.staging {
         say(&format!(
@@ -137,6 +147,7 @@ fn tell_guard(report: &CycleReport) {
         let what = match exceeded.danger {
             Danger::Delete => "delete",
             Danger::Disable => "disable",
+            Danger::Anchor => "give other anchors to",
         };
         say(&format!(
             "stopped: this run would {what} {} of {} {}s in `{}` (limit {} in 24 hours, {} before). Nothing was exported.",
@@ -146,6 +157,14 @@ fn tell_guard(report: &CycleReport) {
             exceeded.connector,
             exceeded.limit,
             exceeded.before,
+        ));
+    }
+    if let (true, Some(path)) = (report.exceeded.is_empty(), &report.list) {
+        say("  a source anchor that changes is refused, for the account would be somebody else's");
+        say(&format!(
+            "  hint: look at {}; if it is meant: `syncline run --allow-deletes {}`",
+            path.display(),
+            path.display()
         ));
     }
     if report.exceeded.is_empty() {

@@ -17,10 +17,10 @@ use crate::value::{AttributeName, fold, values_to_json};
 /// Shows stored objects.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  syncline show                           what there is\n  syncline show ad zmueller\n  syncline show metaverse 41d2a7c0-…"
+    after_help = "Examples:\n  syncline show                           what there is\n  syncline show ad zmueller\n  syncline show metaverse 41d2a7c0-…\n  syncline show runs                      the last runs\n  syncline show run 12                    what it did, change by change"
 )]
 pub(super) struct ShowArguments {
-    /// A connector, or `metaverse`; an overview without.
+    /// A connector, `metaverse`, `runs` or `run`; an overview without.
     connector: Option<String>,
     /// A DN, an anchor, an id, or any attribute value that only one object has.
     object: Option<String>,
@@ -37,8 +37,10 @@ pub(super) struct SearchArguments {
 }
 
 pub(super) fn show(session: Session, arguments: &ShowArguments, format: Format) -> Result<Exit, RunError> {
-    match (&arguments.connector, &arguments.object) {
-        (Some(connector), Some(object)) if connector == "metaverse" => {
+    match (arguments.connector.as_deref(), &arguments.object) {
+        (Some("runs"), None) => super::runs::list(&session, format)?,
+        (Some("run"), Some(number)) => super::runs::one(&session, number, format)?,
+        (Some("metaverse"), Some(object)) => {
             let id: uuid::Uuid =
                 object.parse().map_err(|_| RunError::Unknown(format!("`{object}` is not an id of the metaverse")))?;
             let draft = session.store.draft();
@@ -54,7 +56,7 @@ pub(super) fn show(session: Session, arguments: &ShowArguments, format: Format) 
                 show_object(&draft, &object, format)?;
             }
         }
-        (connector, None) => overview(&session, connector.as_deref(), format)?,
+        (connector, None) => overview(&session, connector, format)?,
         (None, Some(_)) => {}
     }
     session.close()?;

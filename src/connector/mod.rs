@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-pub use crate::connector_space::Anchor;
+pub use crate::connector_space::{Anchor, ImportedObject, Target};
 use crate::value::{AttributeName, Attributes, Value, Values};
 
 pub mod directory;
@@ -17,30 +17,6 @@ pub mod ldap;
 pub mod ldif;
 pub mod schema;
 pub mod secret;
-
-/// What a reference points to, as the directory names it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Target {
-    /// A distinguished name, as delivered.
-    Dn(String),
-    /// An anchor.
-    Anchor(Anchor),
-}
-
-/// One object as an import shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImportedObject {
-    /// Its immutable identifier.
-    pub anchor: Anchor,
-    /// Its distinguished name, in directories that have them.
-    pub dn: Option<String>,
-    /// The most specific requested object type: `user`, `inetOrgPerson`, `group`, `contact`, `groupOfNames`.
-    pub object_type: String,
-    /// Attributes without references; never an empty list, never empty text.
-    pub attributes: Attributes,
-    /// References by attribute, whole sets.
-    pub references: BTreeMap<AttributeName, Vec<Target>>,
-}
 
 /// What to read: object types, and for each the attributes and references wanted besides anchor and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

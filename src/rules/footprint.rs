@@ -28,6 +28,8 @@ pub struct Footprint {
     pub counts: BTreeSet<AttributeName>,
     /// Whether it asks for memberships.
     pub memberships: bool,
+    /// The attributes that each written one is made of.
+    pub sources: BTreeMap<AttributeName, BTreeSet<AttributeName>>,
 }
 
 impl Footprint {
@@ -168,8 +170,9 @@ pub(super) fn of(functions: &[Function], header: &Header) -> Footprint {
     }
     for copy in &header.copies {
         footprint.flow.insert(copy.from.clone());
-        footprint.writes.insert(copy.to.clone(), header.line);
+        footprint.writes.entry(copy.to.clone()).or_insert(header.line);
     }
+    footprint.sources = super::sources::of(functions, header);
     footprint
 }
 

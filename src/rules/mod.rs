@@ -21,6 +21,7 @@ mod host;
 mod input;
 mod schemas;
 mod script;
+mod sources;
 pub mod vocabulary;
 mod why;
 

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::export::{self, ExportReport};
-use super::guard::{self, Endangered, Exceeded};
+use super::guard::{self, Danger, Endangered, Exceeded};
 use super::import::{self, ImportReport};
 use super::session::Session;
 use super::synchronise::{self, SyncReport};
-use super::{Progress, RunError};
+use super::{Progress, RunError, retry, runs};
 use crate::connector_space::{ConnectorObject, ObjectId};
 use crate::store::Draft;
 use crate::sync::ledger::View;
@@ -50,19 +50,38 @@ pub struct CycleReport {
     pub milliseconds: u64,
 }
 
-/// Runs a cycle. `allowed` are deletions and disablements that a person has looked at.
+/// What a person says about a cycle.
+#[derive(Clone, Debug, Default)]
+pub struct Permissions {
+    /// Deletions, disablements and changes of anchors that a person has looked at.
+    pub allowed: BTreeSet<ObjectId>,
+    /// Sends again what was refused, though nothing has changed.
+    pub retry: bool,
+}
+
+/// Runs a cycle.
 ///
 /// # Errors
 /// See [`RunError`]; what concerns single objects is in the report.
-pub fn run(
+pub fn run(session: &mut Session, permissions: &Permissions, progress: &dyn Progress) -> Result<CycleReport, RunError> {
+    synchronise::refuse_vanished(session)?;
+    let log = runs::begin(session)?;
+    let done = steps(session, log.run, permissions, progress);
+    let ended = runs::end(session, &log, done.as_ref());
+    let report = done?;
+    ended?;
+    Ok(report)
+}
+
+fn steps(
     session: &mut Session,
-    allowed: &BTreeSet<ObjectId>,
+    run: u64,
+    permissions: &Permissions,
     progress: &dyn Progress,
 ) -> Result<CycleReport, RunError> {
     let started = std::time::Instant::now();
-    synchronise::refuse_vanished(session)?;
     let mut report = CycleReport {
-        run: next_run(session)?,
+        run,
         rules: session.rules.fingerprint().to_owned(),
         rule_count: session.rules.rules().len(),
         ..CycleReport::default()
@@ -86,6 +105,7 @@ pub fn run(
     }
     for name in &targets {
         decide_staging(session, name)?;
+        retry::prepare(session, name, &permissions.allowed, permissions.retry)?;
     }
     report.sync = synchronise::run(session, progress)?;
     progress.end(&sync_line(&report.sync));
@@ -95,7 +115,7 @@ pub fn run(
         return Ok(report);
     }
     for name in &targets {
-        export_to(session, name, allowed, progress, &mut report)?;
+        export_to(session, name, &permissions.allowed, progress, &mut report)?;
         if !report.exceeded.is_empty() {
             break;
         }
@@ -111,15 +131,6 @@ pub(super) fn milliseconds(since: std::time::Instant) -> u64 {
 /// Nothing is written to a target that could not be read whole: what exists there would be made again.
 fn incomplete_target(report: &CycleReport, targets: &[String]) -> bool {
     report.imports.iter().any(|import| targets.contains(&import.connector) && !import.incomplete.is_empty())
-}
-
-fn next_run(session: &mut Session) -> Result<u64, RunError> {
-    let mut draft = session.store.draft();
-    let run = draft.fact::<u64>("run")?.unwrap_or(0) + 1;
-    draft.put_fact("run", &run)?;
-    let writes = draft.finish();
-    session.store.commit(writes)?;
-    Ok(run)
 }
 
 /// A target that has objects when it is first seen is staging until somebody says `go-live`.
@@ -164,16 +175,21 @@ fn export_to(
     let endangered = guard::endangered(&draft, connector)?;
     let exceeded = guard::check(session, &draft, connector, &endangered, allowed)?;
     drop(draft);
-    if !exceeded.is_empty() {
+    let (sent, refused): (Vec<_>, Vec<_>) =
+        endangered.into_iter().partition(|object| object.danger != Danger::Anchor || allowed.contains(&object.id));
+    if !exceeded.is_empty() || !refused.is_empty() {
         let path = session.config.store_folder.join(format!("deletes-{}.jsonl", report.run));
-        guard::write_list(&path, &endangered)?;
-        report.exceeded = exceeded;
-        report.endangered = by_reason(&endangered);
+        let stopped = if exceeded.is_empty() { &[][..] } else { &sent };
+        guard::write_list(&path, stopped.iter().chain(&refused))?;
         report.list = Some(path);
+    }
+    if !exceeded.is_empty() {
+        report.exceeded = exceeded;
+        report.endangered = by_reason(sent.iter().chain(&refused));
         return Ok(());
     }
-    guard::remember(session, connector, &endangered)?;
-    let exported = export::run(session, connector, progress)?;
+    guard::remember(session, connector, &sent)?;
+    let exported = export::run(session, connector, allowed, progress)?;
     progress.end(&export_line(&exported));
     let touched: Vec<ObjectId> = exported.touched.iter().copied().collect();
     report.exports.push(exported);
@@ -194,7 +210,7 @@ fn export_to(
     Ok(())
 }
 
-fn by_reason(endangered: &[Endangered]) -> Vec<(String, usize, String)> {
+fn by_reason<'a>(endangered: impl Iterator<Item = &'a Endangered>) -> Vec<(String, usize, String)> {
     let mut reasons: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
     for object in endangered {
         reasons.entry(&object.reason).or_insert((0, &object.name)).0 += 1;
@@ -271,6 +287,7 @@ fn export_line(report: &ExportReport) -> String {
         (report.added, "members added"),
         (report.removed, "members removed"),
         (report.refused, "refused"),
+        (report.refused_before, "refused before"),
         (report.postponed, "postponed"),
         (report.unknown, "unknown"),
     ] {

@@ -7,11 +7,11 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::session::Session;
-use super::{Progress, RunError, references, waves};
+use super::{Progress, RunError, references, retry, swaps, waves};
 use crate::connector::directory::Directory;
 use crate::connector::graph;
 use crate::connector::{Anchor, ConnectorError, ExportAction, ExportItem, ExportOutcome, TenantFacts};
-use crate::connector_space::{ConnectorObject, ExportState, ObjectId, Operation};
+use crate::connector_space::{ConnectorObject, ExportState, ObjectId, Operation, ValueChange};
 use crate::store::Draft;
 use crate::sync::ledger::{Ledger, View};
 use crate::value::{AttributeName, Value};
@@ -40,6 +40,8 @@ pub struct ExportReport {
     pub removed: u64,
     /// Refused by the directory, or beforehand.
     pub refused: u64,
+    /// Refused by an earlier run, and not sent again, for nothing has changed since.
+    pub refused_before: u64,
     /// Not now; the next run tries again.
     pub postponed: u64,
     /// Sent, and nobody knows: the next run looks first.
@@ -92,8 +94,31 @@ pub fn item_of(object: &ConnectorObject) -> Option<ExportItem> {
     Some(ExportItem { id: object.id.0, object_type: object.object_type.clone(), action })
 }
 
-/// What is wrong with an object's export before it is sent.
+/// The change that an object's export would make to its source anchor, once that is in the target.
+pub(super) fn anchor_change(object: &ConnectorObject) -> Option<(AttributeName, &ValueChange)> {
+    let export = object.export.as_ref().filter(|export| export.operation == Operation::Update)?;
+    let names = graph::anchor_attributes(&object.object_type).iter().map(|name| AttributeName::from(*name));
+    names.filter(|name| object.image.contains_key(name)).find_map(|name| {
+        let change = export.changes.get(&name).filter(|change| !change.sent)?;
+        Some((name, change))
+    })
+}
+
+fn anchor_refusal(object: &ConnectorObject) -> Option<String> {
+    let (name, change) = anchor_change(object)?;
+    let before = object.image.get(&name)?.first()?;
+    let after = change.values.first().map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"));
+    Some(format!("its source anchor `{name}` is `{before}` and would become {after}: that is somebody else"))
+}
+
+/// What is wrong with an object's export before it is sent. A source anchor that changes is refused until a person has
+/// looked at it.
 pub fn refusals(object: &ConnectorObject, facts: &TenantFacts) -> Vec<String> {
+    anchor_refusal(object).into_iter().chain(invalid(object, facts)).collect()
+}
+
+/// What the target would refuse.
+pub(super) fn invalid(object: &ConnectorObject, facts: &TenantFacts) -> Vec<String> {
     match object.export.as_ref().map(|export| export.operation) {
         Some(Operation::Create) => graph::validate(&object.object_type, &object.expected(), facts),
         Some(Operation::Update) => {
@@ -108,19 +133,26 @@ pub fn refusals(object: &ConnectorObject, facts: &TenantFacts) -> Vec<String> {
     }
 }
 
-/// Exports everything that is due in a connector.
+/// Exports everything that is due in a connector. `allowed` are objects that a person has looked at.
 ///
 /// # Errors
 /// When the directory could not be used, the store fails, or somebody pressed Ctrl-C.
-pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> Result<ExportReport, RunError> {
+pub fn run(
+    session: &mut Session,
+    connector: &str,
+    allowed: &BTreeSet<ObjectId>,
+    progress: &dyn Progress,
+) -> Result<ExportReport, RunError> {
     let directory = session.directory(connector)?;
     let facts = session.tenant(connector)?;
     let started = std::time::Instant::now();
     let mut report = ExportReport { connector: connector.to_owned(), ..ExportReport::default() };
-    let waves = waves::sort(session, connector, &facts, &mut report)?;
+    report.refused_before = retry::count_refused(&session.store.draft(), connector)?;
+    let waves::Order { waves, swaps } = waves::sort(session, connector, &facts, allowed, &mut report)?;
     let total: usize = waves.iter().map(Vec::len).sum();
     progress.begin("export", connector, Some(u64::try_from(total).unwrap_or(0)));
     let mut recycle_bin = None;
+    swaps::step_aside(session, connector, &directory, &swaps)?;
     for wave in waves {
         for chunk in wave.chunks(BATCH) {
             session.go_on()?;

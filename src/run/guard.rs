@@ -1,12 +1,13 @@
-//! The guard: how much may be deleted or disabled in 24 hours. Above that the run stops before any of it.
+//! The guard: how much may be deleted, disabled or given another anchor in 24 hours. Above that the run stops before any
+//! of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::RunError;
 use super::session::Session;
+use super::{RunError, export};
 use crate::connector_space::{ConnectorObject, ObjectId, Operation};
 use crate::store::Draft;
 use crate::value::{AttributeName, Value};
@@ -22,6 +23,8 @@ pub enum Danger {
     Delete,
     /// An account that is switched off.
     Disable,
+    /// An object that would get another source anchor, and so be somebody else's. Never done unless it was looked at.
+    Anchor,
 }
 
 /// One object that is in danger.
@@ -66,6 +69,9 @@ pub fn danger(object: &ConnectorObject) -> Option<(Danger, String)> {
     let export = object.export.as_ref().filter(|export| export.is_due())?;
     if export.operation == Operation::Delete {
         return Some((Danger::Delete, export.reason.clone()));
+    }
+    if let Some((name, change)) = export::anchor_change(object) {
+        return Some((Danger::Anchor, format!("{}.rhai:{} gives another `{name}`", change.rule, change.line)));
     }
     let change = export.changes.get(&AttributeName::from("accountEnabled")).filter(|change| !change.sent)?;
     let off = change.values.first() == Some(&Value::Boolean(false));
@@ -119,6 +125,7 @@ pub fn check(
         let limit = match danger {
             Danger::Delete => session.config.limits.deletes,
             Danger::Disable => session.config.limits.disables,
+            Danger::Anchor => session.config.limits.anchors,
         };
         let limit = limit.of(population + before);
         if count + before > limit {
@@ -165,7 +172,7 @@ fn now() -> i64 {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_list(path: &Path, endangered: &[Endangered]) -> Result<(), RunError> {
+pub fn write_list<'a>(path: &Path, endangered: impl Iterator<Item = &'a Endangered>) -> Result<(), RunError> {
     let mut text = String::new();
     for object in endangered {
         text.push_str(&serde_json::to_string(object).unwrap_or_default());

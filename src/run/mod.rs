@@ -4,13 +4,17 @@
 //! in order), [`plan`] (all of it on a draft that nobody commits), [`preview`] (the same for one object, in full).
 
 pub mod cycle;
+pub mod explain;
 pub mod export;
 pub mod guard;
 pub mod import;
 pub mod plan;
 pub mod preview;
 mod references;
+mod retry;
+pub mod runs;
 pub mod session;
+mod swaps;
 pub mod synchronise;
 mod waves;
 

@@ -9,7 +9,7 @@ use super::guard::{self, Exceeded};
 use super::session::Session;
 use super::synchronise::{self, SyncReport};
 use super::{Progress, RunError};
-use crate::connector_space::{ConnectorObject, Operation};
+use crate::connector_space::{ConnectorObject, Export, ExportState, Operation};
 use crate::sync::ledger::View;
 use crate::value::{Value, values_to_json};
 
@@ -133,6 +133,10 @@ impl TargetPlan {
                 .map(|(name, why)| if name.as_str() == "*" { why.clone() } else { format!("{name}: {why}") })
                 .collect();
             self.lines.push(line("held", object, reasons.join("; ")));
+        }
+        if let Some(Export { state: ExportState::Failed { message, .. }, .. }) = &object.export {
+            self.refused += 1;
+            return self.lines.push(line("refused", object, message.clone()));
         }
         if item_of(object).is_none() {
             return;

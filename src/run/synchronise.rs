@@ -51,7 +51,7 @@ impl SyncReport {
                 Change::Linked(..) => self.provisioned += 1,
                 Change::Unlinked(..) => self.disconnected += 1,
                 Change::Appeared(_)
-                | Change::Changed(_)
+                | Change::Changed(..)
                 | Change::Gone(_)
                 | Change::Created(_)
                 | Change::Ended(_)

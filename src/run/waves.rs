@@ -1,9 +1,9 @@
 //! The order of an export: a value is released before somebody else claims it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::RunError;
-use super::export::{ExportReport, item_of, refusals};
+use super::export::{ExportReport, invalid, item_of, refusals};
 use super::session::Session;
 use crate::connector::{TenantFacts, graph};
 use crate::connector_space::{ConnectorObject, ExportState, ObjectId, Operation};
@@ -11,40 +11,49 @@ use crate::store::Draft;
 use crate::sync::ledger::{Ledger, View};
 use crate::value::{AttributeName, Value};
 
-/// Sorts what is due so that a value is released before somebody else claims it; deletions that release nothing last.
+/// A longer chain of people who take over each other's values is cut by a value that holds for a moment.
+const LONGEST_CHAIN: usize = 32;
+
+/// What is sent when.
+pub(super) struct Order {
+    /// One after the other; deletions that release nothing last.
+    pub(super) waves: Vec<Vec<ObjectId>>,
+    /// Objects that must let go of a value before anything else is sent, for they and others exchange theirs.
+    pub(super) swaps: BTreeSet<(ObjectId, AttributeName)>,
+}
+
+/// Sorts what is due so that a value is released before somebody else claims it. What cannot be sent is refused here.
+/// `allowed` are objects that a person has looked at.
 pub(super) fn sort(
     session: &mut Session,
     connector: &str,
     facts: &TenantFacts,
+    allowed: &BTreeSet<ObjectId>,
     report: &mut ExportReport,
-) -> Result<Vec<Vec<ObjectId>>, RunError> {
-    let mut depths: BTreeMap<ObjectId, usize> = BTreeMap::new();
+) -> Result<Order, RunError> {
+    let mut sorting = Sorting::default();
     let mut refused = Vec::new();
     let mut deletions = Vec::new();
-    let mut after = None;
     let draft = session.store.draft();
-    loop {
-        let ids = draft.exports(connector, after, 2_000)?;
-        for id in &ids {
-            let Some(object) = draft.object(*id)? else { continue };
-            if item_of(&object).is_none() {
-                continue;
-            }
-            let wrong = refusals(&object, facts);
-            if !wrong.is_empty() {
-                refused.push((object, wrong.join("; ")));
-                continue;
-            }
-            if object.export.as_ref().is_some_and(|export| export.operation == Operation::Delete) {
-                deletions.push(*id);
-            } else {
-                let mut path = Vec::new();
-                depth(&draft, &object, &mut depths, &mut path)?;
-            }
+    let mut due = Vec::new();
+    draft.each_export(connector, |object| {
+        if item_of(&object).is_none() {
+            return;
         }
-        match ids.last() {
-            Some(last) => after = Some(*last),
-            None => break,
+        let looked_at = allowed.contains(&object.id);
+        let wrong = if looked_at { invalid(&object, facts) } else { refusals(&object, facts) };
+        if !wrong.is_empty() {
+            refused.push((object, wrong.join("; ")));
+        } else if object.export.as_ref().is_some_and(|export| export.operation == Operation::Delete) {
+            deletions.push(object.id);
+        } else {
+            due.push(object.id);
+        }
+    })?;
+    let stuck: BTreeSet<ObjectId> = refused.iter().map(|(object, _)| object.id).collect();
+    for id in due {
+        if let Some(object) = draft.object(id)? {
+            sorting.depth(&draft, &object, &stuck)?;
         }
     }
     drop(draft);
@@ -53,53 +62,71 @@ pub(super) fn sort(
         fail(session, object, "invalid", &why)?;
         report.refuse(who, why);
     }
-    let mut waves: Vec<Vec<ObjectId>> = Vec::new();
-    for (id, depth) in depths {
-        if waves.len() <= depth {
-            waves.resize(depth + 1, Vec::new());
-        }
-        if let Some(wave) = waves.get_mut(depth) {
-            wave.push(id);
-        }
-    }
-    deletions.retain(|id| !waves.iter().any(|wave| wave.binary_search(id).is_ok()));
-    waves.push(deletions);
-    Ok(waves)
+    Ok(sorting.order(deletions))
 }
 
-/// How many objects must be written before this one: the longest chain of holders of values that it claims.
-fn depth(
-    draft: &Draft<'_>,
-    object: &ConnectorObject,
-    depths: &mut BTreeMap<ObjectId, usize>,
-    path: &mut Vec<ObjectId>,
-) -> Result<usize, RunError> {
-    if let Some(known) = depths.get(&object.id) {
-        return Ok(*known);
-    }
-    if path.contains(&object.id) || path.len() > 32 {
-        // Two people who swap names: the directory will refuse one, and the next run finds the name free.
-        return Ok(0);
-    }
-    path.push(object.id);
-    let mut deepest = 0;
-    for name in graph::unique_attributes(&object.object_type) {
-        let name = AttributeName::from(*name);
-        let change = object.export.as_ref().and_then(|export| export.changes.get(&name)).filter(|change| !change.sent);
-        for value in change.iter().flat_map(|change| &change.values) {
-            for holder in draft.find_object(&object.connector, &name, &value.folded(), 8)? {
-                let Some(holder) =
-                    draft.object(holder)?.filter(|holder| holder.id != object.id && releases(holder, &name, value))
-                else {
-                    continue;
-                };
-                deepest = deepest.max(depth(draft, &holder, depths, path)? + 1);
+#[derive(Default)]
+struct Sorting {
+    depths: BTreeMap<ObjectId, usize>,
+    path: Vec<ObjectId>,
+    swaps: BTreeSet<(ObjectId, AttributeName)>,
+}
+
+impl Sorting {
+    /// How many objects must be written before this one: the longest chain of holders of values that it claims.
+    fn depth(
+        &mut self,
+        draft: &Draft<'_>,
+        object: &ConnectorObject,
+        stuck: &BTreeSet<ObjectId>,
+    ) -> Result<usize, RunError> {
+        if let Some(known) = self.depths.get(&object.id) {
+            return Ok(*known);
+        }
+        self.path.push(object.id);
+        let mut deepest = 0;
+        for name in graph::unique_attributes(&object.object_type) {
+            let name = AttributeName::from(*name);
+            let change =
+                object.export.as_ref().and_then(|export| export.changes.get(&name)).filter(|change| !change.sent);
+            for value in change.iter().flat_map(|change| &change.values) {
+                for holder in draft.find_object(&object.connector, &name, &value.folded(), 8)? {
+                    let other = holder != object.id && !stuck.contains(&holder);
+                    let Some(holder) = draft.object(holder)?.filter(|holder| other && releases(holder, &name, value))
+                    else {
+                        continue;
+                    };
+                    if self.swaps.contains(&(holder.id, name.clone())) {
+                        continue;
+                    }
+                    if self.path.contains(&holder.id) || self.path.len() > LONGEST_CHAIN {
+                        // They exchange values: the holder takes another one for a moment.
+                        self.swaps.insert((holder.id, name.clone()));
+                        continue;
+                    }
+                    deepest = deepest.max(self.depth(draft, &holder, stuck)? + 1);
+                }
             }
         }
+        self.path.pop();
+        self.depths.insert(object.id, deepest);
+        Ok(deepest)
     }
-    path.pop();
-    depths.insert(object.id, deepest);
-    Ok(deepest)
+
+    fn order(self, mut deletions: Vec<ObjectId>) -> Order {
+        let mut waves: Vec<Vec<ObjectId>> = Vec::new();
+        for (id, depth) in self.depths {
+            if waves.len() <= depth {
+                waves.resize(depth + 1, Vec::new());
+            }
+            if let Some(wave) = waves.get_mut(depth) {
+                wave.push(id);
+            }
+        }
+        deletions.retain(|id| !waves.iter().any(|wave| wave.binary_search(id).is_ok()));
+        waves.push(deletions);
+        Order { waves, swaps: self.swaps }
+    }
 }
 
 /// Whether an object holds a value in the target and is about to give it up.

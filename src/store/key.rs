@@ -7,7 +7,7 @@ use crate::connector_space::ObjectId;
 use crate::metaverse::MetaverseId;
 
 /// The version of keys and records. A store of another version is refused.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Folded values longer than this are cut in index keys; the record decides whether it really matches.
 const LONGEST_VALUE: usize = 200;
@@ -52,8 +52,10 @@ pub(super) const METAVERSE_QUEUE: u8 = b'2';
 pub(super) const EDGE_QUEUE: u8 = b'3';
 /// Facts by name.
 pub(super) const FACT: u8 = b'f';
-/// The journal by run.
+/// The journal: what was done, commit by commit.
 pub(super) const JOURNAL: u8 = b'J';
+/// Which journal entries speak of an object or metaverse object.
+pub(super) const HISTORY: u8 = b'h';
 
 /// Kinds that follow from other records and can be rebuilt.
 pub(super) const DERIVED: [u8; 12] =

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::Change;
+use crate::change::{Change, JournalEntry, Stamp};
 use crate::sync::ledger::{LedgerError, View};
 use crate::value::AttributeName;
 
 mod codec;
 mod disk;
+mod journal;
 mod key;
 mod keyspace;
 mod records;
@@ -126,6 +127,7 @@ pub struct Store {
     symbols: Symbols,
     indexes: Indexes,
     journal: u64,
+    stamp: Stamp,
 }
 
 impl Store {
@@ -135,8 +137,7 @@ impl Store {
     /// See [`StoreError`].
     pub fn open(folder: &Path) -> Result<Store, StoreError> {
         let disk = Disk::open(folder)?;
-        let mut store =
-            Store { base: Base::Disk(disk), symbols: Symbols::default(), indexes: Indexes::default(), journal: 0 };
+        let mut store = Store { base: Base::Disk(disk), ..Store::in_memory() };
         store.load(folder)?;
         Ok(store)
     }
@@ -148,6 +149,7 @@ impl Store {
             symbols: Symbols::default(),
             indexes: Indexes::default(),
             journal: 0,
+            stamp: Stamp::default(),
         }
     }
 
@@ -209,6 +211,16 @@ impl Store {
         self.checkpoint()
     }
 
+    /// What the journal says of commits from now on.
+    pub fn set_stamp(&mut self, stamp: Stamp) {
+        self.stamp = stamp;
+    }
+
+    /// The number of the last journal entry.
+    pub fn journal_end(&self) -> u64 {
+        self.journal
+    }
+
     /// A draft over what is stored.
     pub fn draft(&self) -> Draft<'_> {
         Draft::new(self.base.keyspace(), self.symbols.clone(), &self.indexes)
@@ -221,8 +233,9 @@ impl Store {
     pub fn commit(&mut self, mut draft: DraftWrites) -> Result<Vec<Change>, StoreError> {
         if !draft.notes.is_empty() {
             self.journal += 1;
-            let key = key::Key::new(key::JOURNAL).number(self.journal).bytes();
-            draft.writes.insert(key, Some(codec::encode(&draft.notes)?));
+            let entry = JournalEntry { stamp: self.stamp.clone(), changes: draft.notes };
+            draft.writes.extend(journal::writes(self.journal, &entry)?);
+            draft.notes = entry.changes;
             let number = serde_json::to_vec(&self.journal).unwrap_or_default();
             draft.writes.insert(key::fact("journal"), Some(number));
         }

@@ -142,6 +142,12 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// Forgets a fact.
+    pub fn remove_fact(&mut self, name: &str) -> Result<()> {
+        self.bytes.remove(key::fact(name));
+        Ok(())
+    }
+
     fn attribute(&mut self, name: &AttributeName) -> Result<Symbol> {
         self.intern(name.as_str())
     }

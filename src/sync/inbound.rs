@@ -346,8 +346,9 @@ pub(super) fn note_flows(
     let names: std::collections::BTreeSet<&AttributeName> = before.keys().chain(person.contributions.keys()).collect();
     let list = |of: &BTreeMap<AttributeName, Vec<Contribution>>, name| of.get(name).cloned().unwrap_or_default();
     for name in names {
-        if !precedence::same_outcome(&list(before, name), &list(&person.contributions, name)) {
-            ledger.note(Change::Flowed(person.id, name.clone()));
+        let old = list(before, name);
+        if !precedence::same_outcome(&old, &list(&person.contributions, name)) {
+            ledger.note(Change::Flowed(person.id, name.clone(), precedence::values(&old)));
             ledger.mark_metaverse(person.id)?;
         }
     }

@@ -303,6 +303,15 @@ impl<'a> Synchronisation<'a> {
         outbound::evaluate(host, self.rules, self.targets, person)
     }
 
+    /// A metaverse object as the outbound rules to a connector see it.
+    pub fn outbound_input(&self, person: &MetaverseObject, connector: &str) -> Arc<Input> {
+        let mut input = outbound::input_of(person);
+        if let Some(target) = self.targets.get(connector) {
+            input.context = Arc::clone(&target.context);
+        }
+        Arc::new(input)
+    }
+
     fn edges(ledger: &mut dyn Ledger, limit: usize, report: &mut StepReport) -> Result<Stage, LedgerError> {
         let edges = ledger.edge_queue(limit)?;
         if edges.is_empty() {

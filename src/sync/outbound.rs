@@ -327,6 +327,7 @@ fn flow(
             wish.attribute(attribute, contributions)?;
         }
         wish.forget_others(&evaluation.flows);
+        wish.try_again_if_changed(old.export.as_ref());
         wish_references(rules, target, person, &mut object, evaluation);
     }
     tidy(&mut object);
@@ -418,6 +419,16 @@ impl Wish<'_> {
         if let Some(export) = &mut self.object.export {
             export.changes.retain(|name, change| change.sent || flows.contains_key(name));
         }
+        self.object.outbound.corrections.retain(|name, _| flows.contains_key(name));
+    }
+
+    /// What was refused is sent again when something else is wanted than what was refused.
+    fn try_again_if_changed(&mut self, old: Option<&Export>) {
+        if let (Some(export), Some(old)) = (&mut self.object.export, old)
+            && export.changes != old.changes
+        {
+            export.retry();
+        }
     }
 
     /// Brings values into the shape that the target's schema asks for.
@@ -498,8 +509,12 @@ impl Wish<'_> {
             }
             self.object.outbound.enabled = Some(wanted);
         }
-        let corrections = self.object.outbound.corrections.get(attribute).copied().unwrap_or(0);
-        if corrections > ENOUGH_CORRECTIONS && !same_values(&image, values) {
+        let corrections = &mut self.object.outbound.corrections;
+        if corrections.get(attribute).is_some_and(|correction| !same_values(&correction.wish, values)) {
+            corrections.remove(attribute);
+        }
+        let times = corrections.get(attribute).map_or(0, |correction| correction.times);
+        if times > ENOUGH_CORRECTIONS && !same_values(&image, values) {
             let why = format!("put right {ENOUGH_CORRECTIONS} times already: somebody else writes it too");
             self.object.outbound.held.insert(attribute.clone(), why);
             return true;

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ledger::{Ledger, Result};
 use super::references;
 use crate::change::Change;
-use crate::connector::{ImportedObject, Target};
-use crate::connector_space::{ConnectorObject, Edge, EdgeChange, Export, ExportState, ObjectId, Operation};
-use crate::value::{AttributeName, Attributes, same_values};
+use crate::connector_space::{
+    ConnectorObject, Correction, Edge, EdgeChange, Export, ExportState, ImportedObject, ObjectId, Operation, Target,
+};
+use crate::value::{AttributeName, Attributes, Values, same_values};
 
 /// How many imports may fail to show an exported value before it is sent again.
 const PATIENCE: u8 = 3;
@@ -103,10 +104,22 @@ fn stage_as(
     };
     match staged {
         Staged::New => ledger.note(Change::Appeared(id)),
-        Staged::Changed => ledger.note(Change::Changed(id)),
+        Staged::Changed => ledger.note(Change::Changed(id, before(old.as_ref(), &imported.attributes))),
         Staged::Unchanged => {}
     }
     Ok((id, staged))
+}
+
+/// The values that an object had and has no more, by attribute.
+fn before(old: Option<&ConnectorObject>, shown: &Attributes) -> Vec<(AttributeName, Values)> {
+    let (none, nothing) = (Values::new(), Attributes::new());
+    let image = old.map_or(&nothing, |old| &old.image);
+    let names: BTreeSet<&AttributeName> = image.keys().chain(shown.keys()).collect();
+    let changed = names.into_iter().filter_map(|name| {
+        let was = image.get(name).unwrap_or(&none);
+        (was != shown.get(name).unwrap_or(&none)).then(|| (name.clone(), was.clone()))
+    });
+    changed.collect()
 }
 
 /// Whether an import shows what the image and the export of an object together promise, among the attributes that it
@@ -163,7 +176,7 @@ fn confirm(object: &mut ConnectorObject, shown: &Attributes) -> bool {
     let all_seen = export.changes.is_empty();
     if !all_seen {
         let unsent = export.changes.values().any(|change| !change.sent);
-        let failed = matches!(export.state, ExportState::Failed { .. });
+        let failed = matches!(export.state, ExportState::Failed { .. }) && object.image == *shown;
         export.state = match (unsent, failed) {
             (true, true) => export.state,
             (true, false) => ExportState::Pending,
@@ -186,8 +199,9 @@ fn note_drift(object: &mut ConnectorObject, shown: &Attributes) {
         !ours(name) && !same_values(object.image.get(*name).unwrap_or(&none), shown.get(*name).unwrap_or(&none))
     });
     for name in drifted.cloned().collect::<Vec<_>>() {
-        let count = object.outbound.corrections.entry(name).or_insert(0);
-        *count = count.saturating_add(1);
+        let wish = object.image.get(&name).cloned().unwrap_or_default();
+        let correction = object.outbound.corrections.entry(name).or_insert(Correction { times: 0, wish });
+        correction.times = correction.times.saturating_add(1);
     }
 }
 

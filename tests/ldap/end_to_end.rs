@@ -226,6 +226,9 @@ fn an_account_that_sees_less_deletes_nobody(world: &Deployment) {
     let talk = world.run();
     assert!(talk.contains("nothing proves that it was deleted: held"), "{talk}");
     assert_eq!(world.writes().len(), before, "{talk}");
+    let held = world.syncline(&["gone", "ad"]);
+    let names = String::from_utf8_lossy(&held.stdout).into_owned();
+    assert!(!names.is_empty() && names.lines().all(|name| name.contains("OU=Legal")), "{names}");
     world.configure(world.ad.fact("BIND_DN"));
     world.run();
     assert_eq!(world.writes().len(), before);

@@ -120,6 +120,15 @@ pub fn unique_attributes(object_type: &str) -> &'static [&'static str] {
     }
 }
 
+/// Properties that say whose object it is: they are written once.
+pub fn anchor_attributes(object_type: &str) -> &'static [&'static str] {
+    match object_type {
+        "user" => &["onPremisesImmutableId"],
+        "group" => &["uniqueName"],
+        _ => &[],
+    }
+}
+
 /// Why an object, by its imported properties, must not be written.
 pub fn protected(object_type: &str, image: &Attributes) -> Option<&'static str> {
     let is = |name: &str| {

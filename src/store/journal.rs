@@ -1,0 +1,67 @@
+//! The journal: what every commit did, and which of that concerns one object.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::codec;
+use super::key::{self, Key};
+use super::keyspace::{Keyspace, Writes};
+use super::records::Draft;
+use super::view;
+use crate::change::{Change, JournalEntry};
+use crate::sync::ledger::Result;
+
+/// The keys that an entry leaves.
+pub(super) fn writes(number: u64, entry: &JournalEntry) -> Result<Writes> {
+    let mut writes = Writes::new();
+    writes.insert(Key::new(key::JOURNAL).number(number).bytes(), Some(codec::encode(entry)?));
+    let subjects: BTreeSet<Uuid> =
+        entry.changes.iter().filter(|change| is_history(change)).map(Change::subject).collect();
+    for subject in subjects {
+        writes.insert(Key::new(key::HISTORY).id(subject).number(number).bytes(), Some(Vec::new()));
+    }
+    Ok(writes)
+}
+
+/// Exports and references are many, and say nothing that values and links do not.
+fn is_history(change: &Change) -> bool {
+    match change {
+        Change::Appeared(_)
+        | Change::Changed(..)
+        | Change::Gone(_)
+        | Change::Linked(..)
+        | Change::Unlinked(..)
+        | Change::Created(_)
+        | Change::Flowed(..)
+        | Change::Ended(_) => true,
+        Change::Staged(..) | Change::Reference(..) | Change::Confirmed(_) | Change::Held(..) => false,
+    }
+}
+
+impl Draft<'_> {
+    /// The journal entries that speak of an object or metaverse object, oldest first, each with what it says of it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn history(&self, subject: Uuid) -> Result<Vec<JournalEntry>> {
+        let prefix = Key::new(key::HISTORY).id(subject).bytes();
+        let mut entries = Vec::new();
+        for (key, _) in self.bytes.scan(&prefix, None, usize::MAX)? {
+            let number = key.get(prefix.len()..).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+            let Some(mut entry) = self.journal_entry(number.ok_or_else(view::bad_key)?)? else { continue };
+            entry.changes.retain(|change| change.subject() == subject);
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+
+    /// One journal entry by its number.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn journal_entry(&self, number: u64) -> Result<Option<JournalEntry>> {
+        let bytes = self.bytes.get(&Key::new(key::JOURNAL).number(number).bytes())?;
+        bytes.map(|bytes| codec::decode(&bytes)).transpose()
+    }
+}
