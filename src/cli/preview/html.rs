@@ -230,13 +230,16 @@ fn target(page: &mut String, target: &TargetTrace) {
     if !target.refused.is_empty() {
         list(page, "gone", &target.refused.iter().map(|why| format!("would be refused: {why}")).collect::<Vec<_>>());
     }
+    if let Some(unsettled) = &target.unsettled {
+        list(page, "other", std::slice::from_ref(unsettled));
+    }
     for request in &target.requests {
         line(
             page,
             &format!("<pre>{}</pre><p class=\"soft\">not sent: this is a preview</p>", escaped(&request_line(request))),
         );
     }
-    if target.operation.is_none() && target.references.is_empty() {
+    if target.operation.is_none() && target.references.is_empty() && target.unsettled.is_none() {
         line(page, "<p>Nothing to write.</p>");
     } else if !target.live {
         line(page, "<p class=\"other\">Staging: nothing is written before <code>syncline go-live</code>.</p>");

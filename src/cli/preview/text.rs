@@ -324,11 +324,15 @@ fn tell_target(target: &TargetTrace, detail: Detail) {
     for refused in &target.refused {
         print(&format!("    {} would be refused: {}", paint(Paint::Red, "!"), plain(refused)));
     }
+    if let Some(unsettled) = &target.unsettled {
+        print(&format!("    {} {}", paint(Paint::Yellow, "!"), plain(unsettled)));
+    }
     for request in &target.requests {
         let line = request_line(request);
         print(&format!("    {line}     {}", paint(Paint::Dim, "not sent: this is a preview")));
     }
-    if target.operation.is_none() && target.references.is_empty() {
+    let settled = target.unsettled.is_none();
+    if target.operation.is_none() && target.references.is_empty() && settled {
         print("    nothing to write");
     } else if !target.live {
         print(&format!("    {}", paint(Paint::Yellow, "staging: nothing is written before `syncline go-live`")));

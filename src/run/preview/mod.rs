@@ -284,6 +284,8 @@ pub struct TargetTrace {
     pub refused: Vec<String>,
     /// What is left alone, and why.
     pub held: Vec<String>,
+    /// What an earlier run sent or was refused, where that is not settled yet.
+    pub unsettled: Option<String>,
 }
 
 /// One attribute of a target object.

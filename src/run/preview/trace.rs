@@ -9,7 +9,7 @@ use super::{
     rules,
 };
 use crate::connector::graph;
-use crate::connector_space::{ConnectorObject, EdgeChange, ObjectId};
+use crate::connector_space::{ConnectorObject, EdgeChange, Export, ExportState, ObjectId};
 use crate::metaverse::{MetaverseId, MetaverseObject};
 use crate::rules::RuleSet;
 use crate::run::cycle::is_live;
@@ -239,7 +239,20 @@ fn target(
             .iter()
             .map(|(name, why)| if name.as_str() == "*" { why.clone() } else { format!("{name}: {why}") })
             .collect(),
+        unsettled: object.export.as_ref().and_then(unsettled),
     })
+}
+
+/// What came of an export that is not due.
+fn unsettled(export: &Export) -> Option<String> {
+    match &export.state {
+        ExportState::Pending => None,
+        ExportState::InFlight => Some("it was being sent when a run broke off: the next run looks first".into()),
+        ExportState::Exported => Some("it was sent, and no import has shown it yet".into()),
+        ExportState::Failed { message, .. } => {
+            Some(format!("refused, and not sent again before something changes: {message}"))
+        }
+    }
 }
 
 fn changes(ruleset: &RuleSet, object: &ConnectorObject) -> Vec<ChangeTrace> {
