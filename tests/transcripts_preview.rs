@@ -280,6 +280,28 @@ fn a_change_is_tried_and_nothing_is_kept() {
 }
 
 #[test]
+fn what_was_shown_is_what_a_run_writes() {
+    let deployment = Deployment::after_runs();
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let told = deployment.run(&[arguments, &["--format", "json"]].concat());
+        let text: String = told.lines().filter_map(|line| line.strip_prefix("out|")).collect();
+        serde_json::from_str(&text).unwrap()
+    };
+    let zoe = "zoe@contoso.onmicrosoft.com";
+    let shown = json(&["preview", "ad", ZOE, "--set", "department=IT", "--set", "sAMAccountName=zm"]);
+    let promised = shown["targets"][0]["requests"][0]["body"].as_object().unwrap().clone();
+    assert_eq!(promised.keys().collect::<Vec<_>>(), ["department", "mailNickname", "userPrincipalName"]);
+    assert_eq!(json(&["show", "entra", zoe])["attributes"]["department"], "Sales");
+    deployment.write("ad.ldif", &AD.replacen("department: Sales", "department: IT", 1).replace(": Zoe\n", ": zm\n"));
+    let run = deployment.run(&["run"]);
+    assert!(run.ends_with("exit 0\n"), "{run}");
+    let written = json(&["show", "entra", "zm@contoso.onmicrosoft.com"]);
+    for (name, value) in &promised {
+        assert_eq!(&written["attributes"][name], value, "{name}");
+    }
+}
+
+#[test]
 fn two_rule_folders_are_compared_on_one_object() {
     let deployment = Deployment::after_runs();
     deployment.rules("same", |_, text| text.to_owned());
