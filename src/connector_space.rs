@@ -2,7 +2,7 @@
 //!
 //! Plain data and the state machine of exports. Knows neither rules nor stores.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -103,6 +103,8 @@ pub struct ConnectorObject {
     pub missing: bool,
     /// Why the last synchronisation left it as it was.
     pub error: Option<String>,
+    /// While it is not linked: metaverse values (folded) that its rules join on. Whoever gets one of them may be it.
+    pub seeks: BTreeSet<(AttributeName, String)>,
 }
 
 /// How an object came to its metaverse object.
@@ -316,6 +318,7 @@ impl ConnectorObject {
             outbound: Outbound::default(),
             missing: false,
             error: None,
+            seeks: BTreeSet::new(),
         }
     }
 

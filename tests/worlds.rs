@@ -142,6 +142,29 @@ fn joins_try_group_after_group_and_hold_what_is_ambiguous() {
 }
 
 #[test]
+fn who_looked_in_vain_joins_when_somebody_comes() {
+    const FROM_HR: &str = r#"
+        const rule = #{ from: "hr/user", to: "metaverse/person", link: "join", precedence: 50, copy: ["title"] };
+        fn join(user) { [ #{ number: user.number }, #{ mail: user.mail } ] }
+    "#;
+    let ad_only = IN_USER.replace(r#"["ad/user", "hr/user"]"#, r#""ad/user""#);
+    let rules = [("in-user", ad_only.as_str()), ("in-hr", FROM_HR), ("out-user", OUT_USER)];
+    // Whoever has the lower id is evaluated first: both orders.
+    for hr in ["h1", "h2", "h3", "h4", "h5", "h6"] {
+        let mut world = World::new(&rules);
+        world.import("hr", &format!("user {hr} number=7 title=Boss"));
+        world.import("ad", "user u1 id=a1 number=7 name=Ada").sync();
+        check(&world, expect!["create a1@x displayName=Ada immutableId=a1 title=Boss upn=a1@x"]);
+    }
+    let mut world = World::new(&rules);
+    world.import("hr", "user h1 number=7 title=Boss").sync();
+    world.import("ad", "user u1 id=a1 name=Ada").sync();
+    check(&world, expect!["create a1@x displayName=Ada immutableId=a1 upn=a1@x"]);
+    world.import("ad", "user u1 id=a1 number=7 name=Ada").sync();
+    check(&world, expect!["create a1@x displayName=Ada immutableId=a1 title=Boss upn=a1@x"]);
+}
+
+#[test]
 fn an_account_that_somebody_disabled_stays_disabled() {
     let mut world = World::new(&RULES);
     world.import("ad", "user u1 id=a1 enabled=#true").sync().export().sync();

@@ -33,6 +33,7 @@ struct StoredObject {
     outbound: Option<Outbound>,
     missing: bool,
     error: Option<String>,
+    seeks: Vec<(Symbol, String)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -86,7 +87,12 @@ pub(super) fn encode_object(object: &ConnectorObject, intern: &mut impl Intern) 
         Some(link) => Some((link.metaverse.0, link.kind, intern.intern(&link.rule)?)),
         None => None,
     };
+    let mut seeks = Vec::with_capacity(object.seeks.len());
+    for (name, folded) in &object.seeks {
+        seeks.push((intern.intern(name.as_str())?, folded.clone()));
+    }
     encode(&StoredObject {
+        seeks,
         id: object.id.0,
         connector: intern.intern(&object.connector)?,
         object_type: intern.intern(&object.object_type)?,
@@ -123,6 +129,11 @@ pub(super) fn decode_object(bytes: &[u8], symbols: &Symbols) -> Result<Connector
         link,
         export: stored.export,
         outbound: stored.outbound.unwrap_or_default(),
+        seeks: stored
+            .seeks
+            .into_iter()
+            .map(|(symbol, folded)| Ok((symbols.attribute(symbol).ok_or_else(|| damaged("unknown symbol"))?, folded)))
+            .collect::<Result<_>>()?,
         missing: stored.missing,
         error: stored.error,
     })

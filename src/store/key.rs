@@ -24,6 +24,8 @@ pub(super) const ANCHOR: u8 = b'a';
 pub(super) const DN: u8 = b'n';
 /// Derived: metaverse objects by attribute value.
 pub(super) const JOIN: u8 = b'j';
+/// Derived: unlinked connector objects by the metaverse value that they would join on.
+pub(super) const SEEK: u8 = b's';
 /// Derived: connector objects by attribute value.
 pub(super) const MATCH: u8 = b't';
 /// Derived: objects by connector and type.
@@ -58,8 +60,8 @@ pub(super) const JOURNAL: u8 = b'J';
 pub(super) const HISTORY: u8 = b'h';
 
 /// Kinds that follow from other records and can be rebuilt.
-pub(super) const DERIVED: [u8; 12] =
-    [ANCHOR, DN, JOIN, MATCH, POPULATION, EXPORT, LINK, COUNTERPART, FEEDS, FED, EDGE_EXPORT, REFERRER];
+pub(super) const DERIVED: [u8; 13] =
+    [SEEK, ANCHOR, DN, JOIN, MATCH, POPULATION, EXPORT, LINK, COUNTERPART, FEEDS, FED, EDGE_EXPORT, REFERRER];
 
 /// Puts a key together.
 pub(super) struct Key(Vec<u8>);

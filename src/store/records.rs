@@ -163,6 +163,10 @@ impl<'a> Draft<'a> {
         if let Some(dn) = &object.dn {
             keys.insert(Key::new(key::DN).symbol(connector).text(&crate::dn::normalise(dn)).id(id).bytes());
         }
+        for (attribute, folded) in &object.seeks {
+            let attribute = self.intern(attribute.as_str())?;
+            keys.insert(Key::new(key::SEEK).symbol(attribute).text(folded).id(id).bytes());
+        }
         if let Some(anchor) =
             object.anchor.as_ref().filter(|anchor| ObjectId::of_anchor(&object.connector, anchor) != object.id)
         {
@@ -316,6 +320,15 @@ impl View for Draft<'_> {
         let Some(symbol) = self.symbols.get(attribute.as_str()) else { return Ok(Vec::new()) };
         let ids = view::ids(&self.bytes, Key::new(key::JOIN).symbol(symbol).text(folded), limit)?;
         Ok(ids.into_iter().map(MetaverseId).collect())
+    }
+
+    fn seekers(&self, attribute: &AttributeName, folded: &str) -> Result<Vec<ObjectId>> {
+        if !self.indexes.metaverse.contains(attribute) {
+            return Ok(Vec::new());
+        }
+        let Some(symbol) = self.symbols.get(attribute.as_str()) else { return Ok(Vec::new()) };
+        let ids = view::ids(&self.bytes, Key::new(key::SEEK).symbol(symbol).text(folded), usize::MAX)?;
+        Ok(ids.into_iter().map(ObjectId).collect())
     }
 
     fn find_object(

@@ -142,6 +142,7 @@ pub fn integrate(
     {
         link(ledger, rules, &mut object, rule)?;
     }
+    seek(ledger, &mut object, evaluation)?;
     if let Some(link) = object.link.clone() {
         contribute(ledger, rules, orders, &object, &link, evaluation)?;
     }
@@ -153,6 +154,17 @@ pub fn integrate(
         ledger.mark_metaverse(link.metaverse)?;
     }
     Ok(ledger.unmark_object(id)?)
+}
+
+/// An object that found nobody is remembered by what it looked for: somebody may come.
+fn seek(ledger: &mut dyn Ledger, object: &mut ConnectorObject, evaluation: &Evaluation) -> Result<(), LedgerError> {
+    let groups = evaluation.link.iter().filter(|_| object.link.is_none()).flat_map(|rule| &rule.groups);
+    let seeks = groups.flatten().map(|key| (key.attribute.clone(), key.value.folded())).collect();
+    if object.seeks != seeks {
+        object.seeks = seeks;
+        ledger.put_object(object)?;
+    }
+    Ok(())
 }
 
 /// Whether some rule in scope still carries the link; the link then names that rule.
@@ -350,6 +362,11 @@ pub(super) fn note_flows(
         if !precedence::same_outcome(&old, &list(&person.contributions, name)) {
             ledger.note(Change::Flowed(person.id, name.clone(), precedence::values(&old)));
             ledger.mark_metaverse(person.id)?;
+            for value in precedence::values(&list(&person.contributions, name)) {
+                for seeker in ledger.seekers(name, &value.folded())? {
+                    ledger.mark_object(seeker)?;
+                }
+            }
         }
     }
     Ok(())

@@ -28,6 +28,8 @@ pub trait View {
     fn id_of_dn(&self, connector: &str, dn: &str) -> Result<Option<ObjectId>>;
     /// Metaverse objects whose attribute holds a value (folded), at most `limit`.
     fn find_metaverse(&self, attribute: &AttributeName, folded: &str, limit: usize) -> Result<Vec<MetaverseId>>;
+    /// Unlinked objects that would join whoever has a value (folded).
+    fn seekers(&self, attribute: &AttributeName, folded: &str) -> Result<Vec<ObjectId>>;
     /// Objects of a connector whose indexed attribute holds a value (folded) in its image or its pending export.
     fn find_object(
         &self,
