@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -30,6 +31,10 @@ pub struct Config {
     pub store_folder: PathBuf,
     /// How much may be deleted or disabled.
     pub limits: Limits,
+    /// Changing rules.
+    pub reload: Reload,
+    /// The time between two cycles of `syncline serve`.
+    pub every: Duration,
 }
 
 /// One connector.
@@ -80,6 +85,39 @@ impl Default for Limits {
         let limit = Limit { count: 500, percent: 5 };
         Limits { deletes: limit, disables: limit, anchors: limit }
     }
+}
+
+/// What happens when rules change while Syncline runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// Rules that would change fewer objects than this are taken by themselves, if nobody is deleted or disabled.
+    pub apply_below: usize,
+    /// How often the folder is looked at besides what the system tells: network file systems tell nothing.
+    pub poll: Duration,
+}
+
+impl Default for Reload {
+    fn default() -> Self {
+        Reload { apply_below: 20, poll: Duration::from_secs(2) }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct ReloadSection {
+    apply_below: Option<usize>,
+    poll: Option<u32>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct ServeSection {
+    every: Option<u32>,
+}
+
+/// At least one second.
+fn seconds(number: u32) -> Duration {
+    Duration::from_secs(u64::from(number.max(1)))
 }
 
 #[derive(Deserialize, Default)]
@@ -270,6 +308,8 @@ impl Reader {
             settings: BTreeMap::new(),
             store_folder: folder.join("state"),
             limits: Limits::default(),
+            reload: Reload::default(),
+            every: Duration::from_secs(30),
         };
         for (key, value) in table {
             match key.get_ref().as_ref() {
@@ -290,8 +330,18 @@ impl Reader {
                     self.limit("disables", section.disables, &mut config.limits.disables, &range);
                     self.limit("anchors", section.anchors, &mut config.limits.anchors, &range);
                 }
+                "reload" => {
+                    let section: ReloadSection = self.section("reload", value).unwrap_or_default();
+                    let reload = &mut config.reload;
+                    reload.apply_below = section.apply_below.unwrap_or(reload.apply_below);
+                    reload.poll = section.poll.map_or(reload.poll, seconds);
+                }
+                "serve" => {
+                    let section: ServeSection = self.section("serve", value).unwrap_or_default();
+                    config.every = section.every.map_or(config.every, seconds);
+                }
                 other => {
-                    let hint = did_you_mean(other, ["connector", "rules", "store", "limits"]);
+                    let hint = did_you_mean(other, ["connector", "rules", "store", "limits", "reload", "serve"]);
                     self.problem(format!("there is no section `{other}`"), key.span());
                     if let (Some(problem), Some(hint)) = (self.problems.last_mut(), hint) {
                         problem.hint = Some(hint);

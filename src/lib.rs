@@ -9,6 +9,7 @@ pub mod diagnostic;
 pub mod dn;
 pub mod emulator;
 pub mod metaverse;
+pub mod reload;
 pub mod rules;
 pub mod run;
 pub mod store;

@@ -23,6 +23,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("sync", &["change", "connector_space", "dn", "metaverse", "rules", "value"]),
     ("store", &["change", "connector_space", "dn", "metaverse", "sync", "value"]),
     ("config", &["connector", "diagnostic"]),
+    ("reload", &["diagnostic", "rules"]),
     ("emulator", &["value"]),
     (
         "run",
@@ -35,6 +36,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "dn",
             "emulator",
             "metaverse",
+            "reload",
             "rules",
             "store",
             "sync",
@@ -52,6 +54,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "dn",
             "emulator",
             "metaverse",
+            "reload",
             "rules",
             "run",
             "store",
@@ -73,6 +76,7 @@ const LIBRARIES: &[(&[&str], &[&str])] = &[
     (&["ldap3", "reqwest"], &["connector"]),
     (&["axum", "hyper", "hyper_util", "tower_service", "rcgen"], &["emulator"]),
     (&["tokio"], &["connector", "emulator", "run", "cli"]),
+    (&["notify"], &["reload"]),
     (&["clap", "anstream", "indicatif"], &["cli"]),
 ];
 

@@ -2,10 +2,13 @@
 
 use clap::{Args, Subcommand};
 
+use super::explain::time;
 use super::output::{print, print_json, say};
 use super::{Exit, Format};
+use crate::config::Config;
 use crate::connector_space::LinkKind;
 use crate::run::RunError;
+use crate::run::rules_in_use;
 use crate::run::session::Session;
 use crate::sync::deprovision;
 use crate::sync::ledger::{Ledger, View};
@@ -132,6 +135,36 @@ pub(super) fn rules(mut session: Session, command: &RulesCommand, format: Format
     }
     session.close()?;
     Ok(Exit::Success)
+}
+
+/// How rules stand while Syncline serves: in use, waiting, refused. Needs no store.
+pub(super) fn status(config: &Config, format: Format) -> Result<Exit, RunError> {
+    let status = rules_in_use::status(&config.store_folder).unwrap_or_default();
+    let exit = if status.refused.is_some() || status.waiting.is_some() { Exit::Rules } else { Exit::Success };
+    if format == Format::Json {
+        print_json(&status);
+        return Ok(exit);
+    }
+    match &status.in_use {
+        Some(in_use) => print(&format!(
+            "in use    {} rules since {} (fingerprint {})",
+            in_use.rules,
+            time(in_use.since),
+            in_use.fingerprint
+        )),
+        None => {
+            say("nobody serves from here: `syncline run` takes the rules of the folder, `syncline check` checks them")
+        }
+    }
+    if let Some(waiting) = &status.waiting {
+        print(&format!("waiting   {} since {}: {}", waiting.fingerprint, time(waiting.since), waiting.why));
+        say("  look: `syncline plan`; take them: `syncline rules accept`");
+    }
+    if let Some(refused) = &status.refused {
+        print(&format!("refused   what was saved {}:", time(refused.since)));
+        refused.problems.iter().for_each(|problem| print(problem));
+    }
+    Ok(exit)
 }
 
 pub(super) fn go_live(mut session: Session, arguments: &GoLiveArguments) -> Result<Exit, RunError> {

@@ -1,6 +1,6 @@
 //! `syncline check`.
 
-use super::output::{self, print, print_json};
+use super::output::{self, print, print_json, say};
 use super::{Exit, Format};
 use crate::config::{Config, ConnectorSettings};
 use crate::connector::directory::Directory;
@@ -8,15 +8,37 @@ use crate::connector::graph;
 use crate::connector::ldap::Ldap;
 use crate::connector::ldif::Ldif;
 use crate::diagnostic::Diagnostic;
-use crate::rules::Schemas;
+use crate::rules::{RuleSet, Schemas};
 use crate::run::RunError;
+use crate::run::rules_in_use;
 use crate::run::session::compile_rules;
 use crate::store::Store;
 
 /// Checks against the schemas that the last imports brought, without calling any directory. If a run has the store
 /// open, the shipped schemas serve.
 pub(super) fn run(config: &Config, format: Format) -> Result<Exit, RunError> {
-    let (set, warnings) = compile_rules(config, &schemas(config))?;
+    report(compile_rules(config, &schemas(config)), config, format)
+}
+
+/// Says what a check found.
+pub(super) fn report(
+    checked: Result<(RuleSet, Vec<Diagnostic>), RunError>,
+    config: &Config,
+    format: Format,
+) -> Result<Exit, RunError> {
+    let (set, warnings) = match checked {
+        Err(RunError::Rules(problems)) => {
+            output::diagnostics(&problems, format);
+            if format == Format::Text
+                && let Some(in_use) = rules_in_use::status(&config.store_folder).and_then(|status| status.in_use)
+            {
+                let since = super::explain::time(in_use.since);
+                say(&format!("The rules in use are still those of {since} (fingerprint {}).", in_use.fingerprint));
+            }
+            return Ok(Exit::Rules);
+        }
+        other => other?,
+    };
     if format == Format::Json {
         print_json(&serde_json::json!({
             "rules": set.rules().iter().map(|rule| rule.name.clone()).collect::<Vec<_>>(),
@@ -37,7 +59,7 @@ pub(super) fn run(config: &Config, format: Format) -> Result<Exit, RunError> {
     Ok(Exit::Success)
 }
 
-fn schemas(config: &Config) -> Schemas {
+pub(super) fn schemas(config: &Config) -> Schemas {
     let folder = config.store_folder.join("store");
     let store = folder.exists().then(|| Store::open(&folder).ok()).flatten();
     let mut schemas = Schemas::new();

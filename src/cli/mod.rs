@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -22,6 +23,7 @@ mod preview;
 mod progress;
 mod run;
 mod runs;
+mod serve;
 mod show;
 
 use output::{print_json, say};
@@ -60,6 +62,10 @@ enum Format {
 enum Command {
     /// One cycle: import everything, synchronise, export, confirm.
     Run(run::RunArguments),
+    /// A cycle every so often, with rules reloaded in between.
+    Serve(serve::ServeArguments),
+    /// Checks the rules at every save.
+    Watch(serve::WatchArguments),
     /// What a run would export, for everybody; writes nothing and reads no directory.
     Plan(plan::PlanArguments),
     /// What happens to one object, rule by rule and attribute by attribute; writes nothing.
@@ -131,11 +137,14 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
     let format = arguments.format;
     match &arguments.command {
         Command::Run(run) => run::run(open(arguments, false)?, run, format),
+        Command::Serve(serve) => serve::run(load(arguments)?, serve),
+        Command::Watch(watch) => serve::watch(load(arguments)?, watch, format),
         Command::Plan(plan) => plan::run(open(arguments, true)?, plan, format),
         Command::Preview(preview) => preview::run(open(arguments, true)?, preview, format),
         Command::Check => check::run(&load(arguments)?, format),
         Command::Doctor => doctor::run(open(arguments, false)?, format),
         Command::Explain(explain) => explain::run(open(arguments, false)?, explain, format),
+        Command::Show(show) if show.asks_for_rules() => accept::status(&load(arguments)?, format),
         Command::Show(show) => show::show(open(arguments, false)?, show, format),
         Command::Search(search) => show::search(open(arguments, false)?, search, format),
         Command::Rules(command) => accept::rules(open(arguments, false)?, command, format),
@@ -146,12 +155,29 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
     }
 }
 
+/// How long a command waits for the store: a cycle of `syncline serve` may have it.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it looks.
+const GLANCE: Duration = Duration::from_millis(100);
+
 fn load(arguments: &Arguments) -> Result<Config, RunError> {
     Config::load(&arguments.config).map_err(RunError::Config)
 }
 
 fn open(arguments: &Arguments, proposed: bool) -> Result<Session, RunError> {
-    Session::open(load(arguments)?, proposed)
+    let config = load(arguments)?;
+    let begun = Instant::now();
+    loop {
+        match Session::open(config.clone(), proposed) {
+            Err(RunError::Store(StoreError::InUse { .. })) if begun.elapsed() < PATIENCE => {
+                if begun.elapsed() < GLANCE {
+                    say("another command has the store; waiting for it");
+                }
+                std::thread::sleep(GLANCE);
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Says what went wrong, with a hint, and decides the exit code. The only place that does.

@@ -17,13 +17,20 @@ use crate::value::{AttributeName, fold, values_to_json};
 /// Shows stored objects.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  syncline show                           what there is\n  syncline show ad zmueller\n  syncline show metaverse 41d2a7c0-…\n  syncline show runs                      the last runs\n  syncline show run 12                    what it did, change by change"
+    after_help = "Examples:\n  syncline show                           what there is\n  syncline show ad zmueller\n  syncline show metaverse 41d2a7c0-…\n  syncline show rules                     the rules in use, and what waits\n  syncline show runs                      the last runs\n  syncline show run 12                    what it did, change by change"
 )]
 pub(super) struct ShowArguments {
-    /// A connector, `metaverse`, `runs` or `run`; an overview without.
+    /// A connector, `metaverse`, `rules`, `runs` or `run`; an overview without.
     connector: Option<String>,
     /// A DN, an anchor, an id, or any attribute value that only one object has.
     object: Option<String>,
+}
+
+impl ShowArguments {
+    /// Whether the question is about rules, which needs no store.
+    pub(super) fn asks_for_rules(&self) -> bool {
+        self.connector.as_deref() == Some("rules") && self.object.is_none()
+    }
 }
 
 /// Finds stored objects by a value.

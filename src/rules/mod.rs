@@ -5,7 +5,7 @@
 //! it may not do), `input.rs` (what it is shown and answers), `host.rs` (running it), `why.rs` (saying why not), `vocabulary/` (what it may call).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -105,11 +105,19 @@ impl RuleSet {
         Ok((set, problems))
     }
 
-    /// Reads and compiles a folder: `*.rhai`, and `lib/*.rhai`. Other files and hidden files are left alone.
+    /// Reads and compiles a folder.
     ///
     /// # Errors
-    /// `E001` when the folder or a file cannot be read, otherwise as [`RuleSet::compile`].
+    /// As [`RuleSet::read`] and [`RuleSet::compile`].
     pub fn load(folder: &Path, settings: BTreeMap<String, String>) -> Compiled {
+        RuleSet::compile(RuleSet::read(folder)?, settings)
+    }
+
+    /// Reads a folder: `*.rhai`, and `lib/*.rhai`. Other files and hidden files are left alone.
+    ///
+    /// # Errors
+    /// `E001` when the folder or a file cannot be read, `E002` when there are no rules.
+    pub fn read(folder: &Path) -> Result<Vec<SourceText>, Vec<Diagnostic>> {
         let mut files = Vec::new();
         let unreadable = |path: &Path, error: &std::io::Error| {
             vec![Diagnostic::error("E001", format!("cannot read `{}`: {error}", path.display()))]
@@ -132,7 +140,29 @@ impl RuleSet {
             let nothing = Diagnostic::error("E002", format!("there are no rules in `{}`", folder.display()));
             return Err(vec![nothing.hint("a rule is a file that ends in `.rhai`")]);
         }
-        RuleSet::compile(files, settings)
+        files.sort_by(|left, right| left.path.cmp(&right.path));
+        Ok(files)
+    }
+
+    /// Everything that the set was compiled from.
+    pub fn sources(&self) -> impl Iterator<Item = &Arc<SourceText>> {
+        self.libraries.values().chain(self.rules.iter().map(|rule| &rule.source))
+    }
+
+    /// Identifies what a rule depends on: its text, and what else of the set it may use. Another digest means that the
+    /// rule may answer differently.
+    pub fn digest(&self, rule: &Rule) -> String {
+        let text = &rule.source.text;
+        let mut whole = text.clone();
+        if text.contains("::") {
+            whole.extend(self.libraries.iter().map(|(name, source)| format!("\0{name}\0{}", source.text)));
+        }
+        if text.contains("setting") || text.contains("::") {
+            whole.extend(self.settings.iter().map(|(key, value)| format!("\0{key}\0{value}")));
+        }
+        // Where a rule does not apply to all that it names, what it applies to matters as well.
+        whole.push_str(&format!("\0{:?}", rule.header.direction));
+        short_digest(&whole)
     }
 
     /// The rules, by file name.
@@ -278,12 +308,16 @@ fn stem(path: &Path) -> String {
 fn fingerprint(sources: &[Arc<SourceText>], settings: &BTreeMap<String, String>) -> String {
     let mut text = String::new();
     for source in sources {
-        let name: PathBuf = source.path.iter().rev().take(2).collect();
-        text.push_str(&format!("{}\0{}\0", name.display(), source.text));
+        let folder = if is_library(&source.path) { "lib/" } else { "" };
+        text.push_str(&format!("{folder}{}\0{}\0", stem(&source.path), source.text));
     }
     for (key, value) in settings {
         text.push_str(&format!("{key}\0{value}\0"));
     }
+    short_digest(&text)
+}
+
+fn short_digest(text: &str) -> String {
     let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes());
     id.simple().to_string().chars().take(12).collect()
 }

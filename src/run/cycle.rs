@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::adoption::{self, Adoption};
 use super::export::{self, ExportReport};
 use super::guard::{self, Danger, Endangered, Exceeded};
 use super::import::{self, ImportReport};
@@ -12,6 +13,7 @@ use super::session::Session;
 use super::synchronise::{self, SyncReport};
 use super::{Progress, RunError, retry, runs};
 use crate::connector_space::{ConnectorObject, ObjectId};
+use crate::rules::RuleSet;
 use crate::store::Draft;
 use crate::sync::ledger::View;
 use crate::sync::stage;
@@ -44,6 +46,8 @@ pub struct CycleReport {
     pub endangered: Vec<(String, usize, String)>,
     /// Where the whole list is.
     pub list: Option<PathBuf>,
+    /// What became of rules that were saved since.
+    pub adoption: Option<Adoption>,
     /// Objects that wait in an error, import and synchronisation together.
     pub errors: usize,
     /// How long it took, in milliseconds.
@@ -64,9 +68,22 @@ pub struct Permissions {
 /// # Errors
 /// See [`RunError`]; what concerns single objects is in the report.
 pub fn run(session: &mut Session, permissions: &Permissions, progress: &dyn Progress) -> Result<CycleReport, RunError> {
+    run_towards(session, None, permissions, progress)
+}
+
+/// Runs a cycle, and takes another set of rules at its end if it may be taken by itself.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_towards(
+    session: &mut Session,
+    candidate: Option<&RuleSet>,
+    permissions: &Permissions,
+    progress: &dyn Progress,
+) -> Result<CycleReport, RunError> {
     synchronise::refuse_vanished(session)?;
     let log = runs::begin(session)?;
-    let done = steps(session, log.run, permissions, progress);
+    let done = steps(session, log.run, candidate, permissions, progress);
     let ended = runs::end(session, &log, done.as_ref());
     let report = done?;
     ended?;
@@ -76,6 +93,7 @@ pub fn run(session: &mut Session, permissions: &Permissions, progress: &dyn Prog
 fn steps(
     session: &mut Session,
     run: u64,
+    candidate: Option<&RuleSet>,
     permissions: &Permissions,
     progress: &dyn Progress,
 ) -> Result<CycleReport, RunError> {
@@ -94,6 +112,9 @@ fn steps(
     }
     // What the directories have just said about their attributes decides which rules apply, and what is asked for.
     session.fit_rules(Vec::new())?;
+    if let Some(candidate) = candidate {
+        report.adoption = adoption::prepare(session, candidate)?;
+    }
     for name in &targets {
         export::settle_in_flight(session, name)?;
     }
@@ -114,14 +135,37 @@ fn steps(
         report.milliseconds = milliseconds(started);
         return Ok(report);
     }
-    for name in &targets {
-        export_to(session, name, &permissions.allowed, progress, &mut report)?;
-        if !report.exceeded.is_empty() {
-            break;
+    export_all(session, &targets, permissions, progress, &mut report)?;
+    if let (Some(candidate), None, true) = (candidate, &report.adoption, report.exceeded.is_empty()) {
+        report.adoption = Some(adoption::decide(session, candidate, progress)?);
+        if report.adoption == Some(Adoption::Taken) {
+            report.rules = session.rules.fingerprint().to_owned();
+            session.store.stamp_rules(report.rules.clone());
+            report.rule_count = session.rules.rules().len();
+            let again = synchronise::run(session, progress)?;
+            progress.end(&sync_line(&again));
+            report.sync.absorb(again);
+            export_all(session, &targets, permissions, progress, &mut report)?;
         }
     }
     report.milliseconds = milliseconds(started);
     Ok(report)
+}
+
+fn export_all(
+    session: &mut Session,
+    targets: &[String],
+    permissions: &Permissions,
+    progress: &dyn Progress,
+    report: &mut CycleReport,
+) -> Result<(), RunError> {
+    for name in targets {
+        export_to(session, name, &permissions.allowed, progress, report)?;
+        if !report.exceeded.is_empty() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn milliseconds(since: std::time::Instant) -> u64 {

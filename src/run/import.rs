@@ -11,6 +11,7 @@ use super::{Progress, RunError};
 use crate::connector::directory::Directory;
 use crate::connector::{Anchor, ConnectorError, ImportEnd, ImportEvent, ImportRequest, ImportedObject, Presence};
 use crate::connector_space::ObjectId;
+use crate::rules::{ConnectorType, RuleSet};
 use crate::sync::ledger::View;
 use crate::sync::{deprovision, stage};
 use crate::value::{AttributeName, Kind};
@@ -77,16 +78,17 @@ pub struct Wanted {
 pub fn wanted(session: &Session, connector: &str) -> Result<Wanted, RunError> {
     let schemas = session.schemas()?;
     let mut wanted = Wanted { request: ImportRequest::default(), references: BTreeMap::new(), unread: BTreeSet::new() };
-    let types = session.rules.connector_types();
+    let types: BTreeSet<ConnectorType> = session.rule_sets().flat_map(RuleSet::connector_types).collect();
     for side in types.iter().filter(|side| side.connector == connector) {
-        let mut names = session.rules.reads(connector, &side.object_type);
+        let reads = |rules: &RuleSet| rules.reads(connector, &side.object_type);
+        let mut names: BTreeSet<AttributeName> = session.rule_sets().flat_map(reads).collect();
         let schema = schemas.get(connector).and_then(|types| types.get(&side.object_type));
         let is_reference = |name: &&AttributeName| {
             schema.and_then(|schema| schema.get(name)).is_some_and(|known| known.kind == Kind::Reference)
         };
         let references = names.iter().filter(is_reference).cloned().collect();
         wanted.references.insert(side.object_type.clone(), references);
-        if session.rules.inbound(connector, &side.object_type).next().is_none() {
+        if session.rule_sets().all(|rules| rules.inbound(connector, &side.object_type).next().is_none()) {
             wanted.unread.insert(side.object_type.clone());
         }
         names.extend(ALWAYS_READ.map(AttributeName::from));

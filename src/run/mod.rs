@@ -3,6 +3,7 @@
 //! Reading order: [`session`] (what a run needs), [`import`], [`synchronise`], [`guard`], [`export`], [`cycle`] (all of it
 //! in order), [`plan`] (all of it on a draft that nobody commits), [`preview`] (the same for one object, in full).
 
+pub mod adoption;
 pub mod cycle;
 pub mod explain;
 pub mod export;
@@ -12,7 +13,9 @@ pub mod plan;
 pub mod preview;
 mod references;
 mod retry;
+pub mod rules_in_use;
 pub mod runs;
+pub mod serve;
 pub mod session;
 mod swaps;
 pub mod synchronise;

@@ -17,7 +17,7 @@ use crate::connector::ldif::Ldif;
 use crate::connector::{ConnectorError, TenantFacts};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::emulator;
-use crate::rules::{Context, RuleSet, Schemas, against_schemas};
+use crate::rules::{Compiled, Context, RuleSet, Schemas, against_schemas};
 use crate::store::{Indexes, Store};
 use crate::sync::{Source, Sources, Target, Targets};
 use crate::value::{AttributeName, Kind};
@@ -32,6 +32,8 @@ pub struct Session {
     pub warnings: Vec<Diagnostic>,
     /// The whole set as it was compiled, without rules that are off.
     compiled: RuleSet,
+    /// A set that may be taken soon: what it reads is imported, and what it joins on can be looked up.
+    pub(super) expected: Option<RuleSet>,
     /// The store.
     pub store: Store,
     /// The directories by name.
@@ -50,7 +52,15 @@ pub struct Session {
 /// # Errors
 /// Every mistake.
 pub fn compile_rules(config: &Config, schemas: &Schemas) -> Result<(RuleSet, Vec<Diagnostic>), RunError> {
-    let (set, findings) = RuleSet::load(&config.rules_folder, config.settings.clone()).map_err(RunError::Rules)?;
+    fit_all(RuleSet::load(&config.rules_folder, config.settings.clone()), schemas)
+}
+
+/// Checks rules that were compiled against what is known of the schemas.
+///
+/// # Errors
+/// Every mistake.
+pub fn fit_all(compiled: Compiled, schemas: &Schemas) -> Result<(RuleSet, Vec<Diagnostic>), RunError> {
+    let (set, findings) = compiled.map_err(RunError::Rules)?;
     fit(&set, schemas, findings)
 }
 
@@ -99,6 +109,16 @@ impl Session {
     /// # Errors
     /// Configuration, rules, store; connectors are only prepared, not called.
     pub fn open(config: Config, proposed: bool) -> Result<Session, RunError> {
+        let (set, warnings) = RuleSet::load(&config.rules_folder, config.settings.clone()).map_err(RunError::Rules)?;
+        Session::open_with(config, &set.active(proposed), warnings)
+    }
+
+    /// Opens everything with a set of rules that was compiled before.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn open_with(config: Config, rules: &RuleSet, warnings: Vec<Diagnostic>) -> Result<Session, RunError> {
+        let store = Store::open(&config.store_folder.join("store"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -113,12 +133,12 @@ impl Session {
                 .map_err(|error| RunError::Connector { connector: name.clone(), error })?;
             directories.insert(name.clone(), Arc::new(directory));
         }
-        let store = Store::open(&config.store_folder.join("store"))?;
         let mut session = Session {
             config,
             rules: RuleSet::default(),
             warnings: Vec::new(),
-            compiled: RuleSet::default(),
+            compiled: rules.clone(),
+            expected: None,
             store,
             directories,
             orders,
@@ -126,11 +146,34 @@ impl Session {
             runtime,
             emulators,
         };
-        let (set, warnings) =
-            RuleSet::load(&session.config.rules_folder, session.config.settings.clone()).map_err(RunError::Rules)?;
-        session.compiled = set.active(proposed);
         session.fit_rules(warnings)?;
         Ok(session)
+    }
+
+    /// Takes another set of rules from now on. Gives the one before.
+    ///
+    /// # Errors
+    /// When it does not fit the schemas; then nothing has changed.
+    pub(super) fn take_rules(&mut self, rules: &RuleSet) -> Result<RuleSet, RunError> {
+        let before = std::mem::replace(&mut self.compiled, rules.clone());
+        match self.fit_rules(Vec::new()) {
+            Ok(()) => Ok(before),
+            Err(error) => {
+                self.compiled = before;
+                Err(error)
+            }
+        }
+    }
+
+    /// Prepares for a set of rules that may be taken soon.
+    ///
+    /// # Errors
+    /// When it does not fit the schemas.
+    pub(super) fn expect_rules(&mut self, rules: &RuleSet) -> Result<(), RunError> {
+        let (fitted, _) = fit(rules, &self.schemas()?, Vec::new())?;
+        self.expected = Some(fitted);
+        let indexes = self.indexes();
+        Ok(self.store.set_indexes(indexes)?)
     }
 
     /// Fits the rules to what the directories say about their attributes: at the start, and again after imports, which
@@ -265,10 +308,17 @@ impl Session {
         Ok(targets)
     }
 
+    /// The rules in use, and those that may be taken soon.
+    pub(super) fn rule_sets(&self) -> impl Iterator<Item = &RuleSet> {
+        std::iter::once(&self.rules).chain(&self.expected)
+    }
+
     fn indexes(&self) -> Indexes {
-        let mut indexes = Indexes { metaverse: self.rules.join_attributes(), ..Indexes::default() };
+        let joins = self.rule_sets().flat_map(RuleSet::join_attributes).collect();
+        let mut indexes = Indexes { metaverse: joins, ..Indexes::default() };
         for (name, _) in self.directories.iter().filter(|(_, directory)| directory.is_target()) {
-            let mut names: BTreeSet<AttributeName> = self.rules.match_attributes(name);
+            let mut names: BTreeSet<AttributeName> =
+                self.rule_sets().flat_map(|rules| rules.match_attributes(name)).collect();
             for object_type in ["user", "group"] {
                 names.extend(graph::unique_attributes(object_type).iter().map(|name| AttributeName::from(*name)));
             }

@@ -8,9 +8,11 @@ use super::session::Session;
 use super::{Progress, RunError};
 use crate::change::Change;
 use crate::connector_space::LinkKind;
+use crate::rules::{ConnectorType, Direction, Rule, RuleSet};
 use crate::store::Draft;
-use crate::sync::ledger::Ledger;
+use crate::sync::ledger::{Ledger, View};
 use crate::sync::{Sources, Synchronisation, Targets};
+use crate::value::AttributeName;
 
 /// How many objects are evaluated and committed at a time.
 const BATCH: usize = 500;
@@ -64,14 +66,36 @@ impl SyncReport {
     }
 }
 
-/// What the last synchronisation was done with. When it differs, everybody is due.
+/// What the last synchronisation was done with. What differs says who is due.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Basis {
-    fingerprint: String,
+    /// By rule.
+    rules: BTreeMap<String, RuleBasis>,
     /// Rules that link.
     pub linking: BTreeSet<String>,
-    imported: String,
+    /// What was imported, by connector and type.
+    imported: BTreeMap<String, BTreeMap<String, BTreeSet<AttributeName>>>,
+    /// What targets said of themselves, as text.
     tenants: String,
+}
+
+/// What matters of one rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct RuleBasis {
+    digest: String,
+    /// Inbound: the types that it reads.
+    inbound: BTreeSet<ConnectorType>,
+    /// Outbound: the metaverse type that it reads.
+    outbound: Option<String>,
+}
+
+fn rule_basis(rules: &RuleSet, rule: &Rule) -> RuleBasis {
+    let mut basis = RuleBasis { digest: rules.digest(rule), ..RuleBasis::default() };
+    match &rule.header.direction {
+        Direction::Inbound { from, .. } => basis.inbound = from.iter().cloned().collect(),
+        Direction::Outbound { from, .. } => basis.outbound = Some(from.clone()),
+    }
+    basis
 }
 
 /// What a synchronisation would be done with now.
@@ -79,22 +103,50 @@ pub struct Basis {
 /// # Errors
 /// When the store cannot be read.
 pub fn basis(session: &Session) -> Result<Basis, RunError> {
-    let mut imported = BTreeMap::new();
+    let mut basis = Basis { linking: session.rules.linking(), ..Basis::default() };
     let mut tenants = BTreeMap::new();
     let draft = session.store.draft();
     for name in session.directories.keys() {
-        let known: Option<BTreeMap<String, BTreeSet<crate::value::AttributeName>>> =
-            draft.fact(&format!("imported/{name}"))?;
-        imported.insert(name, known);
+        basis.imported.extend(draft.fact(&format!("imported/{name}"))?.map(|known| (name.clone(), known)));
         tenants.insert(name, session.tenant(name)?);
     }
-    let text = |value: Result<String, serde_json::Error>| value.unwrap_or_default();
-    Ok(Basis {
-        fingerprint: session.rules.fingerprint().to_owned(),
-        linking: session.rules.linking(),
-        imported: text(serde_json::to_string(&imported)),
-        tenants: text(serde_json::to_string(&tenants)),
-    })
+    basis.tenants = serde_json::to_string(&tenants).unwrap_or_default();
+    let rules = session.rules.rules().iter();
+    basis.rules = rules.map(|rule| (rule.name.clone(), rule_basis(&session.rules, rule))).collect();
+    Ok(basis)
+}
+
+/// Who must be looked at again.
+#[derive(Default, PartialEq, Eq)]
+struct Affected {
+    inbound: BTreeSet<ConnectorType>,
+    outbound: BTreeSet<String>,
+    everybody_outbound: bool,
+}
+
+/// Whom the difference between two bases concerns.
+fn affected(old: &Basis, new: &Basis) -> Affected {
+    let mut affected = Affected { everybody_outbound: old.tenants != new.tenants, ..Affected::default() };
+    let names: BTreeSet<&String> = old.rules.keys().chain(new.rules.keys()).collect();
+    for name in names {
+        let (was, is) = (old.rules.get(name), new.rules.get(name));
+        for rule in was.into_iter().chain(is).filter(|_| was != is) {
+            affected.inbound.extend(rule.inbound.iter().cloned());
+            affected.outbound.extend(rule.outbound.iter().cloned());
+        }
+    }
+    let none = BTreeMap::new();
+    let connectors: BTreeSet<&String> = old.imported.keys().chain(new.imported.keys()).collect();
+    for connector in connectors {
+        let was = old.imported.get(connector).unwrap_or(&none);
+        let is = new.imported.get(connector).unwrap_or(&none);
+        let types: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+        for object_type in types.into_iter().filter(|object_type| was.get(*object_type) != is.get(*object_type)) {
+            let (connector, object_type) = (connector.clone(), object_type.clone());
+            affected.inbound.insert(ConnectorType { connector, object_type });
+        }
+    }
+    affected
 }
 
 /// Refuses a rule set in which a linking rule has vanished, until somebody accepts it.
@@ -112,34 +164,47 @@ pub fn refuse_vanished(session: &Session) -> Result<(), RunError> {
     Err(RunError::VanishedRules(vanished))
 }
 
-/// Queues everybody if the rules or what they stand on are not those of the last time.
+/// Queues those whom changes of the rules, or of what they stand on, concern. Gives how many.
 ///
 /// # Errors
 /// When the ledger fails.
-pub fn mark_if_changed(draft: &mut Draft<'_>, old: &Basis, new: &Basis) -> Result<bool, RunError> {
+pub fn mark_affected(draft: &mut Draft<'_>, old: &Basis, new: &Basis) -> Result<usize, RunError> {
     if old == new {
-        return Ok(false);
+        return Ok(0);
     }
-    let mut after = None;
-    loop {
-        let ids = draft.all_objects(after, 5_000)?;
-        for id in &ids {
-            draft.mark_object(*id)?;
+    let affected = affected(old, new);
+    let mut marked = 0;
+    for side in &affected.inbound {
+        let mut after = None;
+        loop {
+            let ids = draft.population(&side.connector, &side.object_type, after, 5_000)?;
+            for id in &ids {
+                draft.mark_object(*id)?;
+            }
+            marked += ids.len();
+            match ids.last() {
+                Some(last) => after = Some(*last),
+                None => break,
+            }
         }
-        match ids.last() {
-            Some(last) => after = Some(*last),
-            None => break,
-        }
+    }
+    if !affected.everybody_outbound && affected.outbound.is_empty() {
+        return Ok(marked);
     }
     let mut after = None;
     loop {
         let ids = draft.all_metaverse(after, 5_000)?;
         for id in &ids {
-            draft.mark_metaverse(*id)?;
+            let concerned = affected.everybody_outbound
+                || draft.metaverse(*id)?.is_some_and(|person| affected.outbound.contains(&person.object_type));
+            if concerned {
+                draft.mark_metaverse(*id)?;
+                marked += 1;
+            }
         }
         match ids.last() {
             Some(last) => after = Some(*last),
-            None => return Ok(true),
+            None => return Ok(marked),
         }
     }
 }
@@ -155,7 +220,7 @@ pub fn run(session: &mut Session, progress: &dyn Progress) -> Result<SyncReport,
     let old: Basis = session.store.draft().fact("basis")?.unwrap_or_default();
     let new = basis(session)?;
     let mut draft = session.store.draft();
-    mark_if_changed(&mut draft, &old, &new)?;
+    mark_affected(&mut draft, &old, &new)?;
     draft.put_fact("basis", &new)?;
     let writes = draft.finish();
     session.store.commit(writes)?;
@@ -189,7 +254,7 @@ pub fn on_draft(
     progress: &dyn Progress,
 ) -> Result<SyncReport, RunError> {
     let old: Basis = draft.fact("basis")?.unwrap_or_default();
-    mark_if_changed(draft, &old, &basis(session)?)?;
+    mark_affected(draft, &old, &basis(session)?)?;
     let mut synchronisation = Synchronisation::new(&session.rules, sources, targets, &session.orders, threads());
     let mut report = SyncReport::default();
     while let Some(step) = synchronisation.step(draft, BATCH)? {
@@ -206,6 +271,20 @@ fn threads() -> usize {
 }
 
 impl SyncReport {
+    /// Adds another synchronisation of the same run.
+    pub(super) fn absorb(&mut self, other: SyncReport) {
+        self.objects += other.objects;
+        self.metaverse += other.metaverse;
+        self.references += other.references;
+        self.flowed += other.flowed;
+        self.joined += other.joined;
+        self.projected += other.projected;
+        self.provisioned += other.provisioned;
+        self.disconnected += other.disconnected;
+        self.milliseconds += other.milliseconds;
+        self.errors = other.errors;
+    }
+
     fn add(&mut self, step: crate::sync::StepReport) {
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         self.objects += number(step.objects);

@@ -216,6 +216,11 @@ impl Store {
         self.stamp = stamp;
     }
 
+    /// Other rules from now on, in the same run.
+    pub fn stamp_rules(&mut self, rules: String) {
+        self.stamp.rules = rules;
+    }
+
     /// The number of the last journal entry.
     pub fn journal_end(&self) -> u64 {
         self.journal

@@ -1,0 +1,161 @@
+//! `syncline serve` and `syncline watch`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+use jiff::tz::TimeZone;
+
+use super::output::{self, say};
+use super::{Exit, Format, check};
+use crate::config::Config;
+use crate::reload::Watcher;
+use crate::run::RunError;
+use crate::run::cycle::CycleReport;
+use crate::run::serve::{self, Event};
+
+/// A cycle every so often, with rules reloaded in between, until it is told to stop (SIGTERM or Ctrl-C).
+#[derive(Args)]
+#[command(after_help = "Examples:\n  syncline serve\n  syncline serve --every 60")]
+pub(super) struct ServeArguments {
+    /// Seconds from the beginning of a cycle to the next; `[serve] every` otherwise, or 30.
+    #[arg(long, value_name = "SECONDS")]
+    every: Option<u32>,
+}
+
+/// Checks the rules at every save, until Ctrl-C. Touches neither store nor directories.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  syncline watch\n  syncline watch --rules ../other/rules")]
+pub(super) struct WatchArguments {
+    /// Another folder than that of the configuration.
+    #[arg(long, value_name = "FOLDER")]
+    rules: Option<PathBuf>,
+}
+
+pub(super) fn run(mut config: Config, arguments: &ServeArguments) -> Result<Exit, RunError> {
+    if let Some(every) = arguments.every {
+        config.every = Duration::from_secs(u64::from(every.max(1)));
+    }
+    let stop = stop_on_signals()?;
+    let mut last = String::new();
+    serve::run(&config, &stop, &mut |event| tell(&event, &mut last))?;
+    log("stopped");
+    Ok(Exit::Success)
+}
+
+/// The first signal asks for an orderly end, the second ends at once.
+fn stop_on_signals() -> Result<Arc<AtomicBool>, RunError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let failed = |error: std::io::Error| RunError::Runtime(error.to_string());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let listen = move || -> std::io::Result<()> {
+        runtime.block_on(async {
+            let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                if stopped.swap(true, Ordering::Relaxed) {
+                    std::process::exit(i32::from(Exit::Interrupted as u8));
+                }
+                log("stopping after this step");
+            }
+        })
+    };
+    std::thread::spawn(move || {
+        if let Err(error) = listen() {
+            log(&format!("cannot hear signals: {error}"));
+        }
+    });
+    Ok(stop)
+}
+
+fn log(line: &str) {
+    let time = jiff::Timestamp::now().to_zoned(TimeZone::system());
+    say(&format!("{}  {line}", time.strftime("%Y-%m-%d %H:%M:%S")));
+}
+
+fn tell(event: &Event<'_>, last: &mut String) {
+    match event {
+        Event::Begins(rules) => {
+            log(&format!("serving with {} rules (fingerprint {})", rules.rules().len(), rules.fingerprint()));
+        }
+        Event::Cycle(report) => cycle(report, last),
+        Event::Failed(error, pause) => {
+            log(&format!("run failed: {error}; the next is tried in {} s", pause.as_secs()));
+            if let RunError::Rules(problems) = error {
+                output::diagnostics(problems, Format::Text);
+            }
+        }
+        Event::Refused(problems) => {
+            log("what was saved has mistakes; the rules in use stay:");
+            output::diagnostics(problems, Format::Text);
+        }
+        Event::Unfit(problems) => {
+            log("what was saved does not fit the directories; the rules in use stay:");
+            problems.iter().for_each(|problem| say(problem));
+        }
+        Event::Loaded(rules, took) => {
+            log(&format!("rules saved: {} compiled in {} ms", rules.fingerprint(), took.as_millis()));
+        }
+        Event::Back => log("what was saved is what is in use"),
+        Event::Taken(rules) => log(&format!("rules {} are in use", rules.fingerprint())),
+        Event::Waits(rules, why) => {
+            log(&format!("rules {} wait: {why}", rules.fingerprint()));
+            say("  look: `syncline plan`; take them: `syncline rules accept`");
+        }
+        Event::StoreInUse => log("another command has the store; waiting for it"),
+        Event::NotKept(error) => log(&format!("the rules in use cannot be kept beside the store: {error}")),
+    }
+}
+
+/// One line for a cycle that did something, or stands otherwise than the one before.
+fn cycle(report: &CycleReport, last: &mut String) {
+    let written: u64 = report.exports.iter().map(crate::run::export::ExportReport::written).sum();
+    let refused: u64 = report.exports.iter().map(|export| export.refused).sum();
+    let mut parts = vec![format!("{written} written")];
+    if refused > 0 {
+        parts.push(format!("{refused} refused"));
+    }
+    if report.errors > 0 {
+        parts.push(format!("{} errors", report.errors));
+    }
+    for import in report.imports.iter().filter(|import| !import.incomplete.is_empty()) {
+        parts.push(format!("import of `{}` is not complete: {}", import.connector, import.incomplete.join("; ")));
+    }
+    for (connector, waiting) in report.staging.iter().filter(|(_, waiting)| *waiting > 0) {
+        parts.push(format!("`{connector}` waits for go-live with {waiting} objects"));
+    }
+    if let Some(path) = report.list.as_ref().filter(|_| !report.exceeded.is_empty()) {
+        parts.push(format!("STOPPED by the guard: `syncline run --allow-deletes {}`", path.display()));
+    }
+    let state = parts.get(1..).unwrap_or_default().join(", ");
+    if written == 0 && state == *last {
+        return;
+    }
+    *last = state;
+    log(&format!("run {}: {}   {} ms", report.run, parts.join(", "), report.milliseconds));
+}
+
+pub(super) fn watch(mut config: Config, arguments: &WatchArguments, format: Format) -> Result<Exit, RunError> {
+    if let Some(folder) = &arguments.rules {
+        config.rules_folder.clone_from(folder);
+    }
+    let stop = stop_on_signals()?;
+    let schemas = check::schemas(&config);
+    let watcher = Watcher::start(&config.rules_folder, config.settings.clone(), String::new(), config.reload.poll);
+    say(&format!("watching {}; Ctrl-C ends", config.rules_folder.display()));
+    while !stop.load(Ordering::Relaxed) {
+        let Some(reload) = watcher.wait(Duration::from_millis(200)) else { continue };
+        log(&format!("saved, read and compiled in {} ms", reload.took.as_millis()));
+        if let Err(error) = check::report(crate::run::session::fit_all(reload.compiled, &schemas), &config, format) {
+            super::report(&error, format);
+        }
+    }
+    Ok(Exit::Success)
+}

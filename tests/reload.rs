@@ -1,0 +1,245 @@
+//! Rules that change while Syncline serves: the built program as a process of its own, a folder of rules under its feet.
+
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+#[path = "common/deployment.rs"]
+mod deployment;
+use deployment::{CONFIG, Deployment, IN_USER, OUT_USER};
+
+/// How long anything may take before a test fails.
+const LONG: Duration = Duration::from_secs(60);
+
+/// A process that serves; killed with its test.
+struct Serving<'a> {
+    deployment: &'a Deployment,
+    process: Child,
+}
+
+impl<'a> Serving<'a> {
+    fn start(deployment: &'a Deployment, apply_below: usize) -> Serving<'a> {
+        let reload = format!("\n[reload]\napply_below = {apply_below}\npoll = 1\n");
+        deployment.write("syncline.toml", &(CONFIG.to_owned() + &reload));
+        let process = Command::new(env!("CARGO_BIN_EXE_syncline"))
+            .args(["serve", "--every", "1"])
+            .current_dir(deployment.path(""))
+            .stderr(fs::File::create(deployment.path("log")).unwrap())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let serving = Serving { deployment, process };
+        serving.until("the first run", || serving.log().contains("run 1:"));
+        serving
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.deployment.path("log")).unwrap()
+    }
+
+    /// Waits for something that must come.
+    fn until(&self, what: &str, there: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !there() {
+            assert!(begun.elapsed() < LONG, "{what} did not come:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn says(&self, what: &str) {
+        self.until(what, || self.log().contains(what));
+    }
+
+    fn status(&self) -> serde_json::Value {
+        serde_json::from_str(&fs::read_to_string(self.deployment.path("state/rules.json")).unwrap()).unwrap()
+    }
+
+    fn in_use(&self) -> String {
+        self.status()["in_use"]["fingerprint"].as_str().unwrap().to_owned()
+    }
+
+    /// SIGTERM, and the end that it must lead to.
+    fn stop(mut self) -> String {
+        let killed = Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
+        assert!(killed.success());
+        let begun = Instant::now();
+        let code = loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                break status.code();
+            }
+            assert!(begun.elapsed() < LONG, "it does not stop:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert_eq!(code, Some(0), "{}", self.log());
+        assert!(self.log().trim_end().ends_with("stopped"), "{}", self.log());
+        self.log()
+    }
+}
+
+impl Drop for Serving<'_> {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// As editors do it: a new file beside the old one, then renamed over it.
+fn save(path: &Path, text: &str) {
+    let fresh = path.with_extension("tmp~");
+    fs::write(&fresh, text).unwrap();
+    fs::rename(fresh, path).unwrap();
+}
+
+/// Everybody gets a job title.
+fn with_titles() -> (String, String) {
+    (
+        IN_USER.replace("account:  ", "jobTitle: user.title, account:  "),
+        OUT_USER.replace("accountEnabled:  ", "jobTitle: person.jobTitle, accountEnabled:  "),
+    )
+}
+
+fn titled(deployment: &Deployment) {
+    let text = fs::read_to_string(deployment.path("people.ldif")).unwrap();
+    deployment.write("people.ldif", &text.replace("displayName: Person", "title: Clerk\ndisplayName: Person"));
+}
+
+#[test]
+fn a_small_change_goes_out_by_itself_and_a_new_attribute_is_imported_for_it() {
+    let deployment = Deployment::new();
+    titled(&deployment);
+    let serving = Serving::start(&deployment, 5);
+    let (in_user, out_user) = with_titles();
+    save(&deployment.path("rules/in-user.rhai"), &in_user);
+    save(&deployment.path("rules/out-user.rhai"), &out_user);
+    serving.says("are in use");
+    let log = serving.stop();
+    assert!(log.contains("4 written"), "{log}");
+    let shown = deployment.run("explain entra person2@contoso.com jobTitle");
+    assert!(shown.contains("jobTitle = \"Clerk\""), "{shown}");
+}
+
+#[test]
+fn a_large_change_waits_until_somebody_accepts_it() {
+    let deployment = Deployment::new();
+    titled(&deployment);
+    let serving = Serving::start(&deployment, 4);
+    let before = serving.in_use();
+    let (in_user, out_user) = with_titles();
+    save(&deployment.path("rules/in-user.rhai"), &in_user);
+    save(&deployment.path("rules/out-user.rhai"), &out_user);
+    serving.says("4 objects would change, and only fewer than 4 are changed by themselves");
+    assert_eq!(serving.in_use(), before);
+    let status = deployment.run("show rules");
+    assert!(status.contains("waiting") && status.contains("exit 3"), "{status}");
+    let plan = deployment.run("plan");
+    assert!(plan.contains("4 changes") && plan.contains("jobTitle:  → Clerk") || plan.contains("Clerk"), "{plan}");
+    deployment.run("rules accept");
+    serving.says("are in use");
+    assert!(serving.stop().contains("4 written"));
+}
+
+#[test]
+fn saving_never_deletes_and_a_broken_save_changes_nothing() {
+    let deployment = Deployment::new();
+    let serving = Serving::start(&deployment, 1_000);
+    let before = serving.in_use();
+    let (in_user, out_user) = (deployment.path("rules/in-user.rhai"), deployment.path("rules/out-user.rhai"));
+
+    save(&in_user, &IN_USER.replace("flow(user)", "flow(user"));
+    serving.says("the rules in use stay");
+    assert!(serving.status()["refused"]["problems"][0].as_str().unwrap().contains("in-user.rhai"));
+    let check = deployment.run("check");
+    assert!(check.contains("The rules in use are still those of") && check.contains("exit 3"), "{check}");
+
+    save(&in_user, IN_USER);
+    serving.says("what was saved is what is in use");
+
+    fs::remove_file(&out_user).unwrap();
+    serving.says("rules that joined, projected or provisioned are gone: out-user");
+    save(&out_user, OUT_USER);
+    serving.until("the rule is back", || serving.log().matches("what was saved is what is in use").count() == 2);
+
+    save(&in_user, &IN_USER.replace("user.department != \"Hidden\"", "user.department == \"Nobody\""));
+    serving.says("objects would be deleted, disabled or given another anchor");
+    assert_eq!(serving.in_use(), before);
+
+    fs::rename(deployment.path("rules"), deployment.path("gone")).unwrap();
+    serving.until("no folder", || serving.log().contains("E001"));
+    fs::rename(deployment.path("gone"), deployment.path("rules")).unwrap();
+    serving.until("the folder again", || serving.log().matches("objects would be deleted").count() == 2);
+    assert_eq!(serving.in_use(), before);
+    serving.stop();
+    let people = deployment.run("search entra contoso.com");
+    assert!(people.contains("4 found"), "{people}");
+}
+
+#[test]
+fn only_those_whom_a_change_concerns_are_looked_at_again() {
+    let deployment = Deployment::new();
+    let groups = "const rule = #{ from: \"ad/group\", to: \"metaverse/group\", link: \"project\", precedence: 5, copy: [\"cn\"] };";
+    deployment.write("syncline.toml", &CONFIG.replace("[\"user\"]", "[\"user\", \"group\"]"));
+    deployment.write("rules/in-group.rhai", groups);
+    deployment.run("run");
+    deployment.write("rules/in-group.rhai", &groups.replace("\"cn\"", "\"cn\", \"description\""));
+    let other = deployment.run("run");
+    assert!(other.contains("sync 0 objects"), "{other}");
+    deployment
+        .write("rules/in-user.rhai", &IN_USER.replace("lower(user.sAMAccountName)", "upper(user.sAMAccountName)"));
+    let same = deployment.run("run");
+    assert!(same.contains("sync 4 objects"), "{same}");
+}
+
+#[test]
+fn a_thousand_saves_under_load_harm_nobody() {
+    let deployment = Deployment::new();
+    let serving = Serving::start(&deployment, 20);
+    let (in_user, out_user) = (deployment.path("rules/in-user.rhai"), deployment.path("rules/out-user.rhai"));
+    let renamed = IN_USER.replace("trim: [\"displayName\"]", "trim: [#{ displayName: \"cn\" }]");
+    let (titles_in, titles_out) = with_titles();
+    let mut active = BTreeSet::from([serving.in_use()]);
+    for number in 0..1_000 {
+        match number % 10 {
+            0 => save(&in_user, IN_USER),
+            1 => fs::write(&in_user, "").unwrap(),
+            2 => save(&in_user, &IN_USER[..IN_USER.len() / 2]),
+            3 => save(&in_user, &renamed),
+            4 => fs::remove_file(&out_user).unwrap(),
+            5 => fs::write(&out_user, OUT_USER.replace("flow", "flwo")).unwrap(),
+            // Half a checkout: what comes in is new, what goes out is old.
+            6 => save(&in_user, &titles_in),
+            7 => save(&out_user, &titles_out),
+            8 => save(&in_user, &IN_USER.replace("user.department", "user.departmnt(")),
+            _ => save(&out_user, OUT_USER),
+        }
+        if number % 21 == 20 {
+            // Now and then it is quiet for long enough that something is loaded.
+            std::thread::sleep(Duration::from_millis(150));
+        }
+        active.insert(serving.in_use());
+    }
+    save(&out_user, OUT_USER);
+    save(&in_user, &IN_USER.replace("In: people", "In: everybody"));
+    let last = deployment.run("check");
+    serving.until("the last set", || {
+        let in_use = serving.status()["in_use"]["fingerprint"].as_str().unwrap_or_default().to_owned();
+        deployment.raw("check").contains(&format!("fingerprint {in_use})"))
+    });
+    let log = serving.stop();
+    assert!(last.contains("2 rules are right"), "{last}");
+    assert!(log.matches("rules saved").count() > 5, "hardly anything was ever loaded:\n{log}");
+    assert!(log.contains("the rules in use stay"), "{log}");
+    assert!(!log.contains("panicked"), "{log}");
+    let people = deployment.run("search entra contoso.com");
+    assert!(people.contains("4 found"), "{people}\n{log}");
+    let runs = deployment.raw("show runs --format json");
+    let runs: serde_json::Value = serde_json::from_str(&runs).unwrap();
+    for run in runs.as_array().unwrap() {
+        for export in run["report"]["exports"].as_array().into_iter().flatten() {
+            assert_eq!(export["deleted"], 0, "{run}");
+        }
+    }
+}
