@@ -87,6 +87,16 @@ impl Drop for Serving<'_> {
     }
 }
 
+/// What a command prints as data.
+fn raw(deployment: &Deployment, arguments: &str) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_syncline"))
+        .args(arguments.split_whitespace())
+        .current_dir(deployment.path(""))
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// As editors do it: a new file beside the old one, then renamed over it.
 fn save(path: &Path, text: &str) {
     let fresh = path.with_extension("tmp~");
@@ -226,7 +236,7 @@ fn a_thousand_saves_under_load_harm_nobody() {
     let last = deployment.run("check");
     serving.until("the last set", || {
         let in_use = serving.status()["in_use"]["fingerprint"].as_str().unwrap_or_default().to_owned();
-        deployment.raw("check").contains(&format!("fingerprint {in_use})"))
+        raw(&deployment, "check").contains(&format!("fingerprint {in_use})"))
     });
     let log = serving.stop();
     assert!(last.contains("2 rules are right"), "{last}");
@@ -235,7 +245,7 @@ fn a_thousand_saves_under_load_harm_nobody() {
     assert!(!log.contains("panicked"), "{log}");
     let people = deployment.run("search entra contoso.com");
     assert!(people.contains("4 found"), "{people}\n{log}");
-    let runs = deployment.raw("show runs --format json");
+    let runs = raw(&deployment, "show runs --format json");
     let runs: serde_json::Value = serde_json::from_str(&runs).unwrap();
     for run in runs.as_array().unwrap() {
         for export in run["report"]["exports"].as_array().into_iter().flatten() {

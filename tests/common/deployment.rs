@@ -81,16 +81,6 @@ impl Deployment {
         self.write("people.ldif", &format!("version: 1\n\n{}", entries.join("\n")));
     }
 
-    /// Runs the program in the folder; gives its data as it is.
-    pub(crate) fn raw(&self, arguments: &str) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_syncline"))
-            .args(arguments.split_whitespace())
-            .current_dir(self.folder.path())
-            .output()
-            .unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
     /// Runs the program in the folder; gives everything that it says, without what differs from run to run.
     pub(crate) fn run(&self, arguments: &str) -> String {
         let output = Command::new(env!("CARGO_BIN_EXE_syncline"))
