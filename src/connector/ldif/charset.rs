@@ -50,7 +50,7 @@ impl Charset {
     }
 
     /// An ASCII character as it stands in the file.
-    pub(super) fn character<'a>(self, character: u8, room: &'a mut [u8; 2]) -> &'a [u8] {
+    pub(super) fn character(self, character: u8, room: &mut [u8; 2]) -> &[u8] {
         let (bytes, length) = match self.0 {
             wide if wide == UTF_16LE => ([character, 0], 2),
             wide if wide == UTF_16BE => ([0, character], 2),
@@ -62,13 +62,13 @@ impl Charset {
 
     /// Whether bytes that have just got the byte of a line break need another, which a wide low byte comes before.
     pub(super) fn wants_more(self, line: &[u8]) -> bool {
-        self.0 == UTF_16LE && line.len() % 2 == 1
+        self.0 == UTF_16LE && !line.len().is_multiple_of(2)
     }
 
     /// Whether the bytes of a line end in a line break.
     pub(super) fn ends_line(self, line: &[u8]) -> bool {
         let mut room = [0; 2];
-        (!self.is_wide() || line.len() % 2 == 0) && line.ends_with(self.character(b'\n', &mut room))
+        (!self.is_wide() || line.len().is_multiple_of(2)) && line.ends_with(self.character(b'\n', &mut room))
     }
 
     /// A line as UTF-8, and whether it was text. UTF-8 stays as it is; elsewhere, what is no text is replaced.
