@@ -30,6 +30,8 @@ pub(crate) struct RawAttribute {
     /// Whether the values are to be taken as bytes whatever a table says.
     pub(crate) binary: bool,
     pub(crate) values: Vec<Vec<u8>>,
+    /// Why some value is no text, where that is known: `in line 7 is not text in …`.
+    pub(crate) no_text: Option<String>,
 }
 
 impl RawAttribute {
@@ -48,7 +50,7 @@ impl RawAttribute {
                 name.push_str(option);
             }
         }
-        RawAttribute { name, range, binary, values }
+        RawAttribute { name, range, binary, values, no_text: None }
     }
 }
 
@@ -94,6 +96,9 @@ pub(crate) enum Converted {
     Unreadable(String),
 }
 
+/// Text from bytes, if they are text.
+pub(crate) type Decode<'a> = &'a (dyn Fn(&[u8]) -> Option<String> + Sync);
+
 /// Makes objects of entries.
 pub(crate) struct Converter<'a> {
     types: Vec<(&'a str, &'a BTreeSet<AttributeName>)>,
@@ -101,6 +106,7 @@ pub(crate) struct Converter<'a> {
     schema: &'a Schema,
     /// Whether an entry without `objectGUID` and `entryUUID` is known by its name.
     name_is_anchor: bool,
+    decode: Decode<'a>,
 }
 
 impl<'a> Converter<'a> {
@@ -108,12 +114,13 @@ impl<'a> Converter<'a> {
     pub(crate) fn new(request: &'a ImportRequest, schema: &'a Schema) -> Converter<'a> {
         let types: Vec<_> = request.types.iter().map(|(name, wanted)| (name.as_str(), wanted)).collect();
         let names = types.iter().map(|(name, _)| *name).collect();
-        Converter { types, names, schema, name_is_anchor: false }
+        Converter { types, names, schema, name_is_anchor: false, decode: &utf_8 }
     }
 
-    /// For the entries of a file: without `objectGUID` and `entryUUID`, the normalised name is the anchor.
-    pub(crate) fn for_files(request: &'a ImportRequest, schema: &'a Schema) -> Converter<'a> {
-        Converter { name_is_anchor: true, ..Converter::new(request, schema) }
+    /// For the entries of a file: without `objectGUID` and `entryUUID`, the normalised name is the anchor. `decode` makes
+    /// text of what may not be UTF-8.
+    pub(crate) fn for_files(request: &'a ImportRequest, schema: &'a Schema, decode: Decode<'a>) -> Converter<'a> {
+        Converter { name_is_anchor: true, decode, ..Converter::new(request, schema) }
     }
 
     pub(crate) fn convert(&self, entry: &RawEntry) -> Converted {
@@ -152,11 +159,14 @@ impl<'a> Converter<'a> {
             return Err(format!("only a part of `{name}` is there"));
         }
         let kind = if raw.binary { Kind::Bytes } else { kind_of(self.schema, &raw.name) };
+        if let Some(why) = raw.no_text.as_ref().filter(|_| kind != Kind::Bytes) {
+            return Err(format!("`{name}` {why}"));
+        }
         if kind == Kind::Reference {
             let targets = object.references.entry(name.clone()).or_default();
             let mut seen: BTreeSet<String> = BTreeSet::new();
             for value in raw.values.iter().filter(|value| !value.is_empty()) {
-                let text = text(name, value)?;
+                let text = self.text(name, value)?;
                 let target = name_part(&text);
                 if !dn::is_dn(target) {
                     return Err(format!("`{name}` holds `{}`, which is not a distinguished name", shortened(&text)));
@@ -172,7 +182,7 @@ impl<'a> Converter<'a> {
         }
         let mut values: Vec<Value> = Vec::with_capacity(raw.values.len());
         for bytes in raw.values.iter().filter(|value| !value.is_empty()) {
-            let value = value(kind, name, bytes)?;
+            let value = self.value(kind, name, bytes)?;
             if !values.contains(&value) {
                 values.push(value);
             }
@@ -181,6 +191,30 @@ impl<'a> Converter<'a> {
             object.attributes.insert(name.clone(), values);
         }
         Ok(())
+    }
+
+    fn value(&self, kind: Kind, name: &AttributeName, bytes: &[u8]) -> Result<Value, String> {
+        Ok(match kind {
+            Kind::Bytes => Value::Bytes(bytes.to_vec()),
+            Kind::Text | Kind::Time | Kind::Reference => Value::Text(self.text(name, bytes)?),
+            Kind::Integer => {
+                let text = self.text(name, bytes)?;
+                let number = text.trim().parse();
+                Value::Integer(number.map_err(|_| format!("`{name}` holds `{}`, not an integer", shortened(&text)))?)
+            }
+            Kind::Boolean => {
+                let text = self.text(name, bytes)?;
+                match text.trim() {
+                    flag if flag.eq_ignore_ascii_case("true") => Value::Boolean(true),
+                    flag if flag.eq_ignore_ascii_case("false") => Value::Boolean(false),
+                    _ => return Err(format!("`{name}` holds `{}`, not `TRUE` or `FALSE`", shortened(&text))),
+                }
+            }
+        })
+    }
+
+    fn text(&self, name: &AttributeName, bytes: &[u8]) -> Result<String, String> {
+        (self.decode)(bytes).ok_or_else(|| format!("`{name}` is not text in UTF-8"))
     }
 }
 
@@ -231,28 +265,8 @@ fn guid_anchor(guid: Uuid) -> Anchor {
     Anchor(guid.hyphenated().to_string())
 }
 
-fn value(kind: Kind, name: &AttributeName, bytes: &[u8]) -> Result<Value, String> {
-    Ok(match kind {
-        Kind::Bytes => Value::Bytes(bytes.to_vec()),
-        Kind::Text | Kind::Time | Kind::Reference => Value::Text(text(name, bytes)?),
-        Kind::Integer => {
-            let text = text(name, bytes)?;
-            let number = text.trim().parse();
-            Value::Integer(number.map_err(|_| format!("`{name}` holds `{}`, not an integer", shortened(&text)))?)
-        }
-        Kind::Boolean => {
-            let text = text(name, bytes)?;
-            match text.trim() {
-                flag if flag.eq_ignore_ascii_case("true") => Value::Boolean(true),
-                flag if flag.eq_ignore_ascii_case("false") => Value::Boolean(false),
-                _ => return Err(format!("`{name}` holds `{}`, not `TRUE` or `FALSE`", shortened(&text))),
-            }
-        }
-    })
-}
-
-fn text(name: &AttributeName, bytes: &[u8]) -> Result<String, String> {
-    String::from_utf8(bytes.to_vec()).map_err(|_| format!("`{name}` is not text in UTF-8"))
+fn utf_8(bytes: &[u8]) -> Option<String> {
+    String::from_utf8(bytes.to_vec()).ok()
 }
 
 /// The name in a value of syntax "name and optional UID" (`uniqueMember`): without `#'0101'B`.

@@ -16,8 +16,10 @@ use super::{
     Anchor, ConnectorError, ConnectorErrorKind, Finding, FindingLevel, ImportEnd, ImportEvent, ImportRequest,
     ImportSink, ImportedObject, Presence,
 };
+pub use charset::Charset;
 use reader::{Item, Reader};
 
+mod charset;
 mod reader;
 
 /// More reasons than this are counted, not listed.
@@ -32,6 +34,9 @@ pub struct Settings {
     /// Which table of well-known attributes tells kinds and multiplicity.
     #[serde(default)]
     pub schema: Table,
+    /// The character set of the files; UTF-8 without. A mark at the start of a file outdoes it.
+    #[serde(default)]
+    pub charset: Charset,
     /// The object types to read, by class name; the usual ones of the table without.
     pub objects: Option<Vec<String>>,
 }
@@ -232,7 +237,8 @@ impl Ldif {
     /// Reads all files; gives the reasons why absence proves nothing.
     fn read(&self, request: &ImportRequest, see: &mut dyn FnMut(Seen) -> Go) -> Result<Vec<String>, ConnectorError> {
         let schema = well_known::schema(self.settings.schema.flavour());
-        let converter = Converter::for_files(request, &schema);
+        let decode = |bytes: &[u8]| self.settings.charset.value(bytes);
+        let converter = Converter::for_files(request, &schema, &decode);
         let mut reasons = Reasons::default();
         // All files are opened first: one that is missing is no smaller directory.
         let mut files = Vec::new();
@@ -240,7 +246,8 @@ impl Ldif {
             files.push((path, open(path)?));
         }
         for (path, (file, before)) in files {
-            if read_one(path, file, &before, &converter, see, &mut reasons)? == Go::Stop {
+            let charset = self.settings.charset;
+            if read_one(path, file, charset, &before, &converter, see, &mut reasons)? == Go::Stop {
                 reasons.add("the import was stopped".into());
                 break;
             }
@@ -295,6 +302,7 @@ fn open(path: &Path) -> Result<(File, Metadata), ConnectorError> {
 fn read_one(
     path: &Path,
     file: File,
+    charset: Charset,
     before: &Metadata,
     converter: &Converter<'_>,
     see: &mut dyn FnMut(Seen) -> Go,
@@ -302,7 +310,7 @@ fn read_one(
 ) -> Result<Go, ConnectorError> {
     let shown = path.display();
     let again = file.try_clone();
-    let mut reader = Reader::new(BufReader::with_capacity(1 << 18, file));
+    let mut reader = Reader::new(BufReader::with_capacity(1 << 18, file), charset);
     let mut entries = 0u64;
     loop {
         let item = reader.next().map_err(|refused| {

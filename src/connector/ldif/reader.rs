@@ -1,10 +1,13 @@
 //! LDIF (RFC 2849) to entries, one record at a time, in bounded memory. Knows neither schema nor object types.
+//!
+//! Lines are unfolded as bytes and become text then: tools fold in the middle of a character.
 
 use std::io::{BufRead, Read};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::charset::Charset;
 use crate::connector::ldap::entry::{RawAttribute, RawEntry};
 use crate::dn;
 
@@ -28,13 +31,22 @@ pub(crate) struct Refused {
     pub(crate) hint: &'static str,
 }
 
+/// A line with its continuations, in UTF-8.
+struct Line {
+    number: u64,
+    text: Vec<u8>,
+    /// Whether all of it is text in the charset of the file.
+    sound: bool,
+}
+
 /// Reads records one by one.
 pub(crate) struct Reader<R> {
     input: R,
-    /// A line read ahead, with its number.
+    charset: Charset,
+    /// A line read ahead, with its number, as it stands in the file.
     ahead: Option<(u64, Vec<u8>)>,
     /// The first line of the next record, unfolded, read although the last record had not ended.
-    begun: Option<(u64, Vec<u8>)>,
+    begun: Option<Line>,
     line: u64,
     record_bytes: u64,
     started: bool,
@@ -45,35 +57,46 @@ pub(crate) struct Reader<R> {
 }
 
 impl<R: BufRead> Reader<R> {
-    pub(crate) fn new(input: R) -> Reader<R> {
-        Reader { input, ahead: None, begun: None, line: 0, record_bytes: 0, started: false, bytes: 0, cut: false }
+    /// Reads from `input`, which is in this charset unless a mark at its start says otherwise.
+    pub(crate) fn new(input: R, charset: Charset) -> Reader<R> {
+        Reader {
+            input,
+            charset,
+            ahead: None,
+            begun: None,
+            line: 0,
+            record_bytes: 0,
+            started: false,
+            bytes: 0,
+            cut: false,
+        }
     }
 
     /// The next record; nothing at the end of the file.
     pub(crate) fn next(&mut self) -> Result<Option<Item>, Refused> {
         let mut record: Option<Record> = None;
         self.record_bytes = 0;
-        while let Some((line, text)) = self.logical_line()? {
-            if text.is_empty() {
+        while let Some(line) = self.logical_line()? {
+            if line.text.is_empty() {
                 match record {
                     Some(_) => break,
                     None => continue,
                 }
             }
-            if text.starts_with(b"#") {
+            if line.text.starts_with(b"#") {
                 continue;
             }
-            if record.is_none() && !self.started && self.version(line, &text)? {
+            if record.is_none() && !self.started && self.version(&line)? {
                 continue;
             }
             self.started = true;
-            if record.is_some() && starts_record(&text) {
+            if record.is_some() && starts_record(&line.text) {
                 // A blank line is missing; nothing is lost by it.
-                self.begun = Some((line, text));
+                self.begun = Some(line);
                 break;
             }
-            let record = record.get_or_insert_with(|| Record::new(line));
-            record.add(line, &text)?;
+            let record = record.get_or_insert_with(|| Record::new(line.number, self.charset));
+            record.add(&line)?;
         }
         let Some(mut record) = record else { return Ok(None) };
         if self.cut && self.ahead.is_none() && self.begun.is_none() {
@@ -83,18 +106,18 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// Whether the line tells the version; another version than 1 is refused.
-    fn version(&mut self, line: u64, text: &[u8]) -> Result<bool, Refused> {
-        let Some(version) = text.strip_prefix(b"version:") else { return Ok(false) };
+    fn version(&mut self, line: &Line) -> Result<bool, Refused> {
+        let Some(version) = line.text.strip_prefix(b"version:") else { return Ok(false) };
         self.started = true;
         if version.trim_ascii() == b"1" {
             return Ok(true);
         }
         let what = format!("version `{}` is not known", String::from_utf8_lossy(version.trim_ascii()));
-        Err(Refused { line, what, hint: "LDIF has the version 1" })
+        Err(Refused { line: line.number, what, hint: "LDIF has the version 1" })
     }
 
     /// A line with its continuations, which begin with a blank.
-    fn logical_line(&mut self) -> Result<Option<(u64, Vec<u8>)>, Refused> {
+    fn logical_line(&mut self) -> Result<Option<Line>, Refused> {
         if let Some(line) = self.begun.take() {
             return Ok(Some(line));
         }
@@ -104,10 +127,12 @@ impl<R: BufRead> Reader<R> {
         };
         let Some((number, mut text)) = first else { return Ok(None) };
         if text.is_empty() {
-            return Ok(Some((number, text)));
+            return Ok(Some(Line { number, text, sound: true }));
         }
+        let mut room = [0; 2];
+        let blank = self.charset.character(b' ', &mut room);
         while let Some((next, line)) = self.physical_line()? {
-            match line.strip_prefix(b" ") {
+            match line.strip_prefix(blank) {
                 Some(rest) => text.extend_from_slice(rest),
                 None => {
                     self.ahead = Some((next, line));
@@ -115,23 +140,22 @@ impl<R: BufRead> Reader<R> {
                 }
             }
         }
-        Ok(Some((number, text)))
+        let (text, sound) = self.charset.line(text);
+        Ok(Some(Line { number, text, sound }))
     }
 
+    /// A line as it stands in the file, without its end.
     fn physical_line(&mut self) -> Result<Option<(u64, Vec<u8>)>, Refused> {
-        let mut text = Vec::new();
-        let room = LARGEST_RECORD.saturating_sub(self.record_bytes) + 1;
-        let read = (&mut self.input).take(room).read_until(b'\n', &mut text).map_err(|error| Refused {
-            line: self.line + 1,
+        let broken = |line: u64, error: std::io::Error| Refused {
+            line: line + 1,
             what: format!("cannot be read: {error}"),
             hint: "is the disk or the share still there?",
-        })? as u64;
-        if read == 0 {
-            return Ok(None);
+        };
+        if self.bytes == 0 {
+            self.mark().map_err(|error| broken(self.line, error))?;
         }
+        let Some(mut text) = self.line_bytes().map_err(|error| broken(self.line, error))? else { return Ok(None) };
         self.line += 1;
-        self.bytes += read;
-        self.record_bytes += read;
         if self.record_bytes > LARGEST_RECORD {
             return Err(Refused {
                 line: self.line,
@@ -139,33 +163,45 @@ impl<R: BufRead> Reader<R> {
                 hint: "is a blank line missing between the records?",
             });
         }
-        if self.line == 1 {
-            strip_mark(&mut text)?;
+        if !self.charset.ends_line(&text) {
+            self.cut = true;
+            return Ok(Some((self.line, text)));
         }
-        match text.pop() {
-            Some(b'\n') => {
-                let end = text.strip_suffix(b"\r").map_or(text.len(), <[u8]>::len);
-                text.truncate(end);
-            }
-            Some(last) => {
-                text.push(last);
-                self.cut = true;
-            }
-            None => {}
+        let mut room = [0; 2];
+        for ending in [b'\n', b'\r'] {
+            let ending = self.charset.character(ending, &mut room);
+            let end = text.strip_suffix(ending).map_or(text.len(), <[u8]>::len);
+            text.truncate(end);
         }
         Ok(Some((self.line, text)))
     }
-}
 
-fn strip_mark(text: &mut Vec<u8>) -> Result<(), Refused> {
-    if text.starts_with(b"\xef\xbb\xbf") {
-        text.drain(..3);
+    /// Steps over a mark at the start, and takes its word for the charset.
+    fn mark(&mut self) -> std::io::Result<()> {
+        if let Some((charset, length)) = Charset::marked(self.input.fill_buf()?) {
+            self.charset = charset;
+            self.input.consume(length);
+            self.bytes += length as u64;
+        }
+        Ok(())
     }
-    if text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") {
-        let what = "the file is in UTF-16".into();
-        return Err(Refused { line: 1, what, hint: "write it as UTF-8 (`ldifde` without `-u`)" });
+
+    /// Bytes up to and with a line break; nothing at the end of the file. Stops where a record becomes too large.
+    fn line_bytes(&mut self) -> std::io::Result<Option<Vec<u8>>> {
+        let mut text = Vec::new();
+        loop {
+            let room = LARGEST_RECORD.saturating_sub(self.record_bytes) + 1;
+            let mut read = (&mut self.input).take(room).read_until(b'\n', &mut text)?;
+            if read > 0 && self.charset.wants_more(&text) {
+                read += (&mut self.input).take(1).read_to_end(&mut text)?;
+            }
+            self.bytes += read as u64;
+            self.record_bytes += read as u64;
+            if read == 0 || self.record_bytes > LARGEST_RECORD || self.charset.ends_line(&text) {
+                return Ok((!text.is_empty()).then_some(text));
+            }
+        }
     }
-    Ok(())
 }
 
 fn starts_record(text: &[u8]) -> bool {
@@ -175,27 +211,30 @@ fn starts_record(text: &[u8]) -> bool {
 /// A record being put together.
 struct Record {
     line: u64,
+    charset: Charset,
     entry: Option<RawEntry>,
     broken: Option<(u64, String)>,
 }
 
 impl Record {
-    fn new(line: u64) -> Record {
-        Record { line, entry: None, broken: None }
+    fn new(line: u64, charset: Charset) -> Record {
+        Record { line, charset, entry: None, broken: None }
     }
 
-    fn add(&mut self, line: u64, text: &[u8]) -> Result<(), Refused> {
+    fn add(&mut self, line: &Line) -> Result<(), Refused> {
         if self.broken.is_some() {
             return Ok(());
         }
-        if let Err(reason) = self.try_add(line, text)? {
-            self.broken = Some((line, reason));
+        if let Err(reason) = self.try_add(line)? {
+            self.broken = Some((line.number, reason));
         }
         Ok(())
     }
 
     /// The inner error is about this record alone.
-    fn try_add(&mut self, line: u64, text: &[u8]) -> Result<Result<(), String>, Refused> {
+    fn try_add(&mut self, line: &Line) -> Result<Result<(), String>, Refused> {
+        let Line { number: line, text, sound } = line;
+        let (line, mut sound) = (*line, *sound);
         let Some(colon) = text.iter().position(|byte| *byte == b':') else {
             return Ok(Err("a line without a colon".into()));
         };
@@ -210,12 +249,15 @@ impl Record {
                 return Err(Refused { line, what, hint: "write the value itself, in base64 after `::`" });
             }
             Some((b':', encoded)) => match BASE64.decode(encoded.trim_ascii()) {
-                Ok(value) => value,
+                Ok(value) => {
+                    sound = self.charset.value(&value).is_some();
+                    value
+                }
                 Err(_) => return Ok(Err(format!("the value of `{name}` is not whole base64"))),
             },
             Some(_) | None => value.trim_ascii_start().to_vec(),
         };
-        let Some(entry) = &mut self.entry else { return Ok(self.begin(name, value)) };
+        let Some(entry) = &mut self.entry else { return Ok(self.begin(name, &value, sound)) };
         if name.eq_ignore_ascii_case("changetype") {
             // `ldifde` writes it into every entry that it exports.
             if value.trim_ascii().eq_ignore_ascii_case(b"add") {
@@ -228,20 +270,25 @@ impl Record {
                 hint: "export the entries themselves (`ldapsearch -LLL`, `ldifde`, `slapcat`)",
             });
         }
+        let no_text = (!sound).then(|| format!("in line {line} is not text in {}", self.charset.advice()));
         let new = RawAttribute::new(name, Vec::new());
         let same = |known: &&mut RawAttribute| known.name.eq_ignore_ascii_case(&new.name) && known.binary == new.binary;
         match entry.attributes.iter_mut().find(same) {
-            Some(known) => known.values.push(value),
-            None => entry.attributes.push(RawAttribute { values: vec![value], ..new }),
+            Some(known) => {
+                known.values.push(value);
+                known.no_text = known.no_text.take().or(no_text);
+            }
+            None => entry.attributes.push(RawAttribute { values: vec![value], no_text, ..new }),
         }
         Ok(Ok(()))
     }
 
-    fn begin(&mut self, name: &str, value: Vec<u8>) -> Result<(), String> {
+    fn begin(&mut self, name: &str, value: &[u8], sound: bool) -> Result<(), String> {
         if !name.eq_ignore_ascii_case("dn") {
             return Err(format!("a record that begins with `{name}`, not with `dn` (ldapsearch needs `-LLL`)"));
         }
-        let name = String::from_utf8(value).map_err(|_| "a distinguished name that is not UTF-8".to_owned())?;
+        let name = self.charset.value(value).filter(|_| sound);
+        let name = name.ok_or_else(|| format!("a distinguished name that is not {0}", self.charset.advice()))?;
         if !name.is_empty() && !dn::is_dn(&name) {
             return Err(format!("`{name}` is not a distinguished name"));
         }
@@ -269,7 +316,11 @@ mod tests {
 
     /// Every record on a line, `name=value|value`; what is wrong in angle brackets.
     fn read(text: &[u8]) -> String {
-        let mut reader = Reader::new(text);
+        read_as("utf-8", text)
+    }
+
+    fn read_as(charset: &str, text: &[u8]) -> String {
+        let mut reader = Reader::new(text, Charset::named(charset).unwrap());
         let mut lines = Vec::new();
         loop {
             match reader.next() {
@@ -331,7 +382,7 @@ mod tests {
             ("dn: O=x\nnonsense", "<2 a line without a colon>\n4 O=y"),
             ("dn: O=x\no:: w6", "<2 the value of `o` is not whole base64>\n4 O=y"),
             ("dn: jane", "<1 `jane` is not a distinguished name>\n3 O=y"),
-            ("dn:: /w==", "<1 a distinguished name that is not UTF-8>\n3 O=y"),
+            ("dn:: /w==", "<1 a distinguished name that is not UTF-8: set `charset`>\n3 O=y"),
             ("o: x\no: y", "<1 a record that begins with `o`, not with `dn` (ldapsearch needs `-LLL`)>\n4 O=y"),
             ("dn: O=x\nö: x", "<2 a line that does not begin with the name of an attribute>\n4 O=y"),
         ] {
@@ -363,7 +414,27 @@ mod tests {
         ] {
             assert_eq!(read(text.as_bytes()), expected);
         }
-        assert_eq!(read(b"\xff\xfed\0n\0"), "<<1 the file is in UTF-16>>");
+    }
+
+    #[test]
+    fn wide_files_read_like_narrow_ones() {
+        // Characters with a line break or a blank as one of their two bytes; a pair cut by a fold; no mark.
+        let text = "dn: O=x\r\no: \u{0a0d}\u{0d0a}\u{200a}\u{0a20}:\r\no: a\r\n b\r\n\r\ndn: O=\u{1f600}\n";
+        let narrow = read(text.as_bytes());
+        let units: Vec<u16> = text.encode_utf16().collect();
+        let low: Vec<u8> = units.iter().copied().flat_map(u16::to_le_bytes).collect();
+        let high: Vec<u8> = units.iter().copied().flat_map(u16::to_be_bytes).collect();
+        assert_eq!(read_as("utf-16", &low), narrow);
+        assert_eq!(read_as("utf-16be", &high), narrow);
+        assert_eq!(read_as("utf-8", &[b"\xfe\xff".as_slice(), &high].concat()), narrow);
+        let folded: Vec<u8> = "dn: O=x\no: \u{1f600}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let fold = [&folded[..folded.len() - 4], b"\n\0 \0", &folded[folded.len() - 4..]].concat();
+        assert_eq!(read_as("utf-16", &fold), "1 O=x o=\u{1f600}");
+        for end in 1..low.len() {
+            let shown = read_as("utf-16", &low[..end]);
+            let whole = low[..end].ends_with(b"\n\0") && end % 2 == 0;
+            assert_eq!(shown.ends_with("cut"), !whole, "{end}: {shown}");
+        }
     }
 
     #[test]
@@ -376,7 +447,8 @@ mod tests {
             }
         }
         let start: &[u8] = b"dn: O=x\no: ";
-        let mut reader = Reader::new(std::io::BufReader::with_capacity(1 << 20, start.chain(Endless)));
+        let mut reader =
+            Reader::new(std::io::BufReader::with_capacity(1 << 20, start.chain(Endless)), Charset::default());
         assert_eq!(reader.next().unwrap_err().what, "a record is larger than 64 MiB");
     }
 

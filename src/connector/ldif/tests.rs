@@ -76,7 +76,7 @@ async fn what_is_wrong_is_told_with_its_line() {
         shown(&events, world.file.path()),
         [
             format!("user {JANE_ANCHOR}"),
-            "FILE line 8 (CN=Joe,DC=x): `givenName` is not text in UTF-8".into(),
+            "FILE line 8 (CN=Joe,DC=x): `givenName` in line 10 is not text in UTF-8: set `charset`".into(),
             "FILE line 12: a line without a colon".into(),
         ]
     );
@@ -128,7 +128,7 @@ async fn files_that_cannot_be_read_are_errors() {
 
     let (_, end) = import(&changes.source, &request(&[("computer", &[])])).await;
     assert!(end.unwrap_err().message.starts_with("object type `computer` is not read"));
-    assert!(Ldif::new(Settings { file: Files::Many(vec![]), schema: Table::default(), objects: None }).is_err());
+    assert!(Ldif::new(toml::from_str("file = []").unwrap()).is_err());
 }
 
 #[tokio::test]
@@ -159,4 +159,57 @@ async fn the_other_table_and_the_doctor() {
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0].message, "0 `groupOfNames`, 1 `inetOrgPerson`");
     assert_eq!(findings[0].level, FindingLevel::Ok);
+}
+
+#[tokio::test]
+async fn files_in_other_charsets() {
+    let text = "dn: CN=Zoë,DC=x\nobjectClass: user\nobjectGUID:: AQIDBAUGBwhhYmNkZWZnaA==\ngivenName: Zoë – ½\n\
+                sn:: TcO8bGxlcg==\nmanager: CN=Jürgen,DC=x\n\n";
+    let old = |text: &str| encoding_rs::WINDOWS_1252.encode(text).0.into_owned();
+    let wide: Vec<u8> = "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let old_base64 = old(&text.replace("TcO8bGxlcg==", "TfxsbGVy"));
+    let wanted = request(&[("user", &["givenName", "sn", "manager"])]);
+    for (bytes, settings) in [
+        (text.as_bytes(), ""),
+        (&old(text), "charset = 'windows-1252'"),
+        (&old(text), "charset = 'ISO-8859-1'"),
+        (&old_base64, "charset = 'windows-1252'"),
+        (&wide, ""),
+        (&wide, "charset = 'utf-16'"),
+    ] {
+        let world = world(bytes, settings);
+        let (events, end) = import(&world.source, &wanted).await;
+        assert_eq!(end, Ok(ImportEnd::Complete), "{settings}");
+        let [ImportEvent::Object(zoe)] = events.as_slice() else { panic!("{settings}: {events:?}") };
+        assert_eq!(zoe.anchor.0, JANE_ANCHOR);
+        assert_eq!(zoe.dn.as_deref(), Some("CN=Zoë,DC=x"));
+        assert_eq!(format!("{:?}", zoe.attributes), r#"{"givenName": [Text("Zoë – ½")], "sn": [Text("Müller")]}"#);
+        assert_eq!(format!("{:?}", zoe.references.values().next().unwrap()), r#"[Dn("CN=Jürgen,DC=x")]"#);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_in_the_charset_is_told_with_line_and_attribute() {
+    let wanted = request(&[("user", &["givenName", "sn"])]);
+    let start = "dn: CN=a,DC=x\nobjectClass: user\nsn: b\n".as_bytes();
+    for (value, settings, reason) in [
+        (b"givenName: Zo\xeb\n".as_slice(), "", "in line 4 is not text in UTF-8: set `charset`"),
+        (b"givenName:: Wm/r\n", "", "in line 4 is not text in UTF-8: set `charset`"),
+        (
+            b"givenName: Zo\xeb\n",
+            "charset = 'shift_jis'",
+            "in line 4 is not text in Shift_JIS: is that the right `charset`?",
+        ),
+    ] {
+        let world = world(&[start, value].concat(), settings);
+        let (events, end) = import(&world.source, &wanted).await;
+        assert_eq!(shown(&events, world.file.path()), [format!("FILE line 1 (CN=a,DC=x): `givenName` {reason}")]);
+        assert_eq!(end, Ok(ImportEnd::Complete));
+        // Nobody asked for it: it does not matter.
+        let (events, _) = import(&world.source, &request(&[("user", &["sn"])])).await;
+        assert_eq!(shown(&events, world.file.path()), ["user cn=a,dc=x"]);
+    }
+    let unknown = toml::from_str::<Settings>("file = 'x'\ncharset = 'ebcdic'").unwrap_err();
+    assert!(unknown.message().starts_with("there is no charset `ebcdic`; there are utf-8, "), "{unknown}");
+    assert!(toml::from_str::<Settings>("file = 'x'\ncharset = 'iso-2022-jp'").is_err());
 }
