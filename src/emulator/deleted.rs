@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::directory::{Directory, Slot};
+use super::directory::{Directory, Object, Slot};
 use super::exchange::{Call, Refusal, Reply};
 use super::objects::conflict;
 use super::query::{Listing, Select, page, render, render_typed};
@@ -24,9 +24,11 @@ pub(crate) fn route(call: &Call, tenant: &Tenant, directory: &mut Directory, res
             let slot = find(directory, id)?;
             let Some(object) = directory.get(slot) else { return Err(Refusal::missing(id)) };
             need(call, read_roles(object.kind))?;
-            let mut body = render_typed(object, &with_deletion(Select::parse(call, Some(object.kind))?));
+            let select = with_deletion(Select::parse(call, Some(object.kind))?);
+            let mut body = render_typed(object, &select);
             if let Some(map) = body.as_object_mut() {
                 map.insert("@odata.context".into(), call.context("directoryObjects/$entity"));
+                tell_deletion(object, &select, map);
             }
             Ok(Reply::json(200, body))
         }
@@ -49,6 +51,13 @@ fn with_deletion(select: Select) -> Select {
     }
 }
 
+/// In the recycle bin, the moment of deletion is among the default properties.
+fn tell_deletion(object: &Object, select: &Select, map: &mut Map<String, Json>) {
+    if *select == Select::Default {
+        map.insert("deletedDateTime".into(), object.deleted.map_or(Json::Null, super::query::time));
+    }
+}
+
 fn list(call: &Call, directory: &Directory, kind: Kind) -> Result<Reply, Refusal> {
     let listing = Listing::parse(call, Some(kind))?;
     let from = Slot::try_from(listing.from).unwrap_or(Slot::MAX);
@@ -60,9 +69,7 @@ fn list(call: &Call, directory: &Directory, kind: Kind) -> Result<Reply, Refusal
     let show = |slot: Slot| {
         let Some(object) = directory.get(slot) else { return Json::Null };
         let mut map = render(object, &listing.select);
-        if listing.select == Select::Default {
-            map.insert("deletedDateTime".into(), object.deleted.map_or(Json::Null, super::query::time));
-        }
+        tell_deletion(object, &listing.select, &mut map);
         Json::Object(map)
     };
     let slots = directory.deleted.range(from..).map(|slot| (u64::from(*slot) + 1, *slot));

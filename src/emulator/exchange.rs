@@ -132,6 +132,10 @@ pub(crate) fn segments(path: &str) -> Vec<Segment> {
 }
 
 fn segment(text: &str) -> Segment {
+    // Microsoft's own clients say `graph.user` for `microsoft.graph.user`.
+    let whole =
+        text.strip_prefix("graph.").filter(|rest| !rest.contains('@')).map(|rest| format!("microsoft.graph.{rest}"));
+    let text = whole.as_deref().unwrap_or(text);
     let plain = || Segment { name: text.to_owned(), key: None };
     let Some((name, inner)) = text.split_once('(').and_then(|(name, rest)| Some((name, rest.strip_suffix(')')?)))
     else {
@@ -345,6 +349,8 @@ mod tests {
             ("users('1')", vec![key("users", "", "1")]),
             ("users/delta()", vec![plain("users"), plain("delta")]),
             ("users/microsoft.graph.delta()", vec![plain("users"), plain("delta")]),
+            ("groups/1/members/graph.user", "groups/1/members/microsoft.graph.user".split('/').map(plain).collect()),
+            ("users/graph.user@c", vec![plain("users"), plain("graph.user@c")]),
         ] {
             assert_eq!(segments(path), expected, "{path}");
         }
