@@ -268,9 +268,11 @@ pub fn objects_in(
 ) -> Result<Vec<ImportedObject>, ConnectorError> {
     let refused =
         |line: u64, what: &str| ConnectorError::new(ConnectorErrorKind::Settings, format!("line {line}: {what}"));
-    let converter = Converter::for_files(request, schema);
+    let charset = Charset::default();
+    let decode = |bytes: &[u8]| charset.value(bytes);
+    let converter = Converter::for_files(request, schema, &decode);
     // Files written by hand often lack the last line break.
-    let mut reader = Reader::new(std::io::Read::chain(text, &b"\n"[..]));
+    let mut reader = Reader::new(std::io::Read::chain(text, &b"\n"[..]), charset);
     let mut objects = Vec::new();
     while let Some(item) = reader.next().map_err(|error| refused(error.line, &error.what))? {
         match item {
