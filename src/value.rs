@@ -89,9 +89,21 @@ impl fmt::Display for Value {
     }
 }
 
-/// Folds letter case as directories compare text (Unicode simple lower case).
+/// Folds letter case as directories compare text: character by character, whatever stands beside it. A letter whose small
+/// form is two characters stays as it is, and the sigma at the end of a word is a sigma.
 pub fn fold(text: &str) -> String {
-    if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_lowercase() }
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let folded = |c: char| {
+        let mut small = c.to_lowercase();
+        match (small.next(), small.next()) {
+            (Some('ς'), None) => 'σ',
+            (Some(small), None) => small,
+            _ => c,
+        }
+    };
+    text.chars().map(folded).collect()
 }
 
 /// Lower-case hexadecimal.
@@ -305,5 +317,17 @@ mod tests {
         assert!(!same_values(&values(&["a", "b"]), &values(&["b", "A"])));
         assert!(same_values_ignoring_case(&values(&["a", "Ö"]), &values(&["ö", "A"])));
         assert!(!same_values(&values(&["a", "a"]), &values(&["a", "b"])));
+    }
+
+    #[test]
+    fn letters_fold_one_by_one() {
+        for (left, right) in [("ΟΔΟΣ", "οδος"), ("οδοσ", "οδος"), ("STRAẞE", "straße"), ("ÄÖÜ", "äöü"), ("И", "и")]
+        {
+            assert_eq!(fold(left), fold(right), "{left} {right}");
+        }
+        assert_ne!(fold("İ"), fold("i"));
+        for text in ["İstanbul", "ΣΑΣ", "ǅ", "ﬀ", "ẞ"] {
+            assert_eq!(fold(&fold(text)), fold(text), "{text}");
+        }
     }
 }

@@ -1,9 +1,11 @@
-//! What keeps accounts whose they are: exchanged names, anchors that change, refusals that stand. The built program, the
+//! What keeps accounts whose they are: exchanged names, anchors that change, refusals that stand, a disk that
+//! fills up. The built program, the
 //! emulator over HTTP. `UPDATE_EXPECT=1` writes `tests/transcripts/` anew.
 
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
 
 use std::fs;
+use std::process::Command;
 
 use expect_test::{ExpectFile, expect_file};
 
@@ -85,4 +87,51 @@ fn what_was_refused_is_not_sent_again_before_it_changes() {
     let retried = deployment.run("run --retry");
     edit(&deployment, |text| text.replace("sAMAccountName: person 1", "sAMAccountName: person1"));
     check(expect_file!["transcripts/refused.txt"], &[refused, again, retried, deployment.run("run")]);
+}
+
+const PEOPLE: u32 = 1_000;
+
+/// People with a lot to say, so that they fill a small disk.
+fn people() -> String {
+    let mut text = "version: 1\n".to_owned();
+    for number in 0..PEOPLE {
+        let name = format!("{number:08}-0000-4000-8000-000000000000");
+        text += &format!(
+            "\ndn: CN=Person {number},DC=contoso,DC=test\nobjectClass: user\nobjectGUID: {name}\n\
+             sAMAccountName: person{number}\ndisplayName: Person {number} {}\n",
+            "lorem ipsum ".repeat(15)
+        );
+    }
+    text
+}
+
+#[test]
+fn a_full_disk_is_said_and_nothing_is_lost() {
+    let deployment = Deployment::new();
+    deployment.write("people.ldif", &people());
+    fs::create_dir(deployment.path("state")).unwrap();
+    // A mount of this process alone; without root, in a user namespace of its own.
+    let script = format!(
+        "set -e; mount -t tmpfs -o size=3m none state; set +e
+         {0} run; echo \"first: $?\"
+         mount -o remount,size=400m state
+         {0} run; echo \"second: $?\"
+         {0} show",
+        env!("CARGO_BIN_EXE_syncline")
+    );
+    let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    let output = Command::new("unshare")
+        .arg("--mount")
+        .args((!root).then_some("--map-root-user"))
+        .args(["sh", "-c", &script])
+        .current_dir(deployment.path(""))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("first: 7"), "{said}");
+    assert!(said.contains("is full") && said.contains("nothing is lost: make room and run again"), "{said}");
+    assert!(said.contains("second: 0"), "{said}");
+    let shown = format!("{PEOPLE}");
+    let line = said.lines().find(|line| line.starts_with("entra")).unwrap();
+    assert!(line.contains(&shown), "{said}");
 }

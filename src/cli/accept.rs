@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::explain::time;
-use super::output::{print, print_json, say};
+use super::output::{plural, print, print_json, say};
 use super::{Exit, Format};
 use crate::config::Config;
 use crate::connector_space::LinkKind;
@@ -147,8 +147,8 @@ pub(super) fn status(config: &Config, format: Format) -> Result<Exit, RunError> 
     }
     match &status.in_use {
         Some(in_use) => print(&format!(
-            "in use    {} rules since {} (fingerprint {})",
-            in_use.rules,
+            "in use    {} since {} (fingerprint {})",
+            plural(in_use.rules, "rule"),
             time(in_use.since),
             in_use.fingerprint
         )),

@@ -1,6 +1,6 @@
 //! `syncline check`.
 
-use super::output::{self, print, print_json, say};
+use super::output::{self, plural, print, print_json, say};
 use super::{Exit, Format};
 use crate::config::{Config, ConnectorSettings};
 use crate::connector::directory::Directory;
@@ -51,8 +51,9 @@ pub(super) fn report(
         output::diagnostics(&warnings, format);
     }
     print(&format!(
-        "{} rules are right (fingerprint {}), {}",
-        set.rules().len(),
+        "{} {} right (fingerprint {}), {}",
+        plural(set.rules().len(), "rule"),
+        if set.rules().len() == 1 { "is" } else { "are" },
         set.fingerprint(),
         output::summary(&warnings)
     ));

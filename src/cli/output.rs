@@ -36,9 +36,13 @@ pub(super) fn diagnostics(problems: &[Diagnostic], format: Format) {
     say(&summary(problems));
 }
 
+/// `1 error`, `2 errors`.
+pub(super) fn plural(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// `1 error, 2 warnings`.
 pub(super) fn summary(problems: &[Diagnostic]) -> String {
     let count = |severity| problems.iter().filter(|problem| problem.severity == severity).count();
-    let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     format!("{}, {}", plural(count(Severity::Error), "error"), plural(count(Severity::Warning), "warning"))
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 
-use super::output::{print_json, say};
+use super::output::{plural, print_json, say};
 use super::progress::Terminal;
 use super::{Exit, Format};
 use crate::run::cycle::{self, CycleReport, Permissions};
@@ -44,7 +44,9 @@ pub(super) fn run(mut session: Session, arguments: &RunArguments, format: Format
         let warnings = session.warnings.len();
         let folder = session.config.rules_folder.display();
         say(&format!(
-            "rules     {count} rules, {warnings} warnings   {folder} (fingerprint {})",
+            "rules     {}, {}   {folder} (fingerprint {})",
+            plural(count, "rule"),
+            plural(warnings, "warning"),
             session.rules.fingerprint()
         ));
     }

@@ -83,7 +83,11 @@ fn log(line: &str) {
 fn tell(event: &Event<'_>, last: &mut String) {
     match event {
         Event::Begins(rules) => {
-            log(&format!("serving with {} rules (fingerprint {})", rules.rules().len(), rules.fingerprint()));
+            log(&format!(
+                "serving with {} (fingerprint {})",
+                output::plural(rules.rules().len(), "rule"),
+                rules.fingerprint()
+            ));
         }
         Event::Cycle(report) => cycle(report, last),
         Event::Failed(error, pause) => {

@@ -120,7 +120,11 @@ impl RuleSet {
     pub fn read(folder: &Path) -> Result<Vec<SourceText>, Vec<Diagnostic>> {
         let mut files = Vec::new();
         let unreadable = |path: &Path, error: &std::io::Error| {
-            vec![Diagnostic::error("E001", format!("cannot read `{}`: {error}", path.display()))]
+            let problem = Diagnostic::error("E001", format!("cannot read `{}`: {error}", path.display()));
+            if path == folder {
+                return vec![problem.hint("`[rules] folder` in the configuration says where the rules are")];
+            }
+            vec![problem]
         };
         for part in [folder.to_path_buf(), folder.join("lib")] {
             if part != folder && !part.is_dir() {

@@ -190,8 +190,12 @@ pub fn read_list(path: &Path) -> Result<BTreeSet<ObjectId>, RunError> {
         .map_err(|error| RunError::Unknown(format!("cannot read `{}`: {error}", path.display())))?;
     let mut ids = BTreeSet::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let object: Endangered = serde_json::from_str(line)
-            .map_err(|error| RunError::Unknown(format!("`{}` line {}: {error}", path.display(), number + 1)))?;
+        let object: Endangered = serde_json::from_str(line).map_err(|_| {
+            let place = format!("`{}` line {}", path.display(), number + 1);
+            RunError::Unknown(format!(
+                "{place} is not from a list that the guard wrote (`deletes-N.jsonl` in the store's folder)"
+            ))
+        })?;
         ids.insert(object.id);
     }
     Ok(ids)

@@ -3,10 +3,11 @@
 //! sled takes a damaged log for a shorter one and opens it without a word, if need be empty. So every checkpoint is
 //! counted twice: in the tree, and then in a file beside it. A tree that is behind the file has lost something.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::StoreError;
 use super::key;
@@ -16,25 +17,36 @@ use crate::sync::ledger::{LedgerError, Result};
 /// How much of the tree sled keeps in memory, in bytes. Its own default is 1 GB.
 const CACHE: u64 = 96 * 1024 * 1024;
 
+/// How long sled may take to let go of a store that was closed.
+const LETTING_GO: Duration = Duration::from_secs(2);
+
 /// The file that holds the number of the last checkpoint.
 const COUNT: &str = "checkpoint";
 
 pub(super) struct Disk {
     tree: sled::Db,
     folder: PathBuf,
+    /// Let go of last.
+    _lock: File,
 }
 
 impl Disk {
     /// Opens or makes the store in a folder.
     pub(super) fn open(folder: &Path) -> std::result::Result<Disk, StoreError> {
         std::fs::create_dir_all(folder).map_err(|error| StoreError::io(folder, &error))?;
+        let lock = own(folder)?;
         remove_torn_snapshots(folder).map_err(|error| StoreError::io(folder, &error))?;
         let config = sled::Config::new().path(folder).cache_capacity(CACHE).flush_every_ms(None);
-        let tree = match config.open() {
-            Ok(tree) => tree,
-            Err(error) => return Err(opening(folder, error)),
+        let begun = Instant::now();
+        let tree = loop {
+            match config.open().map_err(|error| opening(folder, error)) {
+                Ok(tree) => break tree,
+                // It is ours: a store that this process closed a moment ago lets go of its files a moment later.
+                Err(StoreError::InUse { .. }) if begun.elapsed() < LETTING_GO => std::thread::sleep(LETTING_GO / 100),
+                Err(error) => return Err(error),
+            }
         };
-        let disk = Disk { tree, folder: folder.to_path_buf() };
+        let disk = Disk { tree, folder: folder.to_path_buf(), _lock: lock };
         disk.refuse_losses()?;
         Ok(disk)
     }
@@ -142,6 +154,17 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 
 fn reading(error: sled::Error) -> LedgerError {
     LedgerError(format!("the store cannot be read: {error}"))
+}
+
+/// A lock of our own: sled takes its lock late, and what a store leaves behind is tidied up before that.
+fn own(folder: &Path) -> std::result::Result<File, StoreError> {
+    let path = folder.join("lock");
+    let file = File::create(&path).map_err(|error| StoreError::io(&path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { folder: folder.to_path_buf() }),
+        Err(TryLockError::Error(error)) => Err(StoreError::io(&path, &error)),
+    }
 }
 
 fn opening(folder: &Path, error: sled::Error) -> StoreError {

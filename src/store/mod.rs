@@ -154,6 +154,40 @@ impl Store {
     }
 
     fn load(&mut self, folder: &Path) -> Result<(), StoreError> {
+        self.check_format(folder)?;
+        self.load_symbols(folder)?;
+        let draft = self.draft();
+        let clean: Option<bool> = draft.fact("clean")?;
+        let indexes: Option<Indexes> = draft.fact("indexes")?;
+        let journal: Option<u64> = draft.fact("journal")?;
+        self.indexes = indexes.unwrap_or_default();
+        self.journal = journal.unwrap_or(0);
+        if clean == Some(false) {
+            self.rebuild()?;
+        }
+        let mut draft = self.draft();
+        draft.put_fact("format", &key::FORMAT)?;
+        draft.put_fact("clean", &false)?;
+        let writes = draft.finish();
+        self.commit(writes)?;
+        self.checkpoint()
+    }
+
+    /// Before anything else is read, for another version may have laid it out otherwise.
+    fn check_format(&self, folder: &Path) -> Result<(), StoreError> {
+        let format: Option<u32> = self.draft().fact("format")?;
+        match format {
+            Some(found) if found != key::FORMAT => return Err(StoreError::Format { folder: folder.into(), found }),
+            Some(_) => {}
+            None if !self.base.keyspace().scan(&[], None, 1)?.is_empty() => {
+                return Err(StoreError::Damaged { folder: folder.into(), what: "it does not say its format".into() });
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn load_symbols(&mut self, folder: &Path) -> Result<(), StoreError> {
         let mut after: Option<Vec<u8>> = None;
         loop {
             let pairs = self.base.keyspace().scan(&[key::SYMBOL], after.as_deref(), 1_000)?;
@@ -170,33 +204,9 @@ impl Store {
             }
             match pairs.last() {
                 Some((key, _)) => after = Some(key.clone()),
-                None => break,
+                None => return Ok(()),
             }
         }
-        let draft = self.draft();
-        let format: Option<u32> = draft.fact("format")?;
-        let clean: Option<bool> = draft.fact("clean")?;
-        let indexes: Option<Indexes> = draft.fact("indexes")?;
-        let journal: Option<u64> = draft.fact("journal")?;
-        match format {
-            Some(found) if found != key::FORMAT => return Err(StoreError::Format { folder: folder.into(), found }),
-            Some(_) => {}
-            None if !self.base.keyspace().scan(&[], None, 1)?.is_empty() => {
-                return Err(StoreError::Damaged { folder: folder.into(), what: "it does not say its format".into() });
-            }
-            None => {}
-        }
-        self.indexes = indexes.unwrap_or_default();
-        self.journal = journal.unwrap_or(0);
-        if clean == Some(false) {
-            self.rebuild()?;
-        }
-        let mut draft = self.draft();
-        draft.put_fact("format", &key::FORMAT)?;
-        draft.put_fact("clean", &false)?;
-        let writes = draft.finish();
-        self.commit(writes)?;
-        self.checkpoint()
     }
 
     /// Says that everything was written in order; without it the next start rebuilds the indexes.

@@ -116,7 +116,8 @@ fn steady_line(line: &str) -> String {
         let time = (timed || at + 2 == words.len())
             && bare.parse::<f64>().is_ok()
             && unit.is_some_and(|unit| ["ms", "s", "min"].contains(&unit));
-        let fingerprint = bare.len() >= 8 && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let inner = bare.trim_matches('"');
+        let fingerprint = inner.len() >= 8 && inner.bytes().all(|byte| byte.is_ascii_hexdigit());
         let day = bare.len() == 10 && bare.bytes().filter(|byte| *byte == b'-').count() == 2 && bare.starts_with("20");
         let hour = bare.len() == 5 && bare.find(':') == Some(2) && bare.bytes().filter(u8::is_ascii_digit).count() == 4;
         if time || fingerprint || day || hour { format!("…{}", &word[bare.len()..]) } else { (*word).to_owned() }
