@@ -1,7 +1,11 @@
 //! `syncline check`.
 
+use std::path::PathBuf;
+
+use clap::Args;
+
 use super::output::{self, plural, print, print_json, say};
-use super::{Exit, Format};
+use super::{Exit, Format, sarif};
 use crate::config::{Config, ConnectorSettings};
 use crate::connector::directory::Directory;
 use crate::connector::graph;
@@ -14,10 +18,35 @@ use crate::run::rules_in_use;
 use crate::run::session::compile_rules;
 use crate::store::Store;
 
+/// Whether the configuration and the rules are right.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  syncline check\n  syncline check --format json\n  syncline check --sarif findings.sarif      for code scanning in CI\n  syncline explain E210                      what a finding means"
+)]
+pub(super) struct CheckArguments {
+    /// Writes the findings as SARIF, too; `-` is stdout.
+    #[arg(long, value_name = "FILE")]
+    sarif: Option<PathBuf>,
+}
+
 /// Checks against the schemas that the last imports brought, without calling any directory. If a run has the store
 /// open, the shipped schemas serve.
-pub(super) fn run(config: &Config, format: Format) -> Result<Exit, RunError> {
-    report(compile_rules(config, &schemas(config)), config, format)
+pub(super) fn run(config: &Config, arguments: &CheckArguments, format: Format) -> Result<Exit, RunError> {
+    let checked = compile_rules(config, &schemas(config));
+    if let Some(path) = &arguments.sarif {
+        let findings = match &checked {
+            Ok((_, findings)) | Err(RunError::Rules(findings)) => findings.as_slice(),
+            Err(_) => &[],
+        };
+        sarif::write(path, findings)?;
+        if path.as_os_str() == "-" {
+            return checked.map(|_| Exit::Success).or_else(|error| match error {
+                RunError::Rules(_) => Ok(Exit::Rules),
+                other => Err(other),
+            });
+        }
+    }
+    report(checked, config, format)
 }
 
 /// Says what a check found.
@@ -73,6 +102,11 @@ pub(super) fn schemas(config: &Config) -> Schemas {
         let _ = store.close();
     }
     schemas
+}
+
+/// What is known of the schemas of a configuration's connectors before anything was imported.
+pub fn shipped_schemas(config: &Config) -> Schemas {
+    config.connectors.iter().map(|(name, settings)| (name.clone(), shipped(settings))).collect()
 }
 
 fn shipped(settings: &ConnectorSettings) -> std::collections::BTreeMap<String, crate::value::Schema> {

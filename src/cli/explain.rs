@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::tz::TimeZone;
 
 use super::output::{print, print_json, say};
-use super::{Exit, Format, show};
+use super::{Exit, Format, explain_code, show};
 use crate::change::Stamp;
 use crate::connector_space::{ConnectorObject, ObjectId};
 use crate::metaverse::MetaverseId;
@@ -17,15 +17,23 @@ use crate::value::AttributeName;
 /// Why a value is what it is: rule, line, source, losers, history. Why something is not there: what said no.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  syncline explain entra zoe.mueller@contoso.com usageLocation\n  syncline explain ad zmueller                 its rules, its targets, what happened to it\n  syncline explain metaverse 41d2a7c0-… mail"
+    after_help = "Examples:\n  syncline explain entra zoe.mueller@contoso.com usageLocation\n  syncline explain ad zmueller                 its rules, its targets, what happened to it\n  syncline explain metaverse 41d2a7c0-… mail\n  syncline explain E210                        what a finding means"
 )]
 pub(super) struct ExplainArguments {
-    /// A connector, or `metaverse`.
-    connector: String,
+    /// A connector, `metaverse`, or the code of a finding: `E210`.
+    pub(super) connector: String,
     /// A DN, an anchor, an id, or any attribute value that only one object has.
+    #[arg(default_value = "", hide_default_value = true)]
     object: String,
     /// One of its attributes; without, the object as a whole.
     attribute: Option<String>,
+}
+
+impl ExplainArguments {
+    /// Whether the question is what a code means.
+    pub(super) fn asks_for_code(&self) -> bool {
+        self.object.is_empty() && explain_code::is_code(&self.connector)
+    }
 }
 
 /// How many moments of a value are shown.

@@ -17,12 +17,14 @@ mod check;
 mod doctor;
 mod emulate;
 mod explain;
+mod explain_code;
 mod output;
 mod plan;
 mod preview;
 mod progress;
 mod run;
 mod runs;
+mod sarif;
 mod serve;
 mod show;
 
@@ -71,7 +73,7 @@ enum Command {
     /// What happens to one object, rule by rule and attribute by attribute; writes nothing.
     Preview(preview::PreviewArguments),
     /// Whether the configuration and the rules are right.
-    Check,
+    Check(check::CheckArguments),
     /// Whether every directory can be reached and allows what a run needs.
     Doctor,
     /// Why a value is what it is, why something is not there, and since when.
@@ -93,6 +95,8 @@ enum Command {
     #[command(subcommand)]
     Emulate(emulate::EmulateCommand),
 }
+
+pub use check::shipped_schemas;
 
 /// What the process ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,8 +145,9 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Watch(watch) => serve::watch(load(arguments)?, watch, format),
         Command::Plan(plan) => plan::run(open(arguments, true)?, plan, format),
         Command::Preview(preview) => preview::run(open(arguments, true)?, preview, format),
-        Command::Check => check::run(&load(arguments)?, format),
+        Command::Check(check) => check::run(&load(arguments)?, check, format),
         Command::Doctor => doctor::run(open(arguments, false)?, format),
+        Command::Explain(explain) if explain.asks_for_code() => explain_code::run(&explain.connector, format),
         Command::Explain(explain) => explain::run(open(arguments, false)?, explain, format),
         Command::Show(show) if show.asks_for_rules() => accept::status(&load(arguments)?, format),
         Command::Show(show) => show::show(open(arguments, false)?, show, format),

@@ -32,7 +32,7 @@ pub(super) fn dialect(
 }
 
 /// Where a function is declared.
-fn declaration(source: &SourceText, name: &str) -> std::ops::Range<usize> {
+pub(super) fn declaration(source: &SourceText, name: &str) -> std::ops::Range<usize> {
     let needle = format!("fn {name}");
     source.text.find(&needle).map_or(0..0, |at| at + 3..at + needle.len())
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rhai::{AST, ASTNode, Expr, FnAccess, Position, Stmt};
 
 use super::header::Header;
-use crate::value::AttributeName;
+use crate::value::{AttributeName, Kind};
 
 /// Reads of one function, and where.
 pub(super) type Reads = BTreeMap<AttributeName, Position>;
@@ -28,8 +28,23 @@ pub struct Footprint {
     pub counts: BTreeSet<AttributeName>,
     /// Whether it asks for memberships.
     pub memberships: bool,
+    /// Literals that are flowed to an attribute or compared with one: their kind, and their line.
+    pub literals: Vec<Literal>,
     /// The attributes that each written one is made of.
     pub sources: BTreeMap<AttributeName, BTreeSet<AttributeName>>,
+}
+
+/// A literal beside an attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Literal {
+    /// The attribute.
+    pub attribute: AttributeName,
+    /// What the literal is.
+    pub kind: Kind,
+    /// Whether it is flowed to the attribute; else it is compared with what is read from it.
+    pub flowed: bool,
+    /// Where it stands: 1-based line and column.
+    pub place: (usize, usize),
 }
 
 impl Footprint {
@@ -163,6 +178,7 @@ pub(super) fn of(functions: &[Function], header: &Header) -> Footprint {
             _ => footprint.flow.extend(names),
         }
         native_reads(function, &mut footprint);
+        literals(function, &mut footprint.literals);
     }
     if let Some(flows) = functions.iter().find(|function| function.name == "flow").and_then(final_map) {
         let line = |position: Position| u32::try_from(position.line().unwrap_or(0)).unwrap_or(0);
@@ -174,6 +190,46 @@ pub(super) fn of(functions: &[Function], header: &Header) -> Footprint {
     }
     footprint.sources = super::sources::of(functions, header);
     footprint
+}
+
+fn literal(expr: &Expr) -> Option<(Kind, (usize, usize))> {
+    let kind = match expr {
+        Expr::StringConstant(..) => Kind::Text,
+        Expr::IntegerConstant(..) => Kind::Integer,
+        Expr::BoolConstant(..) => Kind::Boolean,
+        _ => return None,
+    };
+    let position = expr.position();
+    Some((kind, (position.line()?, position.position().unwrap_or(1))))
+}
+
+/// Literals that `flow` gives, and literals that an attribute is compared with.
+fn literals(function: &Function, found: &mut Vec<Literal>) {
+    let Some(parameter) = function.parameter() else { return };
+    function.walk(&mut |path| match path {
+        [ASTNode::Stmt(Stmt::Expr(expr))] if function.name == "flow" => {
+            let Expr::Map(map, _) = &**expr else { return };
+            for (key, value) in &map.0 {
+                if let Some((kind, place)) = literal(value) {
+                    found.push(Literal { attribute: key.name.as_str().into(), kind, flowed: true, place });
+                }
+            }
+        }
+        [.., ASTNode::Expr(Expr::FnCall(call, _))] if call.is_operator_call() => {
+            let ([left, right], "==" | "!=" | "<" | ">" | "<=" | ">=") = (call.args.as_slice(), call.name.as_str())
+            else {
+                return;
+            };
+            for (read, other) in [(left, right), (right, left)] {
+                if let (Some((attribute, _)), Some((kind, place))) =
+                    (attribute_read(&ASTNode::Expr(read), parameter), literal(other))
+                {
+                    found.push(Literal { attribute, kind, flowed: false, place });
+                }
+            }
+        }
+        _ => {}
+    });
 }
 
 /// `count(x.member)` and `is_member_of(x, …)`, which need edges.

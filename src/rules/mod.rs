@@ -13,19 +13,21 @@ use uuid::Uuid;
 use crate::diagnostic::{Diagnostic, Severity, SourceText};
 use crate::value::AttributeName;
 
+mod agreement;
 mod check;
 mod clauses;
 mod footprint;
 mod header;
 mod host;
 mod input;
+mod lint;
 mod schemas;
 mod script;
 mod sources;
 pub mod vocabulary;
 mod why;
 
-pub use footprint::Footprint;
+pub use footprint::{Footprint, Literal};
 pub use header::{ConnectorType, Copy, Deprovision, Direction, Header, LinkType, Members, State};
 pub use host::Host;
 pub use input::{Context, Flow, FlowValue, Input, JoinGroup, JoinKey, RuleError};
@@ -93,8 +95,11 @@ impl RuleSet {
             }
         }
         for source in rules {
-            match compile_rule(&engine, &source, set.rules.len(), &library_names) {
-                Ok(rule) => set.rules.push(rule),
+            match compile_rule(&engine, &source, set.rules.len(), &library_names, &set.settings) {
+                Ok((rule, warnings)) => {
+                    set.rules.push(rule);
+                    problems.extend(warnings);
+                }
                 Err(found) => problems.extend(found),
             }
         }
@@ -327,7 +332,30 @@ fn short_digest(text: &str) -> String {
 }
 
 fn syntax_error(error: &rhai::ParseError, source: &Arc<SourceText>) -> Diagnostic {
-    header::at(Diagnostic::error("E100", error.err_type().to_string()), source, error.position())
+    let problem = header::at(Diagnostic::error("E100", error.err_type().to_string()), source, error.position());
+    let here = source.text.get(problem.range.clone()).unwrap_or_default();
+    let before = source.text.get(..problem.range.start).unwrap_or_default().trim_end();
+    match advice(here, before) {
+        Some(advice) => problem.hint(advice),
+        None => problem,
+    }
+}
+
+/// What people mean who write another language.
+fn advice(here: &str, before: &str) -> Option<&'static str> {
+    let word = before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    Some(match (here, word) {
+        ("and", _) => "write `&&`",
+        ("or", _) => "write `||`",
+        ("not", _) | (_, "not") => "write `!` before what shall not be",
+        ("null" | "nil" | "None" | "undefined", _) => "no value is `()`: `user.mail == ()`",
+        ("elif" | "elsif", _) | (_, "elif" | "elsif") => "write `else if`",
+        (quoted, _) if quoted.starts_with(['\'', '“', '”', '„', '‘', '’']) => {
+            "texts stand in double quotes: `\"Sales\"`"
+        }
+        (":", _) => "a map begins with `#{`; `{` begins a block",
+        _ => return None,
+    })
 }
 
 fn compile_rule(
@@ -335,7 +363,8 @@ fn compile_rule(
     source: &Arc<SourceText>,
     index: usize,
     libraries: &BTreeSet<String>,
-) -> Result<Rule, Vec<Diagnostic>> {
+    settings: &BTreeMap<String, String>,
+) -> Result<(Rule, Vec<Diagnostic>), Vec<Diagnostic>> {
     let ast = engine.compile(source.text.as_str()).map_err(|error| vec![syntax_error(&error, source)])?;
     let functions = footprint::functions(&ast);
     let mut problems = check::dialect(&functions, source, libraries);
@@ -346,11 +375,12 @@ fn compile_rule(
             return Err(problems);
         }
     };
+    problems.extend(lint::functions(&functions, &header, settings, source));
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(problems);
     }
     let has = |name: &str| functions.iter().any(|function| function.public && function.name == name);
-    Ok(Rule {
+    let rule = Rule {
         name: stem(&source.path),
         source: Arc::clone(source),
         footprint: footprint::of(&functions, &header),
@@ -359,7 +389,8 @@ fn compile_rule(
         has_scope: has("scope"),
         has_join: has("join"),
         has_flow: has("flow"),
-    })
+    };
+    Ok((rule, problems))
 }
 
 fn duplicate_names(rules: &[Rule]) -> Vec<Diagnostic> {

@@ -47,6 +47,7 @@ pub fn against_schemas(set: &RuleSet, whole: &RuleSet, schemas: &Schemas) -> Vec
             }
         }
     }
+    findings.extend(super::agreement::findings(set, schemas));
     // A rule that reads from several types says the same of each.
     let mut seen = BTreeSet::new();
     findings.retain(|finding| {
@@ -132,9 +133,22 @@ fn unknown(rule: &Rule, name: &AttributeName, side: &ConnectorType, schema: &Sch
     }
 }
 
+/// Where a rule reads an attribute: `.name`, before any other place where the name stands.
+fn read_at(rule: &Rule, name: &str) -> Range<usize> {
+    let text = &rule.source.text;
+    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let dotted = format!(".{name}");
+    let hits = text.match_indices(&dotted).map(|(at, _)| at + 1..at + 1 + name.len());
+    let mut whole = hits.filter(|range| {
+        let line = text.get(..range.start).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
+        !is_part(text.get(range.end..).and_then(|rest| rest.chars().next())) && !line.contains("//")
+    });
+    whole.next().unwrap_or_else(|| word(rule, name))
+}
+
 fn nobody_writes(rule: &Rule, name: &AttributeName, written: &BTreeMap<String, BTreeSet<AttributeName>>) -> Diagnostic {
     let message = format!("no rule writes the metaverse attribute `{name}`");
-    let problem = Diagnostic::warning("W212", message).at(&rule.source, word(rule, name.as_str()));
+    let problem = Diagnostic::warning("W212", message).at(&rule.source, read_at(rule, name.as_str()));
     let known = written.values().flatten().map(AttributeName::as_str);
     match did_you_mean(name.as_str(), known) {
         Some(hint) => problem.hint(hint),
@@ -143,7 +157,7 @@ fn nobody_writes(rule: &Rule, name: &AttributeName, written: &BTreeMap<String, B
 }
 
 /// Where a rule writes an attribute.
-fn written_at(rule: &Rule, name: &AttributeName) -> Range<usize> {
+pub(super) fn written_at(rule: &Rule, name: &AttributeName) -> Range<usize> {
     let line = rule.footprint.writes.get(name).and_then(|line| usize::try_from(*line).ok()).unwrap_or(1);
     let text = &rule.source.text;
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
@@ -152,7 +166,7 @@ fn written_at(rule: &Rule, name: &AttributeName) -> Range<usize> {
 }
 
 /// Where a name stands in a rule: as `.name`, `"name"` or a key, whichever comes first outside of comments.
-fn word(rule: &Rule, name: &str) -> Range<usize> {
+pub(super) fn word(rule: &Rule, name: &str) -> Range<usize> {
     let text = &rule.source.text;
     let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '-');
     let mut at = 0;

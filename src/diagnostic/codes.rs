@@ -1,0 +1,301 @@
+//! Every code that a finding can have: what it means, and an example of it. A code never changes its meaning.
+
+/// One code.
+#[derive(Debug)]
+pub struct Explanation {
+    /// `E210`: an error. `W122`: a warning.
+    pub code: &'static str,
+    /// What it is, in a few words.
+    pub title: &'static str,
+    /// Why it matters, and what to do.
+    pub meaning: &'static str,
+    /// Something that has it: a function of a rule, or a whole rule; nothing where it is not about one rule.
+    pub wrong: Option<&'static str>,
+    /// The same without it.
+    pub right: Option<&'static str>,
+}
+
+/// The explanation of a code, whatever its letter case.
+pub fn explain(code: &str) -> Option<&'static Explanation> {
+    CODES.iter().find(|known| known.code.eq_ignore_ascii_case(code))
+}
+
+const fn plain(code: &'static str, title: &'static str, meaning: &'static str) -> Explanation {
+    Explanation { code, title, meaning, wrong: None, right: None }
+}
+
+const fn shown(
+    code: &'static str,
+    title: &'static str,
+    meaning: &'static str,
+    wrong: &'static str,
+    right: &'static str,
+) -> Explanation {
+    Explanation { code, title, meaning, wrong: Some(wrong), right: Some(right) }
+}
+
+/// All codes, in order.
+pub const CODES: &[Explanation] = &[
+    plain(
+        "E001",
+        "a rules folder or a rule file cannot be read",
+        "Nothing is used of a folder that cannot be read as a whole. Check the path in `[rules] folder`, and the rights.",
+    ),
+    plain(
+        "E002",
+        "there are no rules",
+        "A folder without rules would let everybody go. A rule is a file that ends in `.rhai`.",
+    ),
+    plain("E003", "the configuration cannot be read", "Name the file with `--config`."),
+    plain(
+        "E004",
+        "the rules folder does not come to rest",
+        "Rules are used when two readings of the folder agree. Something writes to it all the time.",
+    ),
+    plain("E010", "the configuration is wrong", "Every mistake is told at once, each with its place."),
+    shown(
+        "E100",
+        "this is no Rhai",
+        "The text cannot be understood. The place is where the reader gave up; the mistake is often just before it.",
+        "fn flow(user) { #{ title: trim(user.title } }",
+        "fn flow(user) { #{ title: trim(user.title) } }",
+    ),
+    shown(
+        "E101",
+        "there is no header",
+        "A rule says from where to where it goes in `const rule = #{ … }`, at the top of the file.",
+        "const ruel = #{ from: \"ad/user\", to: \"metaverse/person\", precedence: 100 };\nfn flow(user) { #{ title: user.title } }",
+        "const rule = #{ from: \"ad/user\", to: \"metaverse/person\", precedence: 100 };\nfn flow(user) { #{ title: user.title } }",
+    ),
+    shown(
+        "E102",
+        "a key of the header has a value that it cannot have",
+        "The header is read without running it, so its values are literals.",
+        "const rule = #{ from: \"ad/user\", to: \"metaverse/person\", link: \"provision\", precedence: 100 };",
+        "const rule = #{ from: \"ad/user\", to: \"metaverse/person\", link: \"project\", precedence: 100 };",
+    ),
+    shown(
+        "E103",
+        "the header has a key that does not exist",
+        "An unknown key would be ignored, and the rule would not do what it says.",
+        "const rule = #{ from: \"ad/user\", to: \"metaverse/person\", precedense: 100, precedence: 1 };",
+        "const rule = #{ from: \"ad/user\", to: \"metaverse/person\", precedence: 100 };",
+    ),
+    plain(
+        "E104",
+        "two rules have one name",
+        "The name of a rule is that of its file; lineage and decisions refer to it.",
+    ),
+    shown(
+        "E110",
+        "a function that a rule does not have",
+        "The functions of a rule are `scope`, `join` and `flow`. A helper is `private fn`, or stands in `lib/`.",
+        "fn flwo(user) { #{ title: user.title } }",
+        "fn flow(user) { #{ title: user.title } }",
+    ),
+    shown(
+        "E111",
+        "`flow` does not end in a map",
+        "What a rule writes must be known without running it, so `flow` ends in one map literal.",
+        "fn flow(user) { let out = #{ title: user.title }; out }",
+        "fn flow(user) { #{ title: user.title } }",
+    ),
+    shown(
+        "E112",
+        "`scope`, `join` and `flow` take one parameter",
+        "They are given the object and nothing else.",
+        "fn scope(user, group) { true }",
+        "fn scope(user) { user.mail != () }",
+    ),
+    shown(
+        "E113",
+        "the object is handed on as a whole",
+        "What a rule reads must be known without running it, so helpers are handed values.",
+        "private fn name(user) { user.cn }\nfn flow(user) { #{ displayName: name(user) } }",
+        "private fn name(text) { trim(text) }\nfn flow(user) { #{ displayName: name(user.cn) } }",
+    ),
+    shown(
+        "E114",
+        "the name of an attribute is computed",
+        "What a rule reads must be known without running it, so the name is a literal.",
+        "fn flow(user) { let name = \"cn\"; #{ displayName: user[name] } }",
+        "fn flow(user) { #{ displayName: user[\"cn\"] } }",
+    ),
+    shown(
+        "E115",
+        "an attribute is flowed twice",
+        "Only one of the two would count.",
+        "fn flow(user) { #{ mail: user.mail, Mail: lower(user.mail) } }",
+        "fn flow(user) { #{ mail: lower(user.mail) } }",
+    ),
+    shown(
+        "E116",
+        "`imported` without an attribute",
+        "`imported(user.mail)` is what the last import showed, without what is on its way. It is about one attribute.",
+        "fn flow(user) { #{ mail: imported(lower(user.mail)) } }",
+        "fn flow(user) { #{ mail: lower(imported(user.mail)) } }",
+    ),
+    shown(
+        "E117",
+        "`scope` or `join` ends without an answer",
+        "The last line of a function is its answer. Without one every object would be in error.",
+        "fn scope(user) { let known = user.mail != (); }",
+        "fn scope(user) { user.mail != () }",
+    ),
+    shown(
+        "E118",
+        "a word for targets in a rule into the metaverse",
+        "`keep()`, `once(…)` and `seed(…)` speak of what a target has already. The metaverse has only what rules give.",
+        "fn flow(user) { #{ title: user.title ?? keep() } }",
+        "fn flow(user) { #{ title: user.title } }",
+    ),
+    shown(
+        "E119",
+        "the object is changed",
+        "An object is what a directory showed. New values are variables, and what `flow` ends in.",
+        "fn flow(user) { user.title = \"Clerk\"; #{ title: user.title } }",
+        "fn flow(user) { let title = user.title ?? \"Clerk\"; #{ title: title } }",
+    ),
+    shown(
+        "E120",
+        "there is no such function",
+        "`syncline docs functions` lists them.",
+        "fn flow(user) { #{ mail: lowr(user.mail) } }",
+        "fn flow(user) { #{ mail: lower(user.mail) } }",
+    ),
+    shown(
+        "E121",
+        "there is no such variable",
+        "Attributes are read from the object: `user.mail`.",
+        "fn flow(user) { #{ mail: mial } }",
+        "fn flow(user) { let mail = user.mail; #{ mail: mail } }",
+    ),
+    shown(
+        "E122",
+        "there is no such library",
+        "`names::full(…)` is the function `full` of `lib/names.rhai`.",
+        "fn flow(user) { #{ cn: nmaes::full(user.cn) } }",
+        "fn flow(user) { #{ cn: trim(user.cn) } }",
+    ),
+    shown(
+        "E123",
+        "`source` or `target` does not have this",
+        "`source` has connector, domain_fqdn, domain_netbios and dn; `target` has connector, name, initial_domain and verified_domains.",
+        "fn flow(user) { #{ domain: source.domain } }",
+        "fn flow(user) { #{ domain: source.domain_fqdn } }",
+    ),
+    shown(
+        "E124",
+        "`source` and `target` are mixed up",
+        "A rule into the metaverse knows its `source`, a rule to a target knows the `target`.",
+        "fn flow(user) { #{ domain: target.initial_domain } }",
+        "fn flow(user) { #{ domain: source.domain_fqdn } }",
+    ),
+    shown(
+        "E125",
+        "there is no such setting",
+        "`setting(\"name\")` reads `[rules.settings]` of the configuration.",
+        "fn flow(user) { #{ company: setting(\"company\") } }",
+        "fn flow(user) { #{ company: user.company } }",
+    ),
+    shown(
+        "E126",
+        "a function is called with too few or too many values",
+        "The hint shows what it takes.",
+        "fn flow(user) { #{ title: left(user.title) } }",
+        "fn flow(user) { #{ title: left(user.title, 64) } }",
+    ),
+    shown(
+        "E127",
+        "a label of `switch` that never fits",
+        "`switch` compares to the letter, and what `lower` makes has no capitals.",
+        "fn flow(user) { #{ c: switch lower(user.co) { \"Germany\" => \"DE\", _ => () } } }",
+        "fn flow(user) { #{ c: switch lower(user.co) { \"germany\" => \"DE\", _ => () } } }",
+    ),
+    shown(
+        "W122",
+        "half a text where a value is missing",
+        "`` `${user.sn}@x` `` is `@x` where there is no `sn`. With `+` the whole is nothing as soon as a part is.",
+        "fn flow(user) { #{ mail: `${user.sn}@contoso.com` } }",
+        "fn flow(user) { #{ mail: user.sn + \"@contoso.com\" } }",
+    ),
+    shown(
+        "W123",
+        "a variable is never used",
+        "Often the name was misspelled where it is read.",
+        "fn flow(user) { let mail = lower(user.mail); #{ mail: user.mail } }",
+        "fn flow(user) { let mail = lower(user.mail); #{ mail: mail } }",
+    ),
+    shown(
+        "W124",
+        "a condition is always the same",
+        "One of the branches is never gone.",
+        "fn scope(user) { if true { user.mail != () } else { false } }",
+        "fn scope(user) { user.mail != () }",
+    ),
+    shown(
+        "E210",
+        "the attribute is not in the schema",
+        "The directory's schema is known and has no such attribute: nothing would ever be read or written.",
+        "const rule = #{ from: \"metaverse/person\", to: \"entra/user\", precedence: 100 };\nfn flow(person) { #{ dipslayName: person.displayName } }",
+        "const rule = #{ from: \"metaverse/person\", to: \"entra/user\", precedence: 100 };\nfn flow(person) { #{ displayName: person.displayName } }",
+    ),
+    shown(
+        "E211",
+        "the attribute cannot be written",
+        "The target lets it be read only.",
+        "const rule = #{ from: \"metaverse/person\", to: \"entra/user\", precedence: 100 };\nfn flow(person) { #{ onPremisesSyncEnabled: person.displayName } }",
+        "const rule = #{ from: \"metaverse/person\", to: \"entra/user\", precedence: 100 };\nfn flow(person) { #{ displayName: person.displayName } }",
+    ),
+    shown(
+        "W210",
+        "the attribute is not among the well-known ones",
+        "A file has no schema, and the table that ships does not know the name. It may be right.",
+        "fn flow(user) { #{ title: user.titel } }",
+        "fn flow(user) { #{ title: user.title } }",
+    ),
+    shown(
+        "W212",
+        "no rule writes this metaverse attribute",
+        "It is always empty, so the flow clears the target, or the scope is always false.",
+        "const rule = #{ from: \"metaverse/person\", to: \"entra/user\", precedence: 100 };\nfn flow(person) { #{ displayName: person.dipslayName } }",
+        "const rule = #{ from: \"metaverse/person\", to: \"entra/user\", precedence: 100 };\nfn flow(person) { #{ displayName: person.displayName } }",
+    ),
+    shown(
+        "E220",
+        "there is no such connector",
+        "`from` and `to` name a connector of the configuration: `[connector.ad]` is `ad/…`.",
+        "const rule = #{ from: \"da/user\", to: \"metaverse/person\", precedence: 100 };",
+        "const rule = #{ from: \"ad/user\", to: \"metaverse/person\", precedence: 100 };",
+    ),
+    shown(
+        "E221",
+        "the connector has no objects of this type",
+        "`objects` in the configuration says which types a connector has.",
+        "const rule = #{ from: \"ad/usr\", to: \"metaverse/person\", precedence: 100 };",
+        "const rule = #{ from: \"ad/user\", to: \"metaverse/person\", precedence: 100 };",
+    ),
+    plain(
+        "W220",
+        "two rules with one precedence write one attribute",
+        "Nobody can see which wins; the name of the file decides. Give the better one a lower number.",
+    ),
+    plain("W221", "an attribute that nobody reads looks like one that nobody writes", "One of the two is misspelled."),
+    plain(
+        "W222",
+        "a rule never links anything",
+        "Two rules without a scope link the same objects, and only the one with the lower precedence is asked.",
+    ),
+    plain(
+        "E223",
+        "a list for an attribute that holds one value",
+        "The metaverse attribute is a list. Choose one of its values: `first(person.mails)`.",
+    ),
+    shown(
+        "E224",
+        "a value of another kind than the attribute",
+        "A flag is not a text, and a text in place of a flag would be refused, or never be equal.",
+        "const rule = #{ from: \"metaverse/person\", to: \"entra/user\", precedence: 100 };\nfn flow(person) { #{ accountEnabled: \"true\" } }",
+        "const rule = #{ from: \"metaverse/person\", to: \"entra/user\", precedence: 100 };\nfn flow(person) { #{ accountEnabled: true } }",
+    ),
+];

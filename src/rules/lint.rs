@@ -1,0 +1,303 @@
+//! What compiles and is a mistake all the same, function by function. Like `check.rs`, it runs nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
+
+use rhai::{ASTFlags, ASTNode, Engine, Expr, Position, Stmt};
+
+use super::footprint::{Function, attribute_read, is_variable};
+use super::header::{Direction, Header, at};
+use super::vocabulary;
+use crate::diagnostic::{Diagnostic, SourceText, did_you_mean, word_at};
+
+/// What inbound rules know about the connector, and outbound rules about the target.
+const SOURCE: [&str; 4] = ["connector", "domain_fqdn", "domain_netbios", "dn"];
+const TARGET: [&str; 4] = ["connector", "name", "initial_domain", "verified_domains"];
+
+/// Words for flows to a target.
+const OUTBOUND_WORDS: [&str; 3] = ["keep", "once", "seed"];
+
+/// Everything that looks wrong in the functions of a rule.
+pub(super) fn functions(
+    functions: &[Function],
+    header: &Header,
+    settings: &BTreeMap<String, String>,
+    source: &Arc<SourceText>,
+) -> Vec<Diagnostic> {
+    let inbound = matches!(header.direction, Direction::Inbound { .. });
+    let mut problems = Vec::new();
+    for function in functions {
+        let mut lint = Lint { function, inbound, settings, source, problems: &mut problems };
+        lint.ending();
+        lint.nodes();
+        lint.unused_variables();
+    }
+    problems
+}
+
+struct Lint<'a> {
+    function: &'a Function,
+    inbound: bool,
+    settings: &'a BTreeMap<String, String>,
+    source: &'a Arc<SourceText>,
+    problems: &'a mut Vec<Diagnostic>,
+}
+
+impl Lint<'_> {
+    fn say(&mut self, problem: Diagnostic, position: Position, hint: String) {
+        self.problems.push(at(problem, self.source, position).hint(hint));
+    }
+
+    /// `scope` and `join` must end in what they answer.
+    fn ending(&mut self) {
+        if !self.function.public || !["scope", "join"].contains(&self.function.name.as_str()) {
+            return;
+        }
+        let mut last = None;
+        self.function.walk(&mut |path| {
+            if let [ASTNode::Stmt(statement)] = path {
+                last = Some((is_answer(statement), statement.position()));
+            }
+        });
+        let (answers, position) = last.unwrap_or((false, Position::NONE));
+        if answers {
+            return;
+        }
+        let name = self.function.name.as_str();
+        let problem = Diagnostic::error("E117", format!("`{name}` ends without an answer"));
+        let hint = if name == "scope" {
+            "its last line is true or false: `user.mail != ()`"
+        } else {
+            "its last line is a list of maps: `[#{ mail: user.mail }]`"
+        };
+        let place = super::check::declaration(self.source, name);
+        let problem = if position.is_none() || last.is_none() {
+            problem.at(self.source, place)
+        } else {
+            at(problem, self.source, position)
+        };
+        self.problems.push(problem.hint(hint));
+    }
+
+    fn nodes(&mut self) {
+        let function = self.function;
+        function.walk(&mut |path| {
+            let Some(node) = path.last() else { return };
+            match node {
+                ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position)) => {
+                    self.call(call, 0, *position);
+                }
+                ASTNode::Expr(Expr::MethodCall(call, position)) => self.call(call, 1, *position),
+                ASTNode::Expr(Expr::InterpolatedString(parts, _)) => self.interpolation(parts),
+                ASTNode::Expr(Expr::Dot(chain, ..)) => self.context(chain),
+                ASTNode::Stmt(Stmt::Assignment(assignment)) => self.assignment(assignment),
+                ASTNode::Stmt(Stmt::If(flow, _)) => self.condition(&flow.expr),
+                ASTNode::Stmt(Stmt::Switch(switch, position)) => self.labels(&switch.0, *position),
+                _ => {}
+            }
+        });
+    }
+
+    fn call(&mut self, call: &rhai::FnCallExpr, receiver: usize, position: Position) {
+        let name = call.name.as_str();
+        if call.is_operator_call() || !call.namespace.is_empty() {
+            return;
+        }
+        if self.inbound && self.function.public && OUTBOUND_WORDS.contains(&name) {
+            let problem = Diagnostic::error("E118", format!("`{name}` is for rules to a target"));
+            let hint = "inbound, `()` contributes nothing and `absent()` says that there is no value";
+            self.say(problem, position, hint.to_owned());
+        }
+        if name == "setting"
+            && let Some(Expr::StringConstant(key, place)) = call.args.first()
+            && !self.settings.contains_key(key.as_str())
+        {
+            let problem = Diagnostic::error("E125", format!("there is no setting `{key}` in `[rules.settings]`"));
+            let known = self.settings.keys().map(String::as_str);
+            let hint = did_you_mean(key, known).unwrap_or_else(|| format!("add `{key} = \"…\"` to `[rules.settings]`"));
+            self.say(problem, *place, hint);
+        }
+        let given = call.args.len() + receiver;
+        if let Some((counts, signature)) = arities().get(name)
+            && !counts.contains(&given)
+        {
+            let plural = if given == 1 { "" } else { "s" };
+            let problem = Diagnostic::error("E126", format!("`{name}` is called with {given} value{plural}"));
+            self.say(problem, position, format!("`{signature}`"));
+        }
+    }
+
+    /// `` `${user.x}` `` writes nothing where there is no value, and so makes half a text.
+    fn interpolation(&mut self, parts: &[Expr]) {
+        let Some(parameter) = self.function.parameter().filter(|_| self.function.public) else { return };
+        for part in parts {
+            let whole = match part {
+                Expr::Stmt(block) => match block.statements() {
+                    [Stmt::Expr(inner)] => inner,
+                    _ => continue,
+                },
+                other => other,
+            };
+            if let Some((name, position)) = attribute_read(&ASTNode::Expr(whole), parameter) {
+                let message = format!("where `{name}` has no value, this makes half a text");
+                let hint = format!("`\"…\" + {parameter}.{name}` gives nothing where a part is missing");
+                self.say(Diagnostic::warning("W122", message), position, hint);
+            }
+        }
+    }
+
+    /// `source.x` and `target.x`.
+    fn context(&mut self, chain: &rhai::BinaryExpr) {
+        let (known, name): (&[&str], &str) = if is_variable(&chain.lhs, "source") {
+            (&SOURCE, "source")
+        } else if is_variable(&chain.lhs, "target") {
+            (&TARGET, "target")
+        } else {
+            return;
+        };
+        if self.function.parameter() == Some(name) {
+            return;
+        }
+        let here = if self.inbound { "source" } else { "target" };
+        if name != here {
+            let side = if self.inbound { "rules to a target" } else { "rules into the metaverse" };
+            let problem = Diagnostic::error("E124", format!("`{name}` is for {side}"));
+            return self.say(problem, chain.lhs.position(), format!("here there is `{here}`"));
+        }
+        let property = match &chain.rhs {
+            Expr::Property(property, position) => Some((property.2.as_str(), *position)),
+            Expr::Dot(inner, ..) | Expr::Index(inner, ..) => match &inner.lhs {
+                Expr::Property(property, position) => Some((property.2.as_str(), *position)),
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some((property, position)) = property.filter(|(property, _)| !known.contains(property)) {
+            let problem = Diagnostic::error("E123", format!("`{name}` has no `{property}`"));
+            let hint =
+                did_you_mean(property, known.iter().copied()).unwrap_or_else(|| format!("it has {}", known.join(", ")));
+            self.say(problem, position, hint);
+        }
+    }
+
+    fn assignment(&mut self, assignment: &(rhai::OpAssignment, rhai::BinaryExpr)) {
+        let Some(parameter) = self.function.parameter().filter(|_| self.function.public) else { return };
+        if let Some((name, position)) = attribute_read(&ASTNode::Expr(&assignment.1.lhs), parameter) {
+            let problem = Diagnostic::error("E119", format!("`{name}` of the object cannot be changed"));
+            let hint = format!("keep the new value in a variable: `let {name} = …;`, and flow that");
+            self.say(problem, position, hint);
+        }
+    }
+
+    /// `switch lower(x)` with labels that have capitals: `switch` compares to the letter. The tree keeps no labels, so
+    /// they are read from the text.
+    fn labels(&mut self, value: &Expr, position: Position) {
+        let Expr::FnCall(call, _) = value else { return };
+        let fits: fn(char) -> bool = match call.name.as_str() {
+            "lower" => |c| !c.is_uppercase(),
+            "upper" => |c| !c.is_lowercase(),
+            _ => return,
+        };
+        let start = word_at(&self.source.text, position.line().unwrap_or(1), position.position().unwrap_or(1)).start;
+        let rest = self.source.text.get(start..).unwrap_or_default();
+        let Some((_, body)) = rest.split_once('{') else { return };
+        let body_start = start + (rest.len() - body.len());
+        let mut at = 0;
+        while let Some(open) = body.get(at..).and_then(|rest| rest.find(['"', '}'])).map(|found| at + found) {
+            if body.as_bytes().get(open) == Some(&b'}') {
+                return;
+            }
+            let Some(close) = body.get(open + 1..).and_then(|rest| rest.find('"')).map(|found| open + 1 + found) else {
+                return;
+            };
+            let label = body.get(open + 1..close).unwrap_or_default();
+            let next = body.get(close + 1..).unwrap_or_default().trim_start();
+            if (next.starts_with("=>") || next.starts_with('|')) && !label.chars().all(fits) {
+                let message = format!("`switch {}(…)` is never `{label}`", call.name);
+                let hint = format!("`switch` compares to the letter: write the label as `{}` makes it", call.name);
+                let place = body_start + open..body_start + close + 1;
+                self.problems.push(Diagnostic::error("E127", message).at(self.source, place).hint(hint));
+            }
+            at = close + 1;
+        }
+    }
+
+    fn condition(&mut self, condition: &Expr) {
+        if let Expr::BoolConstant(value, position) = condition {
+            let problem = Diagnostic::warning("W124", format!("this condition is always {value}"));
+            self.say(problem, *position, "take out the branch that is never gone".into());
+        }
+    }
+
+    fn unused_variables(&mut self) {
+        let mut defined: Vec<(String, Position)> = Vec::new();
+        let mut used = BTreeSet::new();
+        self.function.walk(&mut |path| match path.last() {
+            Some(ASTNode::Stmt(Stmt::Var(var, flags, _))) if !flags.contains(ASTFlags::EXPORTED) => {
+                defined.push((var.0.name.to_string(), var.0.pos));
+            }
+            Some(ASTNode::Expr(Expr::Variable(variable, ..))) => {
+                used.insert(variable.1.to_string());
+            }
+            Some(ASTNode::Stmt(Stmt::Share(shared))) => {
+                used.extend(shared.iter().map(|(ident, _)| ident.name.to_string()));
+            }
+            _ => {}
+        });
+        for (name, position) in defined.into_iter().filter(|(name, _)| !used.contains(name) && !name.starts_with('_')) {
+            let problem = Diagnostic::warning("W123", format!("`{name}` is never used"));
+            self.say(problem, position, format!("take it out, or call it `_{name}`"));
+        }
+    }
+}
+
+/// Whether a statement is an answer when it stands at the end of a function.
+fn is_answer(statement: &Stmt) -> bool {
+    match statement {
+        Stmt::Expr(_) | Stmt::FnCall(..) | Stmt::Return(Some(_), ..) | Stmt::Switch(..) | Stmt::Block(_) => true,
+        Stmt::If(flow, _) => !flow.branch.is_empty(),
+        _ => false,
+    }
+}
+
+/// With how many values each word may be called, and its signature: what the table's signature and examples show.
+fn arities() -> &'static BTreeMap<&'static str, (BTreeSet<usize>, &'static str)> {
+    static ARITIES: OnceLock<BTreeMap<&'static str, (BTreeSet<usize>, &'static str)>> = OnceLock::new();
+    ARITIES.get_or_init(|| {
+        let mut arities = BTreeMap::new();
+        let engine = vocabulary::engine();
+        for function in vocabulary::all() {
+            let inside = function.signature.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
+            let list = inside.map_or("", |(inside, _)| inside);
+            // A closure's parameter stands between bars.
+            let count = if list.is_empty() { 0 } else { list.split(',').count() };
+            let mut counts = BTreeSet::from([count]);
+            for (example, _) in function.examples {
+                counts.extend(calls(&engine, example, function.name));
+            }
+            arities.insert(function.name, (counts, function.signature));
+        }
+        arities
+    })
+}
+
+fn calls(engine: &Engine, example: &str, name: &str) -> Vec<usize> {
+    let mut counts = Vec::new();
+    if let Ok(ast) = engine.compile(example) {
+        ast.walk(&mut |path: &[ASTNode<'_>]| {
+            match path.last() {
+                Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _)))
+                    if call.name == name =>
+                {
+                    counts.push(call.args.len())
+                }
+                Some(ASTNode::Expr(Expr::MethodCall(call, _))) if call.name == name => {
+                    counts.push(call.args.len() + 1);
+                }
+                _ => {}
+            }
+            true
+        });
+    }
+    counts
+}

@@ -1,0 +1,157 @@
+//! Sixty mistakes that people make when they write rules, written down before anything looked for them: what is found
+//! before anything runs, and how it is said. `UPDATE_EXPECT=1` writes `tests/transcripts/mistakes.txt` anew.
+
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
+
+use std::fs;
+
+use expect_test::expect_file;
+use syncline::config::Config;
+use syncline::diagnostic::{Diagnostic, SourceText};
+use syncline::run::RunError;
+use syncline::run::session::compile_rules;
+
+const CONFIG: &str = r#"
+[connector.ad]
+kind = "ldif"
+file = "x.ldif"
+schema = "active-directory"
+
+[connector.entra]
+kind = "entra"
+emulator = true
+
+[rules.settings]
+company = "Contoso"
+"#;
+
+const IN: &str = r#"const rule = #{ from: "ad/user", to: "metaverse/person", link: "project", precedence: 50,
+                copy: ["displayName", "mail", "title", "otherMailbox"] };
+"#;
+
+/// A mistake: what it is, and the rule; what does not begin with `const` goes into the metaverse, after `OUT` to Entra.
+const OUT: &str = "OUT ";
+const MISTAKES: [(&str, &str); 60] = [
+    ("attribute misspelled", "fn flow(user) { #{ department: user.departement } }"),
+    ("attribute misspelled in scope", "fn scope(user) { user.employeID != () }"),
+    (
+        "attribute misspelled in a copy",
+        r#"const rule = #{ from: "ad/user", to: "metaverse/person", precedence: 9, copy: ["departmnt"] };"#,
+    ),
+    ("target attribute misspelled", "OUT fn flow(person) { #{ dispayName: person.displayName } }"),
+    ("target attribute that is read-only", "OUT fn flow(person) { #{ createdDateTime: person.title } }"),
+    ("metaverse attribute that nobody writes", "OUT fn flow(person) { #{ jobTitle: person.jobTitle } }"),
+    ("metaverse attribute misspelled in a join of another rule", "OUT fn join(person) { [ #{ mial: person.mail } ] }"),
+    ("function misspelled", "fn flow(user) { #{ mail: lowercase(user.mail) } }"),
+    ("function of another language", "fn flow(user) { #{ mail: user.mail.toLowerCase() } }"),
+    ("function of Rhai that changes in place", "fn flow(user) { #{ mail: user.mail.make_lower() } }"),
+    ("variable misspelled", "fn flow(user) { let given = user.givenName; #{ displayName: givn } }"),
+    ("attribute without the object", "fn flow(user) { #{ displayName: displayName } }"),
+    ("the object called otherwise", "fn flow(person) { #{ displayName: user.displayName } }"),
+    ("a bracket is missing", "fn flow(user) { #{ mail: lower(user.mail } }"),
+    ("a comma is missing", "fn flow(user) { #{ mail: user.mail title: user.title } }"),
+    ("a colon is missing", "fn flow(user) { #{ mail user.mail } }"),
+    ("a brace instead of a map", "fn flow(user) { { mail: user.mail } }"),
+    ("the map is not the last thing", "fn flow(user) { let map = #{ mail: user.mail }; map }"),
+    ("the map depends on a condition", "fn flow(user) { if user.mail == () { #{} } else { #{ mail: user.mail } } }"),
+    ("flow without an answer", "fn flow(user) { let mail = user.mail; }"),
+    ("scope without an answer", "fn scope(user) { let staff = user.employeeID != (); }"),
+    ("an if without else at the end of scope", "fn scope(user) { if user.mail != () { true } }"),
+    ("= instead of ==", r#"fn scope(user) { user.department = "Sales" }"#),
+    ("the object is changed", r#"fn flow(user) { user.mail = lower(user.mail); #{ mail: user.mail } }"#),
+    ("and instead of &&", "fn scope(user) { user.mail != () and user.sn != () }"),
+    ("not instead of !", "fn scope(user) { not user.mail == () }"),
+    ("null", "fn scope(user) { user.mail != null }"),
+    ("single quotes", "fn scope(user) { user.department == 'Sales' }"),
+    ("typographic quotes", "fn scope(user) { user.department == “Sales” }"),
+    ("else if as elif", "fn scope(user) { if user.mail == () { false } elif true { true } }"),
+    ("a helper that is not private", "fn full(a, b) { a + b }\nfn flow(user) { #{ cn: full(user.sn, user.cn) } }"),
+    ("the object passed to a helper", "private fn full(user) { user.sn }\nfn flow(user) { #{ sn: full(user) } }"),
+    ("a library that is not there", "fn flow(user) { #{ sn: names::full(user.sn) } }"),
+    ("an attribute whose name is computed", "fn flow(user) { let n = 1; #{ a: user[\"extensionAttribute\" + n] } }"),
+    ("a name with a hyphen", "fn flow(user) { #{ anchor: user.ms-DS-ConsistencyGuid } }"),
+    ("the same attribute twice", "fn flow(user) { #{ mail: user.mail, mail: lower(user.mail) } }"),
+    ("too few values", "fn flow(user) { #{ title: left(user.title) } }"),
+    ("too many values", "fn flow(user) { #{ title: lower(user.title, 64) } }"),
+    ("a method with too many values", "fn flow(user) { #{ title: user.title.trim(\" \") } }"),
+    ("keep in a rule into the metaverse", "fn flow(user) { #{ title: user.title ?? keep() } }"),
+    ("once in a rule into the metaverse", "fn flow(user) { #{ title: once(user.title) } }"),
+    ("source without such a fact", "fn flow(user) { #{ domain: source.domain } }"),
+    ("target in a rule into the metaverse", "fn flow(user) { #{ domain: target.initial_domain } }"),
+    ("a setting that is not there", "fn flow(user) { #{ company: setting(\"compny\") } }"),
+    ("half a text", "fn flow(user) { #{ mail: `${user.sn}@contoso.com` } }"),
+    ("a variable that is never used", "fn flow(user) { let mail = lower(user.mail); #{ mail: user.mail } }"),
+    ("imported of a value", "fn flow(user) { #{ mail: imported(lower(user.mail)) } }"),
+    ("no header", "const rul = #{};\nfn flow(user) { #{ mail: user.mail } }"),
+    ("header key misspelled", r#"const rule = #{ from: "ad/user", to: "metaverse/person", precedense: 9 };"#),
+    ("precedence as a text", r#"const rule = #{ from: "ad/user", to: "metaverse/person", precedence: "9" };"#),
+    (
+        "provision in a rule into the metaverse",
+        r#"const rule = #{ from: "ad/user", to: "metaverse/person", link: "provision", precedence: 9 };"#,
+    ),
+    ("a connector that is not there", r#"const rule = #{ from: "add/user", to: "metaverse/person", precedence: 9 };"#),
+    ("a type that is not there", r#"const rule = #{ from: "ad/users", to: "metaverse/person", precedence: 9 };"#),
+    ("no slash", r#"const rule = #{ from: "ad user", to: "metaverse/person", precedence: 9 };"#),
+    (
+        "the same precedence",
+        r#"const rule = #{ from: "ad/user", to: "metaverse/person", precedence: 50, copy: ["mail"] };"#,
+    ),
+    (
+        "two rules that link everybody",
+        r#"const rule = #{ from: "ad/user", to: "metaverse/person", link: "project", precedence: 60 };"#,
+    ),
+    (
+        "a list for one value",
+        r#"const rule = #{ from: "metaverse/person", to: "entra/user", precedence: 9, copy: [#{ mail: "otherMailbox" }] };"#,
+    ),
+    ("a flag from a text", "OUT fn flow(person) { #{ accountEnabled: \"true\" } }"),
+    ("a switch that never fits", r#"fn flow(user) { #{ c: switch lower(user.co) { "Germany" => "DE", _ => () } } }"#),
+    ("a number compared with a text", r#"fn scope(user) { user.userAccountControl == "512" }"#),
+];
+
+fn findings(rule: &str) -> Vec<Diagnostic> {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("rules")).unwrap();
+    let text = match rule.strip_prefix(OUT) {
+        Some(rest) => {
+            format!("const rule = #{{ from: \"metaverse/person\", to: \"entra/user\", precedence: 9 }};\n{rest}\n")
+        }
+        None if rule.starts_with("const ") => format!("{rule}\n"),
+        None => format!("const rule = #{{ from: \"ad/user\", to: \"metaverse/person\", precedence: 9 }};\n{rule}\n"),
+    };
+    fs::write(folder.path().join("rules/rule.rhai"), text).unwrap();
+    fs::write(folder.path().join("rules/in.rhai"), IN).unwrap();
+    let config = Config::parse(SourceText { path: folder.path().join("syncline.toml"), text: CONFIG.into() }).unwrap();
+    match compile_rules(&config, &syncline::cli::shipped_schemas(&config)) {
+        Ok((_, found)) | Err(RunError::Rules(found)) => found,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn sixty_mistakes() {
+    let mut text = String::new();
+    let mut found = 0;
+    for (number, (what, rule)) in MISTAKES.iter().enumerate() {
+        let findings = findings(rule);
+        found += usize::from(!findings.is_empty());
+        text += &format!("{}. {what}\n", number + 1);
+        if findings.is_empty() {
+            text += "NOT FOUND before it runs\n";
+        }
+        for finding in findings {
+            let rendered = finding.render(false);
+            let lines: Vec<String> = rendered
+                .lines()
+                .map(|line| match line.find("/rules/") {
+                    Some(at) => format!(" --> {}", &line[at + 1..]),
+                    None => line.trim_end().to_owned(),
+                })
+                .collect();
+            text += &(lines.join("\n") + "\n");
+        }
+        text += "\n";
+    }
+    text += &format!("{found} of {} are found before anything runs.\n", MISTAKES.len());
+    expect_file!["transcripts/mistakes.txt"].assert_eq(&text);
+}
