@@ -1,5 +1,6 @@
 //! The table of codes is whole and true: every code that is used is in it, every wrong example has its code, every right
 //! one has it not. And no false alarms about rules that are known to be good.
+//! `UPDATE_EXPECT=1` writes the pages in `docs/` anew.
 
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
 
@@ -97,4 +98,11 @@ fn good_rules_have_no_findings() {
         let (_, findings) = compile_rules(&config, &syncline::cli::shipped_schemas(&config)).unwrap();
         assert!(findings.is_empty(), "{name}: {}", findings.iter().map(ToString::to_string).collect::<String>());
     }
+}
+
+#[test]
+fn pages_are_what_the_tables_say() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    expect_test::expect_file![docs.join("functions.md")].assert_eq(&syncline::cli::functions_page());
+    expect_test::expect_file![docs.join("diagnostics.md")].assert_eq(&syncline::cli::diagnostics_page());
 }

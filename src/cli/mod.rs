@@ -14,6 +14,7 @@ use crate::store::StoreError;
 
 mod accept;
 mod check;
+mod docs;
 mod doctor;
 mod emulate;
 mod explain;
@@ -91,12 +92,16 @@ enum Command {
     Adopt(accept::AdoptArguments),
     /// Says that objects which imports no longer show are gone.
     Gone(accept::GoneArguments),
+    /// Documentation that the program carries.
+    #[command(subcommand)]
+    Docs(docs::DocsCommand),
     /// Starts a stand-in for a cloud directory.
     #[command(subcommand)]
     Emulate(emulate::EmulateCommand),
 }
 
 pub use check::shipped_schemas;
+pub use docs::{diagnostics_page, functions_page};
 
 /// What the process ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +161,7 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::GoLive(go_live) => accept::go_live(open(arguments, false)?, go_live),
         Command::Adopt(adopt) => accept::adopt(open(arguments, false)?, adopt),
         Command::Gone(gone) => accept::gone(open(arguments, false)?, gone),
+        Command::Docs(docs) => docs::run(docs, format),
         Command::Emulate(emulate) => emulate::run(emulate),
     }
 }

@@ -19,14 +19,17 @@ mod accounts;
 mod ascii;
 mod compare;
 mod conversion;
+mod dates;
 mod encoding;
 mod flags;
 mod identifiers;
 mod lists;
 mod names;
+mod patterns;
 mod sandbox;
 mod shape;
 mod text;
+mod unicode;
 
 pub use compare::Exact;
 pub use sandbox::engine;
@@ -52,6 +55,8 @@ pub struct Function {
 pub enum Group {
     /// Making text out of text, and tests on it.
     Text,
+    /// Regular expressions.
+    Patterns,
     /// Attributes with many values.
     Lists,
     /// Numbers whose bits mean something.
@@ -64,6 +69,8 @@ pub enum Group {
     Names,
     /// From one kind of value to another.
     Conversion,
+    /// Calculating with times.
+    Times,
     /// What Entra ID accepts.
     Accounts,
     /// Presence, comparison to the letter, errors.
@@ -72,14 +79,16 @@ pub enum Group {
 
 impl Group {
     /// All groups, in the order of the documentation.
-    pub const ALL: [Group; 9] = [
+    pub const ALL: [Group; 11] = [
         Group::Text,
+        Group::Patterns,
         Group::Lists,
         Group::Flags,
         Group::Encoding,
         Group::Identifiers,
         Group::Names,
         Group::Conversion,
+        Group::Times,
         Group::Accounts,
         Group::Language,
     ];
@@ -89,12 +98,14 @@ impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Group::Text => "text",
+            Group::Patterns => "patterns",
             Group::Lists => "lists",
             Group::Flags => "flags",
             Group::Encoding => "encoding",
             Group::Identifiers => "identifiers",
             Group::Names => "names",
             Group::Conversion => "conversion",
+            Group::Times => "times",
             Group::Accounts => "accounts",
             Group::Language => "language",
         })
@@ -105,12 +116,15 @@ impl fmt::Display for Group {
 pub fn all() -> impl Iterator<Item = &'static Function> {
     [
         text::FUNCTIONS,
+        unicode::FUNCTIONS,
+        patterns::FUNCTIONS,
         lists::FUNCTIONS,
         flags::FUNCTIONS,
         encoding::FUNCTIONS,
         identifiers::FUNCTIONS,
         names::FUNCTIONS,
         conversion::FUNCTIONS,
+        dates::FUNCTIONS,
         accounts::FUNCTIONS,
         compare::FUNCTIONS,
     ]
