@@ -14,4 +14,5 @@ pub mod rules;
 pub mod run;
 pub mod store;
 pub mod sync;
+pub mod testing;
 pub mod value;

@@ -43,6 +43,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "value",
         ],
     ),
+    ("testing", &["connector", "connector_space", "diagnostic", "metaverse", "rules", "store", "sync", "value"]),
     (
         "cli",
         &[
@@ -59,6 +60,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "run",
             "store",
             "sync",
+            "testing",
             "value",
         ],
     ),

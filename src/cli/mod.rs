@@ -28,6 +28,7 @@ mod runs;
 mod sarif;
 mod serve;
 mod show;
+mod test;
 
 use output::{print_json, say};
 
@@ -75,6 +76,8 @@ enum Command {
     Preview(preview::PreviewArguments),
     /// Whether the configuration and the rules are right.
     Check(check::CheckArguments),
+    /// Runs the unit tests of the rules.
+    Test(test::TestArguments),
     /// Whether every directory can be reached and allows what a run needs.
     Doctor,
     /// Why a value is what it is, why something is not there, and since when.
@@ -151,6 +154,7 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Plan(plan) => plan::run(open(arguments, true)?, plan, format),
         Command::Preview(preview) => preview::run(open(arguments, true)?, preview, format),
         Command::Check(check) => check::run(&load(arguments)?, check, format),
+        Command::Test(test) => test::run(&load(arguments)?, test, format),
         Command::Doctor => doctor::run(open(arguments, false)?, format),
         Command::Explain(explain) if explain.asks_for_code() => explain_code::run(&explain.connector, format),
         Command::Explain(explain) => explain::run(open(arguments, false)?, explain, format),

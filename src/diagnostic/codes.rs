@@ -52,6 +52,16 @@ pub const CODES: &[Explanation] = &[
         "the rules folder does not come to rest",
         "Rules are used when two readings of the folder agree. Something writes to it all the time.",
     ),
+    plain(
+        "E005",
+        "tests of rules cannot be read",
+        "Tests are TOML files in the folder `tests` beside the rules, or where `syncline test --folder` says.",
+    ),
+    plain(
+        "E006",
+        "a test file is wrong",
+        "Names of rules, types and attributes in tests are checked, so that no test passes because of a typo.",
+    ),
     plain("E010", "the configuration is wrong", "Every mistake is told at once, each with its place."),
     shown(
         "E100",

@@ -52,6 +52,19 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Whether it has a scope; without one it takes all.
+    pub fn has_scope(&self) -> bool {
+        self.has_scope
+    }
+
+    /// The connector that it reads from or writes to; the first, where it reads from several.
+    pub fn connector(&self) -> String {
+        match &self.header.direction {
+            Direction::Inbound { from, .. } => from.first().map(|side| side.connector.clone()).unwrap_or_default(),
+            Direction::Outbound { to, .. } => to.connector.clone(),
+        }
+    }
+
     /// Whether it has join criteria.
     pub fn joins(&self) -> bool {
         self.has_join

@@ -1,0 +1,150 @@
+//! `syncline test`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::output::{plural, print, print_json, say};
+use super::{Exit, Format, check};
+use crate::config::Config;
+use crate::run::RunError;
+use crate::run::session::compile_rules;
+use crate::testing::mutants::Mutant;
+use crate::testing::{self, Report};
+
+/// Runs the unit tests of the rules: objects in, and what rules make of them. Needs no directory and no store.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  syncline test\n  syncline test disabled            tests with `disabled` in their name or file\n  syncline test --touched           which rules and attributes no test touches\n  syncline test --junit tests.xml\n  syncline test --mutants           changes of the rules that no test notices"
+)]
+pub(super) struct TestArguments {
+    /// Parts of names or files.
+    filters: Vec<String>,
+    /// Where the tests are; `tests` in the rules folder otherwise.
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// Shows which rules and attributes no test touches.
+    #[arg(long)]
+    touched: bool,
+    /// Changes one thing of the rules at a time, and shows the changes that no test notices.
+    #[arg(long, conflicts_with_all = ["filters", "touched", "junit"])]
+    mutants: bool,
+    /// With `--mutants`: ends with exit code 1 if fewer per cent are noticed.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, requires = "mutants")]
+    at_least: usize,
+    /// Writes the results as JUnit XML, too.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+}
+
+pub(super) fn run(config: &Config, arguments: &TestArguments, format: Format) -> Result<Exit, RunError> {
+    let schemas = check::shipped_schemas(config);
+    let (rules, _) = compile_rules(config, &schemas)?;
+    let folder = arguments.folder.clone().unwrap_or_else(|| config.rules_folder.join("tests"));
+    let report = testing::run(&rules, &schemas, &folder, &arguments.filters).map_err(RunError::Rules)?;
+    if arguments.mutants {
+        if report.failed() > 0 {
+            tell(&report, false);
+            return Ok(Exit::ObjectErrors);
+        }
+        let found =
+            testing::mutants::run(&rules, &schemas, &config.settings, &folder, |_| {}).map_err(RunError::Rules)?;
+        return Ok(mutants(&found, arguments.at_least, format));
+    }
+    if let Some(path) = &arguments.junit {
+        std::fs::write(path, junit(&report))
+            .map_err(|error| RunError::Unknown(format!("cannot write `{}`: {error}", path.display())))?;
+    }
+    match format {
+        Format::Json => print_json(&report),
+        Format::Text => tell(&report, arguments.touched),
+    }
+    Ok(if report.failed() > 0 || report.outcomes.is_empty() { Exit::ObjectErrors } else { Exit::Success })
+}
+
+fn tell(report: &Report, touched: bool) {
+    for outcome in &report.outcomes {
+        if outcome.mismatches.is_empty() {
+            continue;
+        }
+        print(&format!("✗ {}: {}", outcome.file, outcome.name));
+        for mismatch in &outcome.mismatches {
+            let from = mismatch.from.as_ref().map(|from| format!("   {from}")).unwrap_or_default();
+            print(&format!("    {}", mismatch.what));
+            print(&format!("      - {}", mismatch.wanted));
+            print(&format!("      + {}{from}", mismatch.got));
+        }
+    }
+    if touched {
+        untouched(report);
+    }
+    let microseconds: u64 = report.outcomes.iter().map(|outcome| outcome.microseconds).sum();
+    let failed = report.failed();
+    say(&format!(
+        "{} passed, {failed} failed   {} ms",
+        plural(report.outcomes.len() - failed, "test"),
+        microseconds / 1_000
+    ));
+    if report.outcomes.is_empty() {
+        say("  hint: no test has such a name");
+    }
+}
+
+fn mutants(found: &[Mutant], at_least: usize, format: Format) -> Exit {
+    let killed = found.iter().filter(|mutant| mutant.killed).count();
+    let percent = if found.is_empty() { 100 } else { killed * 100 / found.len() };
+    match format {
+        Format::Json => print_json(&found),
+        Format::Text => {
+            for Mutant { rule, line, before, after, .. } in found.iter().filter(|mutant| !mutant.killed) {
+                print(&format!("not noticed   {rule}.rhai:{line}   `{before}` → `{after}`"));
+            }
+            say(&format!("{killed} of {} changes are noticed ({percent} %)", found.len()));
+        }
+    }
+    if percent < at_least { Exit::ObjectErrors } else { Exit::Success }
+}
+
+fn untouched(report: &Report) {
+    for (rule, touched) in &report.touched {
+        let all = touched.flowed.len() + touched.never_flowed.len();
+        let mut gaps = Vec::new();
+        if !touched.in_scope {
+            gaps.push("never in scope".to_owned());
+        }
+        if !touched.out_of_scope {
+            gaps.push("never out of scope".to_owned());
+        }
+        if !touched.never_flowed.is_empty() {
+            let names: Vec<&str> = touched.never_flowed.iter().map(String::as_str).collect();
+            gaps.push(format!("never given: {}", names.join(", ")));
+        }
+        print(&format!("{rule:<34} {:>3} of {all:<3} attributes   {}", touched.flowed.len(), gaps.join("; ")));
+    }
+}
+
+fn junit(report: &Report) -> String {
+    let escape = |text: &str| {
+        text.replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;")
+            .replace('"', "&quot;")
+            .replace(|c: char| c.is_control() && c != '\n', "?")
+    };
+    let mut xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"syncline\" tests=\"{}\" failures=\"{}\">\n",
+        report.outcomes.len(),
+        report.failed()
+    );
+    for outcome in &report.outcomes {
+        let seconds = format!("{}.{:06}", outcome.microseconds / 1_000_000, outcome.microseconds % 1_000_000);
+        let (file, name) = (escape(&outcome.file), escape(&outcome.name));
+        xml += &format!("  <testcase classname=\"{file}\" name=\"{name}\" time=\"{seconds}\">\n");
+        for mismatch in &outcome.mismatches {
+            let text = format!("{}: wanted {}, got {}", mismatch.what, mismatch.wanted, mismatch.got);
+            xml += &format!("    <failure message=\"{}\"/>\n", escape(&text));
+        }
+        xml += "  </testcase>\n";
+    }
+    xml + "</testsuite>\n"
+}

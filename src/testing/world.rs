@@ -1,0 +1,345 @@
+//! A small world in memory: the connectors of the configuration with their shipped schemas, the objects of one test, and
+//! the same synchronisation as in a run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::file::{Expectation, Test, TestFile, TestObject, Wanted, values};
+use super::{Mismatch, Touched};
+use crate::connector::graph;
+use crate::connector_space::{Anchor, ConnectorObject, ImportedObject, ObjectId, Target as Reference};
+use crate::metaverse::{FlowValue, MetaverseObject};
+use crate::rules::{Context, RuleSet, Schemas};
+use crate::store::{Draft, Indexes, Store};
+use crate::sync::ledger::{LedgerError, View};
+use crate::sync::{Source, Sources, Synchronisation, Target, Targets, precedence, stage};
+use crate::value::{AttributeName, Kind, Values, same_values};
+
+/// How many objects are synchronised in a step.
+const STEP: usize = 1_000;
+
+pub(super) struct World<'a> {
+    rules: &'a RuleSet,
+    schemas: &'a Schemas,
+    store: Store,
+    sources: Sources,
+    targets: Targets,
+    orders: BTreeMap<String, u16>,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(rules: &'a RuleSet, schemas: &'a Schemas, file: &TestFile) -> World<'a> {
+        let mut world = World {
+            rules,
+            schemas,
+            store: Store::in_memory(),
+            sources: Sources::new(),
+            targets: Targets::new(),
+            orders: BTreeMap::new(),
+        };
+        let written: BTreeSet<String> = rules
+            .connector_types()
+            .into_iter()
+            .filter(|side| rules.inbound(&side.connector, &side.object_type).next().is_none())
+            .map(|side| side.connector)
+            .collect();
+        for (name, types) in schemas {
+            world.orders.insert(name.clone(), u16::try_from(world.orders.len()).unwrap_or(u16::MAX));
+            let mut source = Source::default();
+            for (object_type, schema) in types {
+                let lists = schema.attributes.iter().filter(|(_, kind)| kind.multi && kind.kind != Kind::Reference);
+                source.lists.insert(object_type.clone(), Arc::new(lists.map(|(name, _)| name.clone()).collect()));
+                source.imported.insert(object_type.clone(), Arc::new(rules.reads(name, object_type)));
+            }
+            world.sources.insert(name.clone(), source);
+            if written.contains(name) {
+                let facts = file.targets.get(name).cloned().unwrap_or_default();
+                let mut context = Context { name: "target", ..Context::default() };
+                context.texts.insert("connector", name.clone());
+                context.texts.insert("name", name.clone());
+                context.texts.insert("initial_domain", facts.initial_domain);
+                context.lists.insert("verified_domains", facts.verified_domains);
+                let context = Arc::new(context);
+                let target = Target { schemas: types.clone(), context, protected: graph::protected };
+                world.targets.insert(name.clone(), target);
+            }
+        }
+        world
+    }
+
+    /// Runs a test, and says what is not as expected.
+    pub(super) fn check(mut self, test: &Test, touched: &mut BTreeMap<String, Touched>) -> Vec<Mismatch> {
+        match self.outcome(test, touched) {
+            Ok(mismatches) => mismatches,
+            Err(error) => vec![Mismatch { what: "the test".into(), wanted: "to run".into(), got: error.0, from: None }],
+        }
+    }
+
+    fn outcome(&mut self, test: &Test, touched: &mut BTreeMap<String, Touched>) -> Result<Vec<Mismatch>, LedgerError> {
+        let failed = |error: crate::store::StoreError| LedgerError(error.to_string());
+        let mut indexes = Indexes { metaverse: self.rules.join_attributes(), ..Indexes::default() };
+        for name in self.targets.keys() {
+            indexes.objects.insert(name.clone(), self.rules.match_attributes(name));
+        }
+        self.store.set_indexes(indexes).map_err(failed)?;
+        let mut draft = self.store.draft();
+        let mut ids = Vec::new();
+        for (number, object) in test.object.iter().enumerate() {
+            let (connector, imported) = self.imported(object, number);
+            let references = imported.references.keys().cloned().collect();
+            ids.push(stage::stage(&mut draft, &connector, &imported, &references)?.0);
+        }
+        let synchronisation = || Synchronisation::new(self.rules, &self.sources, &self.targets, &self.orders, 1);
+        let mut steps = synchronisation();
+        let mut errors = Vec::new();
+        while let Some(step) = steps.step(&mut draft, STEP)? {
+            errors.extend(step.errors.into_iter().map(|(who, why)| format!("{who}: {why}")));
+        }
+        let mut looking = Looking { world: self, draft, synchronisation: synchronisation(), mismatches: Vec::new() };
+        looking.touch(&ids, touched)?;
+        for expectation in &test.expect {
+            let id = match &expectation.of {
+                Some(name) => looking.find(test, &ids, name),
+                None => ids.first().copied(),
+            };
+            match id {
+                Some(id) => looking.expect(id, expectation, &errors)?,
+                None => looking.miss("of", expectation.of.as_deref().unwrap_or("an object"), "no such object", None),
+            }
+        }
+        let told = test.expect.iter().any(|expectation| expectation.error.is_some());
+        for error in errors.iter().filter(|_| !told) {
+            looking.miss("the synchronisation", "no error", error, None);
+        }
+        Ok(looking.mismatches)
+    }
+
+    fn imported(&self, object: &TestObject, number: usize) -> (String, ImportedObject) {
+        let (connector, object_type) = object.place.get_ref().split_once('/').unwrap_or_default();
+        let schema = self.schemas.get(connector).and_then(|types| types.get(object_type));
+        let mut attributes = BTreeMap::new();
+        for (name, value) in &object.attributes {
+            let name = AttributeName::from(name.get_ref().as_str());
+            let values = values(value);
+            // Text that a schema calls a time or bytes stays text: rules are shown what files deliver.
+            if !values.is_empty() && schema.is_none_or(|schema| schema.get(&name).is_some()) {
+                attributes.insert(name, values);
+            }
+        }
+        let references = object.references.iter().map(|(name, targets)| {
+            (name.as_str().into(), targets.iter().map(|dn| Reference::Dn(dn.clone())).collect())
+        });
+        let anchor = object.anchor.clone().or_else(|| object.dn.clone()).unwrap_or_else(|| format!("object-{number}"));
+        let imported = ImportedObject {
+            anchor: Anchor(anchor),
+            dn: object.dn.clone(),
+            object_type: object_type.to_owned(),
+            attributes,
+            references: references.collect(),
+        };
+        (connector.to_owned(), imported)
+    }
+}
+
+/// What came of a test, while it is compared.
+struct Looking<'w> {
+    world: &'w World<'w>,
+    draft: Draft<'w>,
+    synchronisation: Synchronisation<'w>,
+    mismatches: Vec<Mismatch>,
+}
+
+impl Looking<'_> {
+    fn miss(&mut self, what: &str, wanted: &str, got: &str, from: Option<String>) {
+        let mismatch = Mismatch { what: what.into(), wanted: wanted.into(), got: got.into(), from };
+        self.mismatches.push(mismatch);
+    }
+
+    fn find(&self, test: &Test, ids: &[ObjectId], name: &str) -> Option<ObjectId> {
+        let named = |object: &TestObject| [&object.dn, &object.anchor].into_iter().flatten().any(|known| known == name);
+        let at = test.object.iter().position(named)?;
+        ids.get(at).copied()
+    }
+
+    /// Notes which rules were in scope of whom, and what they gave.
+    fn touch(&mut self, ids: &[ObjectId], touched: &mut BTreeMap<String, Touched>) -> Result<(), LedgerError> {
+        let Some(host) = self.synchronisation.host() else { return Ok(()) };
+        let mut people = BTreeSet::new();
+        for id in ids {
+            let Some(object) = self.draft.object(*id)? else { continue };
+            people.extend(object.link.as_ref().map(|link| link.metaverse));
+            let input = self.synchronisation.input(&self.draft, &object)?;
+            for rule in self.world.rules.inbound(&object.connector, &object.object_type) {
+                let Some(touched) = touched.get_mut(&rule.name) else { continue };
+                match host.scope(rule, &input) {
+                    Ok(true) => {
+                        touched.in_scope = true;
+                        let given = host.flow(rule, &input).unwrap_or_default().into_iter();
+                        let given = given.filter(|flow| flow.value != FlowValue::Nothing);
+                        touched.flowed.extend(given.map(|flow| flow.attribute.to_string()));
+                    }
+                    Ok(false) => touched.out_of_scope = true,
+                    Err(_) => {}
+                }
+            }
+        }
+        for id in people {
+            let Some(person) = self.draft.metaverse(id)? else { continue };
+            for evaluation in self.synchronisation.evaluate_outbound(host, &person).unwrap_or_default() {
+                for rule in &evaluation.in_scope {
+                    touched.entry(rule.clone()).or_default().in_scope = true;
+                }
+                for rule in &evaluation.out_of_scope {
+                    touched.entry(rule.clone()).or_default().out_of_scope = true;
+                }
+                for (name, list) in &evaluation.flows {
+                    for contribution in list.iter().filter(|one| one.value != FlowValue::Nothing) {
+                        touched.entry(contribution.rule.clone()).or_default().flowed.insert(name.to_string());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn expect(&mut self, id: ObjectId, wanted: &Expectation, errors: &[String]) -> Result<(), LedgerError> {
+        let Some(object) = self.draft.object(id)? else { return Ok(()) };
+        if let Some(part) = &wanted.error
+            && !errors.iter().any(|error| error.contains(part.as_str()))
+        {
+            self.miss("error", part, errors.first().map_or("no error", String::as_str), None);
+        }
+        self.scopes(&object, wanted)?;
+        let person = match &object.link {
+            Some(link) => self.draft.metaverse(link.metaverse)?,
+            None => None,
+        };
+        match (&wanted.person, &person) {
+            (None, _) | (Some(Wanted::There(true)), Some(_)) | (Some(Wanted::There(false)), None) => {}
+            (Some(Wanted::There(there)), _) => {
+                self.miss(
+                    "person",
+                    if *there { "there" } else { "not there" },
+                    if *there { "not there" } else { "there" },
+                    None,
+                );
+            }
+            (Some(Wanted::Holds(_)), None) => self.miss("person", "there", "not there", None),
+            (Some(Wanted::Holds(wishes)), Some(person)) => self.person(person, wishes),
+        }
+        for (connector, wanted) in &wanted.targets {
+            self.target(connector, wanted, person.as_ref())?;
+        }
+        Ok(())
+    }
+
+    fn scopes(&mut self, object: &ConnectorObject, wanted: &Expectation) -> Result<(), LedgerError> {
+        let mut found = Vec::new();
+        if let Some(host) = self.synchronisation.host() {
+            for (name, wish) in &wanted.scope {
+                let Some(rule) = self.world.rules.rule(name.get_ref()) else { continue };
+                let outbound = matches!(rule.header.direction, crate::rules::Direction::Outbound { .. });
+                let input = match &object.link {
+                    Some(link) if outbound => match self.draft.metaverse(link.metaverse)? {
+                        Some(person) => self.synchronisation.outbound_input(&person, &rule.connector()),
+                        None => continue,
+                    },
+                    _ => self.synchronisation.input(&self.draft, object)?,
+                };
+                let (got, from) = match host.scope(rule, &input) {
+                    Ok(scope) if scope == *wish => continue,
+                    Ok(scope) => {
+                        let clause = host.why_not(rule, &input);
+                        let from = clause.map(|clause| format!("{}.rhai:{}  {}", rule.name, clause.line, clause.text));
+                        (scope.to_string(), from)
+                    }
+                    Err(error) => (error.to_string(), None),
+                };
+                found.push((format!("scope of {}", rule.name), wish.to_string(), got, from));
+            }
+        }
+        for (what, wish, got, from) in found {
+            self.miss(&what, &wish, &got, from);
+        }
+        Ok(())
+    }
+
+    fn person(&mut self, person: &MetaverseObject, wishes: &BTreeMap<String, toml::Value>) {
+        for (name, wish) in wishes {
+            let list = person.contributions.get(&name.as_str().into()).map_or(&[][..], Vec::as_slice);
+            let got = precedence::values(list);
+            let from = list.first().map(|one| format!("{}.rhai:{}", one.rule, one.line));
+            self.compare(&format!("person.{name}"), wish, &got, from);
+        }
+    }
+
+    fn target(
+        &mut self,
+        connector: &str,
+        wanted: &Wanted,
+        person: Option<&MetaverseObject>,
+    ) -> Result<(), LedgerError> {
+        let linked = person.and_then(|person| person.linked(connector).next());
+        let object = match linked {
+            Some(id) => self.draft.object(id)?,
+            None => None,
+        };
+        let there = object.is_some();
+        match wanted {
+            Wanted::There(wish) if *wish == there => {}
+            Wanted::There(wish) => {
+                let say = |there: bool| if there { "there" } else { "not there" };
+                self.miss(connector, say(*wish), say(there), None);
+            }
+            Wanted::Holds(wishes) => {
+                let Some(object) = object else {
+                    self.miss(connector, "there", "not there", None);
+                    return Ok(());
+                };
+                let holds = object.expected();
+                for (name, wish) in wishes {
+                    let attribute = AttributeName::from(name.as_str());
+                    let mut got = holds.get(&attribute).cloned().unwrap_or_default();
+                    if object.outbound.references.contains_key(&attribute) {
+                        got = self.referred(object.id, &attribute)?;
+                    }
+                    let change = object.export.as_ref().and_then(|export| export.changes.get(&attribute));
+                    let from = change.map(|change| format!("{}.rhai:{}", change.rule, change.line));
+                    self.compare(&format!("{connector}.{name}"), wish, &got, from);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whom a reference leads to, by the names that test files use: user name or display name.
+    fn referred(&self, from: ObjectId, attribute: &AttributeName) -> Result<Values, LedgerError> {
+        let mut names = Values::new();
+        for (to, edge) in self.draft.edges(from, attribute)? {
+            let stays = edge.pending != Some(crate::connector_space::EdgeChange::Remove);
+            if let (true, Some(object)) = (stays, self.draft.object(to)?) {
+                names.push(crate::value::Value::Text(object.title()));
+            }
+        }
+        names.sort_by_key(ToString::to_string);
+        Ok(names)
+    }
+
+    fn compare(&mut self, what: &str, wish: &toml::Value, got: &Values, from: Option<String>) {
+        let nothing = *wish == toml::Value::Boolean(false) && got.is_empty();
+        if nothing || same_values(&values(wish), got) {
+            return;
+        }
+        let shown = |values: &Values| match values.as_slice() {
+            [] => "no value".to_owned(),
+            values => {
+                values.iter().map(|value| format!("{value:?}").replacen("Text(", "", 1)).collect::<Vec<_>>().join(", ")
+            }
+        };
+        let shown = |values: &Values| shown(values).replace("\")", "\"");
+        let wanted =
+            if *wish == toml::Value::Boolean(false) { "no value, or false".into() } else { shown(&values(wish)) };
+        let got = shown(got);
+        self.miss(what, &wanted, &got, from);
+    }
+}
