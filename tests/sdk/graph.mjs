@@ -3,10 +3,14 @@
 // Arguments: the address of the emulator, its authority (PEM; also in NODE_EXTRA_CA_CERTS), tenant, client id, secret.
 
 import assert from "node:assert/strict";
+import { webcrypto } from "node:crypto";
 import { ClientSecretCredential } from "@azure/identity";
 import { BatchRequestContent, BatchResponseContent, Client, PageIterator } from "@microsoft/microsoft-graph-client";
 import { TokenCredentialAuthenticationProvider } from
     "@microsoft/microsoft-graph-client/authProviders/azureTokenCredentials/index.js";
+
+// Node 18, which Debian 12 has, keeps it out of the way; the library for signing in asks for it.
+globalThis.crypto ??= webcrypto;
 
 const [root, , tenant, app, secret] = process.argv.slice(2);
 const credential = new ClientSecretCredential(tenant, app, secret, { authorityHost: root, disableInstanceDiscovery: true });
