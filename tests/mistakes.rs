@@ -155,3 +155,27 @@ fn sixty_mistakes() {
     text += &format!("{found} of {} are found before anything runs.\n", MISTAKES.len());
     expect_file!["transcripts/mistakes.txt"].assert_eq(&text);
 }
+
+/// What is right and looks like one of the mistakes.
+const RIGHT: [&str; 12] = [
+    r#"fn flow(user) { #{ mail: first(filter(user.proxyAddresses, |a| starts_with(a, "smtp:"))) } }"#,
+    r#"fn flow(user) { let kind = "smtp:"; #{ mail: first(filter(user.proxyAddresses, |a| starts_with(a, kind))) } }"#,
+    r#"fn scope(user) { user.title.starts_with("x") == true }"#,
+    "fn scope(user) { user.title.length() > 3 }",
+    "fn scope(user) { has_flag(user.userAccountControl, 2) == false }",
+    "fn scope(user) { user.userAccountControl == 512 }",
+    r#"fn flow(user) { #{ c: switch lower(user.co) { /* "Germany" => */ "germany" => "DE", _ => () } } }"#,
+    r#"fn flow(user) { #{ mail: if user.sn == () { () } else { `${user.sn}@x` } } }"#,
+    r#"fn scope(user) { if user.mail == () { return false; } user.sn != () }"#,
+    "fn scope(user) { let known = user.mail; known != () }",
+    r#"private fn both(a, b) { words([a, b]) } fn flow(user) { #{ cn: both(user.sn, user.givenName) } }"#,
+    r#"fn flow(user) { let found = (); for a in user.proxyAddresses ?? [] { if starts_with(a, "x") { found = a; } } #{ cn: found } }"#,
+];
+
+#[test]
+fn what_is_right_is_not_refused() {
+    for rule in RIGHT {
+        let found: Vec<String> = findings(rule).iter().map(ToString::to_string).collect();
+        assert!(found.is_empty(), "{rule}\n{}", found.join("\n"));
+    }
+}

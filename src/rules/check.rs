@@ -120,7 +120,8 @@ impl Check<'_> {
 
     fn call(&mut self, call: &rhai::FnCallExpr, position: rhai::Position) {
         let name = call.name.as_str();
-        if call.is_operator_call() || name.starts_with("anon$") {
+        // `curry` is what a closure does with variables of the function around it.
+        if call.is_operator_call() || name.starts_with("anon$") || name == "curry" {
             return;
         }
         if !call.namespace.is_empty() {

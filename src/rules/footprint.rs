@@ -89,7 +89,8 @@ pub(super) fn functions(ast: &AST) -> Vec<Function> {
             body.retain_functions(|_, _, other, parameters| other == name && parameters == arity);
             Function {
                 name: name.to_owned(),
-                public: access == FnAccess::Public,
+                // A closure is a function without a name of its own.
+                public: access == FnAccess::Public && !name.starts_with("anon$"),
                 parameters: definition.params.iter().map(|name| name.to_string()).collect(),
                 body,
             }
@@ -106,6 +107,13 @@ pub(super) fn attribute_read(node: &ASTNode<'_>, parameter: &str) -> Option<(Att
         return None;
     }
     first_step(&chain.rhs, matches!(node, ASTNode::Expr(Expr::Index(..))))
+}
+
+/// As [`attribute_read`], for an expression that is nothing but the read: not `user.title.length()`.
+fn plain_read(expr: &Expr, parameter: &str) -> Option<(AttributeName, Position)> {
+    let (Expr::Dot(chain, ..) | Expr::Index(chain, ..)) = expr else { return None };
+    let whole = matches!(chain.rhs, Expr::Property(..) | Expr::StringConstant(..));
+    attribute_read(&ASTNode::Expr(expr), parameter).filter(|_| whole)
 }
 
 /// The first property or index of the right side of a chain: `a.b.c` is `a . (b . c)`.
@@ -221,9 +229,7 @@ fn literals(function: &Function, found: &mut Vec<Literal>) {
                 return;
             };
             for (read, other) in [(left, right), (right, left)] {
-                if let (Some((attribute, _)), Some((kind, place))) =
-                    (attribute_read(&ASTNode::Expr(read), parameter), literal(other))
-                {
+                if let (Some((attribute, _)), Some((kind, place))) = (plain_read(read, parameter), literal(other)) {
                     found.push(Literal { attribute, kind, flowed: false, place });
                 }
             }

@@ -139,6 +139,12 @@ impl Lint<'_> {
                 other => other,
             };
             if let Some((name, position)) = attribute_read(&ASTNode::Expr(whole), parameter) {
+                // Whoever looks whether it is there knows what to do.
+                let read = format!("{parameter}.{name}");
+                let looked = [format!("{read} == ()"), format!("{read} != ()"), format!("is_present({read})")];
+                if looked.iter().any(|looked| self.source.text.contains(looked.as_str())) {
+                    continue;
+                }
                 let message = format!("where `{name}` has no value, this makes half a text");
                 let hint = format!("`\"…\" + {parameter}.{name}` gives nothing where a part is missing");
                 self.say(Diagnostic::warning("W122", message), position, hint);
@@ -212,7 +218,9 @@ impl Lint<'_> {
             };
             let label = body.get(open + 1..close).unwrap_or_default();
             let next = body.get(close + 1..).unwrap_or_default().trim_start();
-            if (next.starts_with("=>") || next.starts_with('|')) && !label.chars().all(fits) {
+            let line = body.get(..open).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
+            let comment = line.contains("//") || line.contains("/*");
+            if (next.starts_with("=>") || next.starts_with('|')) && !comment && !label.chars().all(fits) {
                 let message = format!("`switch {}(…)` is never `{label}`", call.name);
                 let hint = format!("`switch` compares to the letter: write the label as `{}` makes it", call.name);
                 let place = body_start + open..body_start + close + 1;

@@ -103,8 +103,13 @@ impl RuleSet {
         let engine = host::engine(&set);
         let library_names: BTreeSet<String> = set.libraries.keys().cloned().collect();
         for source in set.libraries.values() {
-            if let Err(error) = engine.compile(source.text.as_str()) {
-                problems.push(syntax_error(&error, source));
+            match engine.compile(source.text.as_str()) {
+                Err(error) => problems.push(syntax_error(&error, source)),
+                Ok(ast) => {
+                    let mut functions = footprint::functions(&ast);
+                    functions.iter_mut().for_each(|function| function.public = false);
+                    problems.extend(check::dialect(&functions, source, &library_names));
+                }
             }
         }
         for source in rules {
