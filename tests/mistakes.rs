@@ -124,7 +124,7 @@ fn findings(rule: &str) -> Vec<Diagnostic> {
     let config = Config::parse(SourceText { path: folder.path().join("syncline.toml"), text: CONFIG.into() }).unwrap();
     match compile_rules(&config, &syncline::cli::shipped_schemas(&config)) {
         Ok((_, found)) | Err(RunError::Rules(found)) => found,
-        Err(other) => panic!("{other}"),
+        Err(other) => unreachable!("{other}"),
     }
 }
 
