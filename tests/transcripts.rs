@@ -128,3 +128,16 @@ fn the_guard_stops_a_run_until_somebody_has_looked() {
     let after = deployment.run("run");
     check(expect_file!["transcripts/guard.txt"], &[first, stopped, wrong, allowed, after].join("\n"));
 }
+
+#[test]
+fn mistakes_in_several_files_are_told_at_once() {
+    let deployment = Deployment::new();
+    deployment.write("rules/in-user.rhai", &IN_USER.replace("lower(user.sAMAccountName)", "lower(user.sAMAccountName"));
+    deployment.write("rules/out-user.rhai", &OUT_USER.replace("mailNickname:", "mailNickName2:"));
+    fs::create_dir(deployment.path("rules/lib")).unwrap();
+    deployment.write("rules/lib/names.rhai", "fn full(a, b) { lowr(a) + bb }\n");
+    check(
+        expect_file!["transcripts/several-files.txt"],
+        &[deployment.run("check"), deployment.run("check --sarif -"), deployment.run("explain E210")].join("\n"),
+    );
+}

@@ -91,6 +91,16 @@ impl RuleSet {
     /// # Errors
     /// Every problem of every file, warnings included.
     pub fn compile(files: Vec<SourceText>, settings: BTreeMap<String, String>) -> Compiled {
+        let (set, problems) = RuleSet::gather(files, settings);
+        if problems.iter().any(|problem| problem.severity == Severity::Error) {
+            return Err(problems);
+        }
+        Ok((set, problems))
+    }
+
+    /// Compiles what can be compiled, for those who look for mistakes: the set lacks rules that have some, and must not be
+    /// used for anything else.
+    pub fn gather(files: Vec<SourceText>, settings: BTreeMap<String, String>) -> (RuleSet, Vec<Diagnostic>) {
         let mut set = RuleSet { settings: Arc::new(settings), ..RuleSet::default() };
         let mut problems = Vec::new();
         let mut sources: Vec<Arc<SourceText>> = files.into_iter().map(Arc::new).collect();
@@ -122,10 +132,7 @@ impl RuleSet {
             }
         }
         problems.extend(duplicate_names(&set.rules));
-        if problems.iter().any(|problem| problem.severity == Severity::Error) {
-            return Err(problems);
-        }
-        Ok((set, problems))
+        (set, problems)
     }
 
     /// Reads and compiles a folder.

@@ -52,7 +52,15 @@ pub struct Session {
 /// # Errors
 /// Every mistake.
 pub fn compile_rules(config: &Config, schemas: &Schemas) -> Result<(RuleSet, Vec<Diagnostic>), RunError> {
-    fit_all(RuleSet::load(&config.rules_folder, config.settings.clone()), schemas)
+    let files = RuleSet::read(&config.rules_folder).map_err(RunError::Rules)?;
+    let (set, mut findings) = RuleSet::gather(files, config.settings.clone());
+    let is_error = |finding: &Diagnostic| finding.severity == Severity::Error;
+    if !findings.iter().any(is_error) {
+        return fit(&set, schemas, findings);
+    }
+    // Rules that could be read are checked all the same; warnings about what the others may do would be guesses.
+    findings.extend(against_schemas(&set.fitted(schemas), &set, schemas).into_iter().filter(is_error));
+    Err(RunError::Rules(findings))
 }
 
 /// Checks rules that were compiled against what is known of the schemas.
