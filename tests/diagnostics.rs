@@ -106,3 +106,15 @@ fn pages_are_what_the_tables_say() {
     expect_test::expect_file![docs.join("functions.md")].assert_eq(&syncline::cli::functions_page());
     expect_test::expect_file![docs.join("diagnostics.md")].assert_eq(&syncline::cli::diagnostics_page());
 }
+
+#[test]
+fn recipes_are_right() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/recipes.md")).unwrap();
+    let rules: Vec<&str> = page.split("```rhai\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(rules.len(), 10);
+    for rule in rules {
+        // The rule beside it writes `displayName` only, so what a rule to a target reads is not written by anybody.
+        let found: Vec<String> = codes_of(rule).into_iter().filter(|code| code != "W212").collect();
+        assert!(found.is_empty(), "{rule}\n{found:?}");
+    }
+}
