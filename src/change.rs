@@ -20,7 +20,7 @@ pub struct Stamp {
     pub rules: String,
 }
 
-/// What was kept in one commit.
+/// What was kept in one commit, or in a part of a large one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalEntry {
     /// When, and with which rules.

@@ -13,13 +13,17 @@ use crate::connector::{Anchor, ConnectorError, ImportEnd, ImportEvent, ImportReq
 use crate::connector_space::ObjectId;
 use crate::rules::{ConnectorType, RuleSet};
 use crate::sync::ledger::View;
+use crate::sync::stage::{EdgeNews, Readers, Staging};
 use crate::sync::{deprovision, stage};
 use crate::value::{AttributeName, Kind};
 
 /// How many objects are committed at a time.
 const BATCH: usize = 200;
-/// How many keys a batch writes before it is committed early: groups may have very many members.
-const HEAVY: usize = 20_000;
+/// How many keys a batch writes before it is committed early.
+const HEAVY: usize = 4_000;
+/// How many references of an object are staged at a time: groups may have very many members, and the store needs some
+/// kilobytes for each key of a batch.
+const MANY: usize = 2_000;
 /// How many objects are looked up at a time.
 const LOOK_UP_BATCH: usize = 200;
 /// More findings than this are counted, not listed.
@@ -69,6 +73,12 @@ pub struct Wanted {
     pub references: BTreeMap<String, BTreeSet<AttributeName>>,
     /// Object types that no inbound rule reads.
     pub unread: BTreeSet<String>,
+}
+
+impl Wanted {
+    fn readers(&self, object_type: &str) -> Readers {
+        if self.unread.contains(object_type) { Readers::Nobody } else { Readers::Inbound }
+    }
 }
 
 /// What rules need from a connector.
@@ -213,6 +223,7 @@ fn stage_batch(
     report: &mut ImportReport,
 ) -> Result<(), RunError> {
     let nothing = BTreeSet::new();
+    let mut rests = Vec::new();
     let mut draft = session.store.draft();
     for object in batch.drain(..) {
         if draft.weight() > HEAVY {
@@ -221,8 +232,10 @@ fn stage_batch(
             draft = session.store.draft();
         }
         let references = wanted.references.get(&object.object_type).unwrap_or(&nothing);
-        let stage = if wanted.unread.contains(&object.object_type) { stage::stage_unread } else { stage::stage };
-        let (id, staged) = stage(&mut draft, connector, &object, references)?;
+        let readers = wanted.readers(&object.object_type);
+        let Staging { id, staged, rest } =
+            stage::stage_part(&mut draft, connector, &object, references, readers, MANY)?;
+        rests.push((id, rest));
         if !seen.insert(id) {
             report.note(format!("`{}` was shown twice", object.dn.unwrap_or(object.anchor.0)));
         }
@@ -234,6 +247,23 @@ fn stage_batch(
     }
     let writes = draft.finish();
     session.store.commit(writes)?;
+    stage_rests(session, &rests)
+}
+
+/// Stages what was left of the references of some objects, in batches of their own.
+fn stage_rests(session: &mut Session, rests: &[(ObjectId, Vec<EdgeNews>)]) -> Result<(), RunError> {
+    for (id, rest) in rests {
+        let Some(object) = session.store.draft().object(*id)? else { continue };
+        for chunk in rest.chunks(MANY) {
+            let mut draft = session.store.draft();
+            for (attribute, to, seen) in chunk {
+                stage::stage_edge(&mut draft, &object, attribute, *to, *seen)?;
+            }
+            let writes = draft.finish();
+            session.store.commit(writes)?;
+            session.go_on()?;
+        }
+    }
     Ok(())
 }
 
@@ -285,13 +315,16 @@ fn settle_chunk(
         .map_err(|error| RunError::Connector { connector: connector.to_owned(), error })?;
     let found: BTreeMap<Anchor, Presence> = found.into_iter().collect();
     let nothing = BTreeSet::new();
+    let mut rests = Vec::new();
     let mut draft = session.store.draft();
     for (id, anchor, dn) in chunk {
         let name = dn.clone().unwrap_or_else(|| anchor.to_string());
         match found.get(anchor) {
             Some(Presence::Present(object)) => {
                 let references = wanted.references.get(&object.object_type).unwrap_or(&nothing);
-                stage::stage(&mut draft, connector, object, references)?;
+                let readers = wanted.readers(&object.object_type);
+                let staging = stage::stage_part(&mut draft, connector, object, references, readers, MANY)?;
+                rests.push((staging.id, staging.rest));
                 report.note(format!("`{name}` was not shown, yet it is there"));
             }
             Some(Presence::OutOfScope(place)) => {
@@ -311,7 +344,7 @@ fn settle_chunk(
     }
     let writes = draft.finish();
     session.store.commit(writes)?;
-    Ok(())
+    stage_rests(session, &rests)
 }
 
 /// Looks up some objects by anchor and stages what is there: the confirming import of a small export.
@@ -337,14 +370,15 @@ pub fn refresh(session: &mut Session, connector: &str, ids: &[ObjectId]) -> Resu
             .block_on(directory.look_up(&wanted.request, &asked))
             .map_err(|error| RunError::Connector { connector: connector.to_owned(), error })?;
         let ids: BTreeMap<Anchor, ObjectId> = anchors.into_iter().collect();
+        let mut rests = Vec::new();
         let mut draft = session.store.draft();
         for (anchor, presence) in found {
             match presence {
                 Presence::Present(object) => {
                     let references = wanted.references.get(&object.object_type).unwrap_or(&nothing);
-                    let unread = wanted.unread.contains(&object.object_type);
-                    let stage = if unread { stage::stage_unread } else { stage::stage };
-                    stage(&mut draft, connector, &object, references)?;
+                    let readers = wanted.readers(&object.object_type);
+                    let staging = stage::stage_part(&mut draft, connector, &object, references, readers, MANY)?;
+                    rests.push((staging.id, staging.rest));
                     seen += 1;
                 }
                 Presence::Deleted => {
@@ -358,6 +392,7 @@ pub fn refresh(session: &mut Session, connector: &str, ids: &[ObjectId]) -> Resu
         }
         let writes = draft.finish();
         session.store.commit(writes)?;
+        stage_rests(session, &rests)?;
     }
     session.store.checkpoint()?;
     Ok(seen)

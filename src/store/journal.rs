@@ -9,11 +9,25 @@ use super::key::{self, Key};
 use super::keyspace::{Keyspace, Writes};
 use super::records::Draft;
 use super::view;
-use crate::change::{Change, JournalEntry};
+use crate::change::{Change, JournalEntry, Stamp};
 use crate::sync::ledger::Result;
 
-/// The keys that an entry leaves.
-pub(super) fn writes(number: u64, entry: &JournalEntry) -> Result<Writes> {
+/// How many changes an entry holds. sled keeps up to 16 values in a page, pages of any size in memory, and counts
+/// a page of more than half a megabyte as a few bytes: entries of a whole commit would fill the memory.
+const LONGEST: usize = 32;
+
+/// The keys that a commit leaves in the journal, and the number of its last entry.
+pub(super) fn writes(last: u64, stamp: &Stamp, changes: &[Change]) -> Result<(u64, Writes)> {
+    let mut number = last;
+    let mut writes = Writes::new();
+    for part in changes.chunks(LONGEST) {
+        number += 1;
+        writes.extend(entry(number, &JournalEntry { stamp: stamp.clone(), changes: part.to_vec() })?);
+    }
+    Ok((number, writes))
+}
+
+fn entry(number: u64, entry: &JournalEntry) -> Result<Writes> {
     let mut writes = Writes::new();
     writes.insert(Key::new(key::JOURNAL).number(number).bytes(), Some(codec::encode(entry)?));
     let subjects: BTreeSet<Uuid> =

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Change, JournalEntry, Stamp};
+use crate::change::{Change, Stamp};
 use crate::sync::ledger::{LedgerError, View};
 use crate::value::AttributeName;
 
@@ -247,10 +247,9 @@ impl Store {
     /// See [`StoreError`].
     pub fn commit(&mut self, mut draft: DraftWrites) -> Result<Vec<Change>, StoreError> {
         if !draft.notes.is_empty() {
-            self.journal += 1;
-            let entry = JournalEntry { stamp: self.stamp.clone(), changes: draft.notes };
-            draft.writes.extend(journal::writes(self.journal, &entry)?);
-            draft.notes = entry.changes;
+            let (last, writes) = journal::writes(self.journal, &self.stamp, &draft.notes)?;
+            self.journal = last;
+            draft.writes.extend(writes);
             let number = serde_json::to_vec(&self.journal).unwrap_or_default();
             draft.writes.insert(key::fact("journal"), Some(number));
         }

@@ -499,6 +499,7 @@ impl Ledger for Draft<'_> {
         let forward = Self::edge_key(key::EDGE, from, symbol, to);
         let backward = Self::edge_key(key::REFERRER, to, symbol, from);
         let waiting = Self::edge_key(key::EDGE_EXPORT, from, symbol, to);
+        let old = self.edge(from, attribute, to)?;
         if edge.is_void() {
             self.bytes.remove(forward);
             self.bytes.remove(backward);
@@ -506,10 +507,13 @@ impl Ledger for Draft<'_> {
             return Ok(());
         }
         self.bytes.put(forward, codec::encode(&edge)?);
-        self.bytes.put(backward, Vec::new());
+        if old.is_void() {
+            self.bytes.put(backward, Vec::new());
+        }
+        // Reading is much cheaper than writing what is there already.
         if edge.pending.is_some() {
             self.bytes.put(waiting, Vec::new());
-        } else {
+        } else if old.pending.is_some() {
             self.bytes.remove(waiting);
         }
         Ok(())

@@ -35,36 +35,47 @@ pub fn stage(
     imported: &ImportedObject,
     references: &BTreeSet<AttributeName>,
 ) -> Result<(ObjectId, Staged)> {
-    stage_as(ledger, connector, imported, references, Readers::Inbound)
+    let staging = stage_part(ledger, connector, imported, references, Readers::Inbound, usize::MAX)?;
+    Ok((staging.id, staging.staged))
 }
 
-/// Stages one imported object of a type that no inbound rule reads: when it shows just what was exported, nobody needs
-/// to look at it again.
-///
-/// # Errors
-/// As [`stage`].
-pub fn stage_unread(
-    ledger: &mut dyn Ledger,
-    connector: &str,
-    imported: &ImportedObject,
-    references: &BTreeSet<AttributeName>,
-) -> Result<(ObjectId, Staged)> {
-    stage_as(ledger, connector, imported, references, Readers::Nobody)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Readers {
+/// Who reads the objects of a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Inbound rules.
     Inbound,
+    /// No rule: when an object shows just what was exported, nobody needs to look at it again.
     Nobody,
 }
 
-fn stage_as(
+/// A reference of which attribute, where to, and whether it is seen now or no longer is.
+pub type EdgeNews = (AttributeName, ObjectId, bool);
+
+/// What staging an object did.
+#[derive(Debug)]
+pub struct Staging {
+    /// The object.
+    pub id: ObjectId,
+    /// What the import changed.
+    pub staged: Staged,
+    /// References that were left, for [`stage_edge`].
+    pub rest: Vec<EdgeNews>,
+}
+
+/// Stages one imported object, with at most so many new or vanished references: a batch of the store must not become
+/// too large, and groups may have very many members. Each reference is a fact of its own: an import that stops in
+/// between has seen some of them, and the next one sees the others.
+///
+/// # Errors
+/// As [`stage`].
+pub fn stage_part(
     ledger: &mut dyn Ledger,
     connector: &str,
     imported: &ImportedObject,
     references: &BTreeSet<AttributeName>,
     readers: Readers,
-) -> Result<(ObjectId, Staged)> {
+    limit: usize,
+) -> Result<Staging> {
     let id = ledger.id_of_anchor(connector, &imported.anchor)?;
     let old = ledger.object(id)?;
     let is_new = old.is_none();
@@ -90,7 +101,12 @@ fn stage_as(
     if moved {
         take_placeholder(ledger, connector, &object)?;
     }
-    let edges_changed = stage_references(ledger, &object, imported, references, is_new)?;
+    let mut news = reference_news(ledger, &object, imported, references, is_new)?;
+    let edges_changed = !news.is_empty();
+    let rest = news.split_off(limit.min(news.len()));
+    for ((attribute, to, seen), edge) in news {
+        see(ledger, &object, &attribute, to, edge, seen)?;
+    }
     if confirmed {
         ledger.note(Change::Confirmed(id));
     }
@@ -107,7 +123,7 @@ fn stage_as(
         Staged::Changed => ledger.note(Change::Changed(id, before(old.as_ref(), &imported.attributes))),
         Staged::Unchanged => {}
     }
-    Ok((id, staged))
+    Ok(Staging { id, staged, rest: rest.into_iter().map(|(news, _)| news).collect() })
 }
 
 /// The values that an object had and has no more, by attribute.
@@ -233,36 +249,31 @@ fn take_placeholder(ledger: &mut dyn Ledger, connector: &str, object: &Connector
     Ok(())
 }
 
-fn stage_references(
-    ledger: &mut dyn Ledger,
+/// What is new about the references of an object.
+fn reference_news(
+    ledger: &dyn Ledger,
     object: &ConnectorObject,
     imported: &ImportedObject,
     asked: &BTreeSet<AttributeName>,
     is_new: bool,
-) -> Result<bool> {
-    let mut changed = false;
+) -> Result<Vec<(EdgeNews, Edge)>> {
+    let mut news = Vec::new();
     let none = Vec::new();
     let names: BTreeSet<&AttributeName> = asked.iter().chain(imported.references.keys()).collect();
     for attribute in names {
-        let mut shown = BTreeSet::new();
-        for target in imported.references.get(attribute).unwrap_or(&none) {
-            shown.insert(resolve(ledger, &object.connector, target)?);
-        }
+        let targets = imported.references.get(attribute).unwrap_or(&none).iter();
+        let shown: BTreeSet<ObjectId> =
+            targets.map(|target| resolve(ledger, &object.connector, target)).collect::<Result<_>>()?;
         let known: BTreeMap<ObjectId, Edge> =
             if is_new { BTreeMap::new() } else { ledger.edges(object.id, attribute)?.into_iter().collect() };
-        for (to, edge) in known.iter().filter(|(to, edge)| edge.seen && !shown.contains(to)) {
-            changed = true;
-            see(ledger, object, attribute, *to, *edge, false)?;
-        }
-        for to in shown {
-            let edge = known.get(&to).copied().unwrap_or_default();
-            if !edge.seen {
-                changed = true;
-                see(ledger, object, attribute, to, edge, true)?;
-            }
-        }
+        let gone = known.iter().filter(|(to, edge)| edge.seen && !shown.contains(to));
+        news.extend(gone.map(|(to, edge)| ((attribute.clone(), *to, false), *edge)));
+        news.extend(shown.iter().filter_map(|to| {
+            let edge = known.get(to).copied().unwrap_or_default();
+            (!edge.seen).then(|| ((attribute.clone(), *to, true), edge))
+        }));
     }
-    Ok(changed)
+    Ok(news)
 }
 
 /// Records that an edge is seen, or no longer is.

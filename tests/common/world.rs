@@ -79,7 +79,13 @@ impl World {
         let mut draft = self.store.draft();
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let references = ["member".into(), "manager".into(), "members".into()].into();
-            stage::stage(&mut draft, connector, &object(line), &references).unwrap();
+            // In parts, as very large groups are.
+            let readers = stage::Readers::Inbound;
+            let staging = stage::stage_part(&mut draft, connector, &object(line), &references, readers, 1).unwrap();
+            let staged = draft.object(staging.id).unwrap().unwrap();
+            for (attribute, to, seen) in staging.rest {
+                stage::stage_edge(&mut draft, &staged, &attribute, to, seen).unwrap();
+            }
         }
         let writes = draft.finish();
         self.store.commit(writes).unwrap();

@@ -63,9 +63,13 @@ pub(super) fn of_attribute(draft: &Draft<'_>, subject: Uuid, attribute: &Attribu
 pub(super) fn of_object(draft: &Draft<'_>, subjects: &[Uuid], limit: usize) -> Result<Vec<Past>, RunError> {
     let mut history = Vec::new();
     for subject in subjects {
+        let mut begun = None;
         for entry in draft.history(*subject)? {
+            if entry.changes.iter().any(|change| matches!(change, Change::Created(_))) {
+                begun = Some(entry.stamp.clone());
+            }
             // What was given along with the creation is no change of its own.
-            let begins = entry.changes.iter().any(|change| matches!(change, Change::Created(_)));
+            let begins = begun.as_ref() == Some(&entry.stamp);
             let given = |change: &Change| begins && matches!(change, Change::Flowed(_, _, before) if before.is_empty());
             let changes = entry.changes.iter().filter(|change| !given(change));
             history.extend(changes.flat_map(|change| told(change, &entry.stamp)));
