@@ -54,6 +54,14 @@ pub fn rdn_value(dn: &str) -> Option<String> {
     String::from_utf8(unescape(value)).ok()
 }
 
+/// Kind and value of each component, as spelled, with escapes; of one with several values, the first.
+pub fn components(dn: &str) -> impl Iterator<Item = (&str, &str)> {
+    split(dn, b',').filter_map(|rdn| {
+        let (kind, value) = split(rdn, b'+').next()?.split_once('=')?;
+        Some((kind.trim(), trim_blanks(value)))
+    })
+}
+
 /// The DNS name that the `DC` components at the end make: `contoso.com`. Empty when there are none.
 pub fn domain(dn: &str) -> String {
     let mut labels = Vec::new();

@@ -104,6 +104,7 @@ fn good_rules_have_no_findings() {
 fn pages_are_what_the_tables_say() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     expect_test::expect_file![docs.join("functions.md")].assert_eq(&syncline::cli::functions_page());
+    expect_test::expect_file![docs.join("entra-functions.md")].assert_eq(&syncline::cli::entra_page());
     expect_test::expect_file![docs.join("diagnostics.md")].assert_eq(&syncline::cli::diagnostics_page());
 }
 

@@ -99,6 +99,27 @@ fn an_error_in_scope_keeps_everything_as_it_is() {
 }
 
 #[test]
+fn an_error_of_entra_fails_the_object_only_where_it_is_the_result() {
+    let rule = IN_USER.replace(
+        "mail: lower(user.mail)",
+        r#"mail: entra::IIF(entra::IsPresent(user.mail), user.mail, entra::Error("no mail"))"#,
+    );
+    let mut world = World::new(&[("in-user", &rule), ("out-user", OUT_USER)]);
+    world.import("ad", "user u1 id=a1 name=Ada mail=a@x").import("ad", "user u2 id=a2 name=Bob").sync();
+    check(&world, expect!["create a1@x displayName=Ada immutableId=a1 mail=a@x upn=a1@x"]);
+    expect!["ad `u2`: in-user.rhai (flow, `mail`): no mail"].assert_eq(&world.errors.join("\n"));
+}
+
+#[test]
+fn what_looks_random_stays_the_same_for_an_object() {
+    let rule = IN_USER.replace("mail: lower(user.mail)", "mail: entra::Guid()");
+    let mut world = World::new(&[("in-user", &rule), ("out-user", OUT_USER)]);
+    world.import("ad", "user u1 id=a1 name=Ada").sync().export().sync();
+    world.import("ad", "user u1 id=a1 name=Ada_L").sync();
+    check(&world, expect!["update a1@x displayName=Ada L"]);
+}
+
+#[test]
 fn members_wait_for_their_counterparts_and_move_edge_by_edge() {
     let mut world = World::new(&RULES);
     world.import("ad", "group g1 id=g name=Staff member=>u1,u2,u9").sync();

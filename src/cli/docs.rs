@@ -6,6 +6,7 @@ use super::output::{print, print_json};
 use super::{Exit, Format};
 use crate::diagnostic::codes::CODES;
 use crate::diagnostic::did_you_mean;
+use crate::rules::vocabulary::entra::{self, EntraFunction, EntraGroup};
 use crate::rules::vocabulary::{self, Function, Group};
 use crate::run::RunError;
 
@@ -14,6 +15,8 @@ use crate::run::RunError;
 pub(super) enum DocsCommand {
     /// The functions that rules can call.
     Functions(FunctionsArguments),
+    /// The functions of Entra Connect's expression language, as rules call them: `entra::Mid`.
+    Entra(EntraArguments),
     /// The findings of `check`, as a page.
     Diagnostics,
 }
@@ -31,9 +34,23 @@ pub(super) struct FunctionsArguments {
     markdown: bool,
 }
 
+/// The functions of Entra Connect.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  syncline docs entra\n  syncline docs entra Mid\n  syncline docs entra --markdown > entra-functions.md"
+)]
+pub(super) struct EntraArguments {
+    /// One of them.
+    name: Option<String>,
+    /// As a page.
+    #[arg(long)]
+    markdown: bool,
+}
+
 pub(super) fn run(command: &DocsCommand, format: Format) -> Result<Exit, RunError> {
     match command {
         DocsCommand::Functions(arguments) => functions(arguments, format)?,
+        DocsCommand::Entra(arguments) => entra_functions(arguments, format)?,
         DocsCommand::Diagnostics => print(diagnostics_page().trim_end()),
     }
     Ok(Exit::Success)
@@ -100,6 +117,85 @@ pub fn functions_page() -> String {
                 page += &format!("    {expression}  →  {result}\n");
             }
         }
+    }
+    page
+}
+
+fn entra_functions(arguments: &EntraArguments, format: Format) -> Result<(), RunError> {
+    let name = arguments.name.as_deref().map(|name| name.strip_prefix("entra::").unwrap_or(name));
+    let found: Vec<&EntraFunction> =
+        entra::all().filter(|function| name.is_none_or(|name| function.name.eq_ignore_ascii_case(name))).collect();
+    if let (Some(name), true) = (name, found.is_empty()) {
+        let instead = entra::INSTEAD.iter().find(|(known, ..)| *known == name);
+        let hint = instead.map(|(_, spelling, _)| format!("rules write `{spelling}`"));
+        let hint = hint.or_else(|| did_you_mean(name, entra::all().map(|function| function.name)));
+        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        return Err(RunError::Unknown(format!("there is no function `entra::{name}`{hint}")));
+    }
+    if format == Format::Json {
+        print_json(&found.iter().map(|function| entra_json(function)).collect::<Vec<_>>());
+    } else if arguments.markdown {
+        print(entra_page().trim_end());
+    } else if arguments.name.is_some() {
+        found.iter().for_each(|function| print(entra_entry(function).trim_end()));
+    } else {
+        for group in EntraGroup::ALL {
+            print(group.title());
+            for function in found.iter().filter(|function| function.group == group) {
+                print(&format!("  {:<52} {}", function.signature, function.doc));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn entra_json(function: &EntraFunction) -> serde_json::Value {
+    serde_json::json!({
+        "name": format!("entra::{}", function.name), "group": function.group.title(), "signature": function.signature,
+        "doc": function.doc, "documented": function.documented, "examples": function.examples, "differs": function.differs,
+    })
+}
+
+fn entra_entry(function: &EntraFunction) -> String {
+    let mut entry = format!("entra::{}\n\n{}\n", function.signature, function.doc);
+    if !function.differs.is_empty() {
+        entry += &format!("{}\n", function.differs);
+    }
+    entry += "\n";
+    for (expression, result) in function.documented.iter().chain(function.examples) {
+        entry += &format!("    {expression}  →  {result}\n");
+    }
+    entry
+}
+
+/// `docs/entra-functions.md`.
+pub fn entra_page() -> String {
+    let documented: usize = entra::all().map(|function| function.documented.len()).sum();
+    let ours: usize = entra::all().map(|function| function.examples.len()).sum();
+    let mut page = format!(
+        "# Functions of Entra Connect\n\nMade from the table in `src/rules/vocabulary/entra/`: `syncline docs entra --markdown`. Every example is a test.\n\n\
+        The 85 functions of Entra Connect's reference and 2 that its rules use besides, under their own names, for converted\nrules. \
+        New rules read better with the [functions](functions.md) of Syncline. Positions count from 1; nothing is `()`; empty text is\nnot nothing; \
+        `certificate` stands for a test certificate. `↔` marks an example of that reference, with its result there: all {documented}\nagree. The other {ours} are ours.\n"
+    );
+    for group in EntraGroup::ALL {
+        page += &format!("\n## {}\n", group.title());
+        for function in entra::all().filter(|function| function.group == group) {
+            page += &format!("\n### `entra::{}`\n\n{}\n", function.signature, function.doc);
+            if !function.differs.is_empty() {
+                page += &format!("\n{}\n", function.differs);
+            }
+            page += "\n";
+            let documented = function.documented.iter().map(|example| (example, "↔"));
+            for ((expression, result), mark) in documented.chain(function.examples.iter().map(|example| (example, "→")))
+            {
+                page += &format!("    {expression}  {mark}  {result}\n");
+            }
+        }
+    }
+    page += "\n## Written otherwise\n\nThey need the object, and so are words of their own.\n\n";
+    for (name, spelling, doc) in entra::INSTEAD {
+        page += &format!("- `{name}` is `{spelling}`. {doc}\n");
     }
     page
 }

@@ -104,7 +104,7 @@ enum Command {
 }
 
 pub use check::shipped_schemas;
-pub use docs::{diagnostics_page, functions_page};
+pub use docs::{diagnostics_page, entra_page, functions_page};
 
 /// What the process ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -222,6 +222,11 @@ pub const CODES: &[Explanation] = &[
         "fn flow(user) { #{ c: switch lower(user.co) { \"Germany\" => \"DE\", _ => () } } }",
         "fn flow(user) { #{ c: switch lower(user.co) { \"germany\" => \"DE\", _ => () } } }",
     ),
+    plain(
+        "E128",
+        "a library takes the name of a module",
+        "`entra` is the module with the names of Entra Connect's functions. `lib/entra.rhai` would hide it.",
+    ),
     shown(
         "W122",
         "half a text where a value is missing",

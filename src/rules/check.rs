@@ -8,8 +8,11 @@ use rhai::{ASTNode, Expr, Stmt};
 
 use super::footprint::{Function, attribute_read, final_map, is_variable};
 use super::header::at;
-use super::vocabulary;
+use super::vocabulary::{self, entra};
 use crate::diagnostic::{Diagnostic, SourceText, did_you_mean};
+
+/// The module with the names of Entra Connect.
+pub(super) const ENTRA: &str = "entra";
 
 /// Functions of the host that are not in the vocabulary table.
 const HOST_FUNCTIONS: [&str; 9] =
@@ -92,6 +95,9 @@ impl Check<'_> {
                 | ASTNode::Stmt(Stmt::FnCall(call, position)) => {
                     self.call(call, *position);
                 }
+                ASTNode::Expr(Expr::Variable(variable, _, position)) if !variable.2.is_empty() => {
+                    self.constant(variable.2.root(), &variable.1, *position);
+                }
                 ASTNode::Expr(expr @ Expr::Variable(variable, _, position)) => {
                     self.variable(path, expr, &variable.1, *position, &variables);
                 }
@@ -126,7 +132,9 @@ impl Check<'_> {
         }
         if !call.namespace.is_empty() {
             let library = call.namespace.root().to_owned();
-            if !self.libraries.contains(&library) {
+            if library == ENTRA {
+                self.entra_call(call, position);
+            } else if !self.libraries.contains(&library) {
                 let problem = Diagnostic::error("E122", format!("there is no library `{library}`"));
                 self.problems.push(
                     at(problem, self.source, position).hint(format!("make `lib/{library}.rhai` in the rules folder")),
@@ -153,6 +161,42 @@ impl Check<'_> {
                 None => problem,
             });
         }
+    }
+
+    /// A constant of a module: only `entra` has some.
+    fn constant(&mut self, module: &str, name: &str, position: rhai::Position) {
+        if module != ENTRA || !entra::CONSTANTS.contains(&name) {
+            let hint = did_you_mean(name, entra::CONSTANTS).filter(|_| module == ENTRA);
+            let problem = Diagnostic::error("E121", format!("there is no constant `{module}::{name}`"));
+            self.say(problem, position, hint);
+        }
+    }
+
+    /// A function of Entra Connect: it is there, and takes so many values.
+    fn entra_call(&mut self, call: &rhai::FnCallExpr, position: rhai::Position) {
+        let Some(function) = entra::find(&call.name) else {
+            let instead = entra::INSTEAD.iter().find(|(name, ..)| *name == call.name);
+            let hint = instead.map(|(_, spelling, _)| format!("write `{spelling}`"));
+            let names = entra::all().map(|function| function.name);
+            let hint = hint.or_else(|| did_you_mean(&call.name, names));
+            let problem = Diagnostic::error("E120", format!("there is no function `{ENTRA}::{}`", call.name));
+            return self.say(problem, position, hint);
+        };
+        let given = call.args.len();
+        if given < function.arity.0 || given > function.arity.1 {
+            let plural = if given == 1 { "" } else { "s" };
+            let problem =
+                Diagnostic::error("E126", format!("`{ENTRA}::{}` is called with {given} value{plural}", call.name));
+            self.say(problem, position, Some(format!("`{ENTRA}::{}`", function.signature)));
+        }
+    }
+
+    fn say(&mut self, problem: Diagnostic, position: rhai::Position, hint: Option<String>) {
+        let problem = at(problem, self.source, position);
+        self.problems.push(match hint {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        });
     }
 
     fn is_plain_read(&self, argument: Option<&Expr>) -> bool {

@@ -15,6 +15,8 @@ use crate::value::{AttributeName, Value, Values};
 pub struct Host {
     engine: Engine,
     scripts: Vec<AST>,
+    /// When the run began, in seconds since 1970: what rules that ask for the day are told.
+    pub at: i64,
 }
 
 impl Host {
@@ -24,7 +26,7 @@ impl Host {
         let engine = engine(rules);
         let compile = |rule: &Rule| engine.compile(rule.source.text.as_str()).unwrap_or_default();
         let scripts = rules.rules().iter().map(compile).collect();
-        Host { engine, scripts }
+        Host { engine, scripts, at: 0 }
     }
 
     /// Whether the object is in the scope of a rule. A rule without `scope` takes all.
@@ -119,6 +121,7 @@ impl Host {
         input: &Arc<Input>,
     ) -> Result<Dynamic, RuleError> {
         script::forget_last_read();
+        vocabulary::moment::begin(self.at, input.id);
         let options = CallFnOptions::new().eval_ast(false).with_tag(Arc::clone(&input.context));
         let argument = (ScriptObject(Arc::clone(input)),);
         self.engine

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 pub use crate::metaverse::FlowValue;
 use crate::value::{AttributeName, Attributes, Value, Values};
@@ -12,6 +13,8 @@ use crate::value::{AttributeName, Attributes, Value, Values};
 /// The object a rule looks at.
 #[derive(Clone, Debug, Default)]
 pub struct Input {
+    /// The object: what looks random to rules follows from it.
+    pub id: Uuid,
     /// Values, including what is exported but not yet confirmed.
     pub attributes: Attributes,
     /// Confirmed values of those attributes where they differ from `attributes`; an empty list is "no value".

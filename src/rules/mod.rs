@@ -108,6 +108,10 @@ impl RuleSet {
         set.fingerprint = fingerprint(&sources, &set.settings);
         let (libraries, rules): (Vec<_>, Vec<_>) = sources.into_iter().partition(|source| is_library(&source.path));
         for source in libraries {
+            if stem(&source.path) == check::ENTRA {
+                let problem = Diagnostic::error("E128", "`entra` is a module that is always there");
+                problems.push(problem.at(&source, 0..0).hint("give this file another name"));
+            }
             set.libraries.insert(stem(&source.path), source);
         }
         let engine = host::engine(&set);
@@ -197,6 +201,12 @@ impl RuleSet {
         // Where a rule does not apply to all that it names, what it applies to matters as well.
         whole.push_str(&format!("\0{:?}", rule.header.direction));
         short_digest(&whole)
+    }
+
+    /// Whether a rule, or a helper that it may call, asks for the day.
+    pub fn asks_for_the_day(&self, rule: &Rule) -> bool {
+        let asks = |source: &SourceText| ["today(", "entra::Now("].iter().any(|call| source.text.contains(call));
+        asks(&rule.source) || rule.source.text.contains("::") && self.libraries.values().any(|source| asks(source))
     }
 
     /// The rules, by file name.

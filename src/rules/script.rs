@@ -8,6 +8,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Position};
 
 use super::input::{Context, FlowValue, Input, JoinGroup, JoinKey};
 use super::vocabulary::Exact;
+use super::vocabulary::entra::Failure;
 use crate::value::{AttributeName, Value, Values};
 
 /// The parameter of `scope`, `join` and `flow`.
@@ -188,6 +189,9 @@ fn to_value(value: Dynamic) -> Result<Option<Value>, String> {
     }
     if let Some(exact) = value.read_lock::<Exact>() {
         return Ok(Value::text(exact.text()));
+    }
+    if let Some(failure) = value.read_lock::<Failure>() {
+        return Err(failure.0.clone());
     }
     if let Ok(number) = value.as_int() {
         return Ok(Some(Value::Integer(number)));

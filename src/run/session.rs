@@ -44,6 +44,8 @@ pub struct Session {
     pub interrupted: Arc<AtomicBool>,
     /// Where connectors run.
     pub runtime: Runtime,
+    /// When it was opened, in seconds since 1970: rules that ask for the day get this one.
+    pub now: i64,
     emulators: Vec<emulator::Emulator>,
 }
 
@@ -153,6 +155,7 @@ impl Session {
             interrupted: Arc::new(AtomicBool::new(false)),
             runtime,
             emulators,
+            now: jiff::Timestamp::now().as_second(),
         };
         session.fit_rules(warnings)?;
         Ok(session)

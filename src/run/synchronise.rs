@@ -83,14 +83,18 @@ pub struct Basis {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct RuleBasis {
     digest: String,
+    /// The day, of rules that ask for it: on another day they may answer differently. Counted from 1970.
+    #[serde(default)]
+    day: Option<i64>,
     /// Inbound: the types that it reads.
     inbound: BTreeSet<ConnectorType>,
     /// Outbound: the metaverse type that it reads.
     outbound: Option<String>,
 }
 
-fn rule_basis(rules: &RuleSet, rule: &Rule) -> RuleBasis {
-    let mut basis = RuleBasis { digest: rules.digest(rule), ..RuleBasis::default() };
+fn rule_basis(rules: &RuleSet, rule: &Rule, now: i64) -> RuleBasis {
+    let day = rules.asks_for_the_day(rule).then_some(now.div_euclid(86_400));
+    let mut basis = RuleBasis { digest: rules.digest(rule), day, ..RuleBasis::default() };
     match &rule.header.direction {
         Direction::Inbound { from, .. } => basis.inbound = from.iter().cloned().collect(),
         Direction::Outbound { from, .. } => basis.outbound = Some(from.clone()),
@@ -112,7 +116,7 @@ pub fn basis(session: &Session) -> Result<Basis, RunError> {
     }
     basis.tenants = serde_json::to_string(&tenants).unwrap_or_default();
     let rules = session.rules.rules().iter();
-    basis.rules = rules.map(|rule| (rule.name.clone(), rule_basis(&session.rules, rule))).collect();
+    basis.rules = rules.map(|rule| (rule.name.clone(), rule_basis(&session.rules, rule, session.now))).collect();
     Ok(basis)
 }
 
@@ -226,7 +230,7 @@ pub fn run(session: &mut Session, progress: &dyn Progress) -> Result<SyncReport,
     session.store.commit(writes)?;
     let (sources, targets) = (session.sources()?, session.targets()?);
     let (rules, orders) = (session.rules.clone(), session.orders.clone());
-    let mut synchronisation = Synchronisation::new(&rules, &sources, &targets, &orders, threads());
+    let mut synchronisation = Synchronisation::new(&rules, &sources, &targets, &orders, threads()).at(session.now);
     let mut report = SyncReport::default();
     loop {
         session.go_on()?;
@@ -255,7 +259,8 @@ pub fn on_draft(
 ) -> Result<SyncReport, RunError> {
     let old: Basis = draft.fact("basis")?.unwrap_or_default();
     mark_affected(draft, &old, &basis(session)?)?;
-    let mut synchronisation = Synchronisation::new(&session.rules, sources, targets, &session.orders, threads());
+    let mut synchronisation =
+        Synchronisation::new(&session.rules, sources, targets, &session.orders, threads()).at(session.now);
     let mut report = SyncReport::default();
     while let Some(step) = synchronisation.step(draft, BATCH)? {
         session.go_on()?;

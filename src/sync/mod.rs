@@ -112,6 +112,13 @@ impl<'a> Synchronisation<'a> {
         Synchronisation { rules, sources, targets, orders, hosts, failed, passes: 0, stage: Stage::Inbound(None) }
     }
 
+    /// Says when the run began, in seconds since 1970. Without it rules think that it is 1970-01-01.
+    #[must_use]
+    pub fn at(mut self, seconds: i64) -> Self {
+        self.hosts.iter_mut().for_each(|host| host.at = seconds);
+        self
+    }
+
     /// Does the next stretch of work, at most `limit` objects. Gives nothing when all queues are empty, save for what
     /// failed.
     ///
@@ -225,7 +232,7 @@ impl<'a> Synchronisation<'a> {
     /// When the ledger fails.
     pub fn input(&self, ledger: &dyn Ledger, object: &ConnectorObject) -> Result<Arc<Input>, LedgerError> {
         let source = self.sources.get(&object.connector);
-        let mut input = Input { attributes: object.expected(), ..Input::default() };
+        let mut input = Input { id: object.id.0, attributes: object.expected(), ..Input::default() };
         for name in object.export.iter().flat_map(|export| export.changes.keys()) {
             input.confirmed.insert(name.clone(), object.image.get(name).cloned().unwrap_or_default());
         }

@@ -101,7 +101,7 @@ fn evaluate_target(
 
 /// A metaverse object as rules see it.
 pub fn input_of(person: &MetaverseObject) -> Input {
-    let mut input = Input::default();
+    let mut input = Input { id: person.id.0, ..Input::default() };
     let mut lists = BTreeSet::new();
     for (name, contributions) in &person.contributions {
         if precedence::reference_source(contributions).is_some() {

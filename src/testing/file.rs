@@ -42,11 +42,26 @@ struct Raw {
 #[serde(deny_unknown_fields)]
 pub(super) struct Test {
     pub(super) name: String,
+    /// The day of the run; the first of 2001 without it.
+    pub(super) today: Option<Spanned<toml::value::Datetime>>,
     /// What directories show, in this order.
     pub(super) object: Vec<TestObject>,
     /// About the first object unless it says otherwise.
     #[serde(default)]
     pub(super) expect: Vec<Expectation>,
+}
+
+impl Test {
+    /// The beginning of its day in UTC, in seconds since 1970.
+    pub(super) fn day(&self) -> Option<i64> {
+        let date = self.today.as_ref()?.get_ref().date?;
+        let date = jiff::civil::date(
+            i16::try_from(date.year).ok()?,
+            i8::try_from(date.month).ok()?,
+            i8::try_from(date.day).ok()?,
+        );
+        Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second())
+    }
 }
 
 /// An object that a directory shows.
@@ -120,6 +135,9 @@ fn check(test: &Test, rules: &RuleSet, schemas: &Schemas, source: &Arc<SourceTex
             None => problem,
         });
     };
+    if let (Some(today), None) = (&test.today, test.day()) {
+        say("`today` is a date: `2026-01-31`".into(), today.span(), None);
+    }
     for object in &test.object {
         let (connector, object_type) = object.place.get_ref().split_once('/').unwrap_or((object.place.get_ref(), ""));
         let Some(schema) = schemas.get(connector).and_then(|types| types.get(object_type)) else {

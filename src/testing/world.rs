@@ -17,6 +17,8 @@ use crate::value::{AttributeName, Kind, Values, same_values};
 
 /// How many objects are synchronised in a step.
 const STEP: usize = 1_000;
+/// The day of a test that names none, in seconds since 1970: 2001-01-01.
+const DAY: i64 = 978_307_200;
 
 pub(super) struct World<'a> {
     rules: &'a RuleSet,
@@ -89,7 +91,8 @@ impl<'a> World<'a> {
             let references = imported.references.keys().cloned().collect();
             ids.push(stage::stage(&mut draft, &connector, &imported, &references)?.0);
         }
-        let synchronisation = || Synchronisation::new(self.rules, &self.sources, &self.targets, &self.orders, 1);
+        let at = test.day().unwrap_or(DAY);
+        let synchronisation = || Synchronisation::new(self.rules, &self.sources, &self.targets, &self.orders, 1).at(at);
         let mut steps = synchronisation();
         let mut errors = Vec::new();
         while let Some(step) = steps.step(&mut draft, STEP)? {

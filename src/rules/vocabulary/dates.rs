@@ -1,11 +1,12 @@
 //! Calculating with times. A time is text as `filetime` and `generalized_time` make it, `2026-01-05T09:30:00Z`, or a date,
-//! `2026-01-05`. There is no clock: a time comes from an attribute.
+//! `2026-01-05`. There is no clock: a time comes from an attribute, and the day is that on which the run began.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Unit};
 use rhai::Dynamic;
 
+use super::moment;
 use super::shape::{Outcome, each_text, fail, text, text_of};
 use super::{Function, Group};
 
@@ -47,7 +48,23 @@ fn days_between(from: &Dynamic, to: &Dynamic) -> Outcome {
     Ok(Dynamic::from_int(i64::from(span.get_days())))
 }
 
+/// The day on which the run began.
+fn today() -> Outcome {
+    let now = Timestamp::from_second(moment::at()).map_err(|error| fail(error.to_string()))?;
+    written(now.to_zoned(TimeZone::UTC).datetime(), true)
+}
+
 pub(super) static FUNCTIONS: &[Function] = &[
+    Function {
+        name: "today",
+        group: Group::Times,
+        signature: "today() -> date",
+        doc: "The day on which the run began, in UTC. A rule that asks for it is evaluated for all its objects on each new day.",
+        examples: &[("days_between(today(), add_days(today(), 14))", "14"), ("today() == ()", "false")],
+        register: |engine| {
+            engine.register_fn("today", today);
+        },
+    },
     Function {
         name: "add_days",
         group: Group::Times,

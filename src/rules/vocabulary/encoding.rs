@@ -15,7 +15,7 @@ fn to_bytes(name: &str, value: &Dynamic) -> Outcome<Blob> {
     text_of(name, value).map(|text| text.as_bytes().to_vec()).map_err(|_| wrong_kind(name, "bytes or text", value))
 }
 
-fn from_hex(digits: &str) -> Option<Blob> {
+pub(super) fn from_hex(digits: &str) -> Option<Blob> {
     if !digits.is_ascii() || !digits.len().is_multiple_of(2) {
         return None;
     }

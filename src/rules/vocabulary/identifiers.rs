@@ -7,7 +7,7 @@ use super::shape::{Outcome, bytes_of, each, each_text, fail, text, text_of};
 use super::{Function, Group};
 
 /// Active Directory writes the first three fields of a GUID with the low byte first.
-fn guid(value: &Dynamic) -> Outcome {
+pub(super) fn guid(value: &Dynamic) -> Outcome {
     if !value.is_blob() {
         return text_of("guid", value).and_then(|written| Ok(text(parse_guid(&written)?.to_string())));
     }
@@ -16,11 +16,11 @@ fn guid(value: &Dynamic) -> Outcome {
     Ok(text(guid.to_string()))
 }
 
-fn parse_guid(written: &str) -> Outcome<Uuid> {
+pub(super) fn parse_guid(written: &str) -> Outcome<Uuid> {
     Uuid::try_parse(written.trim()).map_err(|_| fail(format!("`{written}` is not a GUID")))
 }
 
-fn sid(value: &Dynamic) -> Outcome {
+pub(super) fn sid(value: &Dynamic) -> Outcome {
     if !value.is_blob() {
         let written = text_of("sid", value)?;
         sid_parts(&written)?;

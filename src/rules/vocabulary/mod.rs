@@ -21,9 +21,11 @@ mod compare;
 mod conversion;
 mod dates;
 mod encoding;
+pub mod entra;
 mod flags;
 mod identifiers;
 mod lists;
+pub mod moment;
 mod names;
 mod patterns;
 mod sandbox;
@@ -150,6 +152,7 @@ pub fn register(engine: &mut Engine) {
     for function in all() {
         (function.register)(engine);
     }
+    entra::register(engine);
 }
 
 #[cfg(test)]

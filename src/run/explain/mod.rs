@@ -104,7 +104,8 @@ pub struct Explainer<'a> {
 impl<'a> Explainer<'a> {
     /// Over what is stored now.
     pub fn new(session: &'a Session, sources: &'a Sources, targets: &'a Targets) -> Explainer<'a> {
-        let synchronisation = Synchronisation::new(&session.rules, sources, targets, &session.orders, 1);
+        let synchronisation =
+            Synchronisation::new(&session.rules, sources, targets, &session.orders, 1).at(session.now);
         Explainer { session, draft: session.store.draft(), synchronisation }
     }
 

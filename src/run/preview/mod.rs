@@ -34,6 +34,8 @@ pub struct World {
     pub orders: BTreeMap<String, u16>,
     /// What each target said about itself.
     pub facts: BTreeMap<String, TenantFacts>,
+    /// What rules that ask for the day are told, in seconds since 1970.
+    pub now: i64,
 }
 
 impl World {
@@ -47,7 +49,7 @@ impl World {
         for name in targets.keys() {
             facts.insert(name.clone(), session.tenant(name)?);
         }
-        Ok(World { sources, targets, orders: session.orders.clone(), facts })
+        Ok(World { sources, targets, orders: session.orders.clone(), facts, now: session.now })
     }
 }
 

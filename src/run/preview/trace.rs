@@ -45,7 +45,8 @@ pub fn trace(
         (Subject::Person(id), _) => Some(id),
         (Subject::Object(id), _) => stored.person_of(id)?,
     };
-    let mut synchronisation = Synchronisation::new(ruleset, &world.sources, &world.targets, &world.orders, 1);
+    let mut synchronisation =
+        Synchronisation::new(ruleset, &world.sources, &world.targets, &world.orders, 1).at(world.now);
     let family = family(&draft, object.as_ref(), before)?;
     let is_source = object.as_ref().is_some_and(|object| is_source(ruleset, object));
     let mut sources = Vec::new();
@@ -68,7 +69,8 @@ pub fn trace(
         // The rules may have changed since the others of this person were synchronised.
         let family = self::family(&draft, None, Some(joined))?;
         mark(&mut draft, &family, Some(joined))?;
-        let mut synchronisation = Synchronisation::new(ruleset, &world.sources, &world.targets, &world.orders, 1);
+        let mut synchronisation =
+            Synchronisation::new(ruleset, &world.sources, &world.targets, &world.orders, 1).at(world.now);
         errors.extend(settle(&mut synchronisation, &mut draft)?);
     }
     let focus = after.or(before);
