@@ -103,6 +103,8 @@ pub enum FlowValue {
     Merge(Values),
     /// A whole set of references: the name of the reference attribute of the source object.
     References(AttributeName),
+    /// `unique(list)`: the first of these names that nobody else has. Never stored: what was decided is `One`.
+    Unique(Values),
 }
 
 impl FlowValue {
@@ -110,9 +112,11 @@ impl FlowValue {
     pub fn values(&self) -> &[Value] {
         match self {
             FlowValue::One(value) => std::slice::from_ref(value),
-            FlowValue::List(values) | FlowValue::Once(values) | FlowValue::Seed(values) | FlowValue::Merge(values) => {
-                values
-            }
+            FlowValue::List(values)
+            | FlowValue::Once(values)
+            | FlowValue::Seed(values)
+            | FlowValue::Merge(values)
+            | FlowValue::Unique(values) => values,
             FlowValue::Nothing | FlowValue::Absent | FlowValue::Keep | FlowValue::References(_) => &[],
         }
     }
@@ -133,6 +137,7 @@ impl fmt::Display for FlowValue {
             FlowValue::Once(values) => list(f, values).and_then(|()| f.write_str(" (once)")),
             FlowValue::Seed(values) => list(f, values).and_then(|()| f.write_str(" (seed)")),
             FlowValue::Merge(values) => list(f, values).and_then(|()| f.write_str(" (merged)")),
+            FlowValue::Unique(values) => list(f, values).and_then(|()| f.write_str(" (the first that is free)")),
             FlowValue::References(name) => write!(f, "references of `{name}`"),
         }
     }

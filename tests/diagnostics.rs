@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use syncline::config::Config;
 use syncline::diagnostic::codes::{CODES, explain};
 use syncline::diagnostic::{Diagnostic, SourceText};
+use syncline::rules::RuleSet;
 use syncline::run::RunError;
 use syncline::run::session::compile_rules;
 
@@ -106,6 +107,21 @@ fn pages_are_what_the_tables_say() {
     expect_test::expect_file![docs.join("functions.md")].assert_eq(&syncline::cli::functions_page());
     expect_test::expect_file![docs.join("entra-functions.md")].assert_eq(&syncline::cli::entra_page());
     expect_test::expect_file![docs.join("diagnostics.md")].assert_eq(&syncline::cli::diagnostics_page());
+}
+
+#[test]
+fn examples_of_words_are_right() {
+    for word in &syncline::rules::WORDS {
+        let outbound = word.example.contains("(person)");
+        let (from, to) = if outbound { ("metaverse/person", "entra/user") } else { ("ad/user", "metaverse/person") };
+        let rule = format!("const rule = #{{ from: \"{from}\", to: \"{to}\", precedence: 100 }};\n{}", word.example);
+        let files = [("rules/rule.rhai", rule.as_str()), ("rules/tables/countries.csv", "name,code\nGermany,DE\n")];
+        let files = files.map(|(path, text)| SourceText { path: path.into(), text: text.into() });
+        let (_, problems) = RuleSet::gather(files.into(), [("company".into(), "Contoso".into())].into());
+        let shown: String = problems.iter().map(ToString::to_string).collect();
+        assert!(problems.is_empty(), "{}: {shown}", word.name);
+        assert!(word.example.contains(&format!("{}(", word.name)), "{}", word.name);
+    }
 }
 
 #[test]

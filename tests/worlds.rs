@@ -120,6 +120,35 @@ fn what_looks_random_stays_the_same_for_an_object() {
 }
 
 #[test]
+fn a_unique_name_is_the_first_free_one_and_stays() {
+    let rule = IN_USER.replace("enabled: user.enabled", "enabled: user.enabled, upn: unique(numbered(user.name, 3))");
+    let out = OUT_USER.replace(r#"upn: person.id + "@x""#, r#"upn: person.upn + "@x""#);
+    let mut world = World::new(&[("in-user", &rule), ("out-user", &out)]);
+    world.import("ad", "user u1 id=a1 name=ada\nuser u2 id=a2 name=Ada\nuser u3 id=a3 name=bob").sync();
+    let upns = |world: &World| {
+        let names = world.exports();
+        let mut names: Vec<String> =
+            names.split_whitespace().filter_map(|word| word.strip_prefix("upn=")).map(str::to_owned).collect();
+        names.sort();
+        names.join(" ")
+    };
+    // Which of the two is first follows from their ids; nobody has a name twice, whatever its letters' case.
+    expect!["Ada2@x ada@x bob@x"].assert_eq(&upns(&world));
+    world.export().sync();
+    // Another name at the source is no reason to take away the decided one.
+    world.import("ad", "user u3 id=a3 name=ada").sync();
+    expect![""].assert_eq(&upns(&world));
+    world.import("ad", "user u4 id=a4 name=ADA\nuser u5 id=a5 name=ada").sync();
+    expect!["ada3@x"].assert_eq(&upns(&world));
+    expect!["ad `u4`: attribute `upn` (in-user.rhai): somebody else has each of ADA, ADA2, ADA3"]
+        .assert_eq(&world.errors.join("\n"));
+    // A name that is free again can be taken.
+    world.delete("ad", "u1").sync();
+    world.sync();
+    expect!["ADA@x ada3@x"].assert_eq(&upns(&world));
+}
+
+#[test]
 fn members_wait_for_their_counterparts_and_move_edge_by_edge() {
     let mut world = World::new(&RULES);
     world.import("ad", "group g1 id=g name=Staff member=>u1,u2,u9").sync();

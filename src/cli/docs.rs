@@ -8,6 +8,7 @@ use crate::diagnostic::codes::CODES;
 use crate::diagnostic::did_you_mean;
 use crate::rules::vocabulary::entra::{self, EntraFunction, EntraGroup};
 use crate::rules::vocabulary::{self, Function, Group};
+use crate::rules::{WORDS, Word};
 use crate::run::RunError;
 
 /// Documentation that the program carries.
@@ -57,30 +58,35 @@ pub(super) fn run(command: &DocsCommand, format: Format) -> Result<Exit, RunErro
 }
 
 fn functions(arguments: &FunctionsArguments, format: Format) -> Result<(), RunError> {
-    let wanted = |function: &&Function| {
-        arguments.name.as_ref().is_none_or(|name| function.name == name || function.group.to_string() == *name)
-    };
-    let found: Vec<&Function> = vocabulary::all().filter(wanted).collect();
-    if let (Some(name), true) = (&arguments.name, found.is_empty()) {
-        let hint = did_you_mean(name, vocabulary::names()).map(|hint| format!("; {hint}")).unwrap_or_default();
+    let is_wanted =
+        |name: &str, group: &str| arguments.name.as_ref().is_none_or(|wanted| name == wanted || group == wanted);
+    let words: Vec<&Word> = WORDS.iter().filter(|word| is_wanted(word.name, "words")).collect();
+    let found: Vec<&Function> =
+        vocabulary::all().filter(|function| is_wanted(function.name, &function.group.to_string())).collect();
+    if let (Some(name), true) = (&arguments.name, found.is_empty() && words.is_empty()) {
+        let entra = entra::find(name).map(|_| format!("; see `syncline docs entra {name}`"));
+        let names = vocabulary::names().chain(WORDS.iter().map(|word| word.name));
+        let hint = entra.or_else(|| did_you_mean(name, names).map(|hint| format!("; {hint}"))).unwrap_or_default();
         return Err(RunError::Unknown(format!("there is no function `{name}`{hint}")));
     }
     if format == Format::Json {
-        let list: Vec<_> = found
-            .iter()
-            .map(|function| {
-                serde_json::json!({
-                    "name": function.name, "group": function.group.to_string(), "signature": function.signature,
-                    "doc": function.doc, "examples": function.examples,
-                })
+        let words = words.iter().map(|word| {
+            serde_json::json!({
+                "name": word.name, "group": "words", "signature": word.signature, "doc": word.doc, "examples": [word.example],
             })
-            .collect();
+        });
+        let list: Vec<_> = words.chain(found.iter().map(|function| function_json(function))).collect();
         print_json(&list);
     } else if arguments.markdown {
         print(functions_page().trim_end());
-    } else if arguments.name.is_some() && found.len() <= 1 {
+    } else if arguments.name.is_some() && found.len() + words.len() <= 1 {
+        words.iter().for_each(|word| print(&format!("{}\n\n{}\n\n  {}", word.signature, word.doc, word.example)));
         found.iter().for_each(|function| one(function));
     } else {
+        if !words.is_empty() {
+            print("words");
+        }
+        words.iter().for_each(|word| print(&format!("  {:<52} {}", word.signature, word.doc)));
         for group in Group::ALL {
             let mut inside = found.iter().filter(|function| function.group == group).peekable();
             if inside.peek().is_some() {
@@ -90,6 +96,13 @@ fn functions(arguments: &FunctionsArguments, format: Format) -> Result<(), RunEr
         }
     }
     Ok(())
+}
+
+fn function_json(function: &Function) -> serde_json::Value {
+    serde_json::json!({
+        "name": function.name, "group": function.group.to_string(), "signature": function.signature,
+        "doc": function.doc, "examples": function.examples,
+    })
 }
 
 fn one(function: &Function) {
@@ -104,6 +117,11 @@ pub fn functions_page() -> String {
     let mut page = "# Functions of rules\n\nMade from the table in `src/rules/vocabulary/`: `syncline docs functions --markdown`. Every example is a test.\n\n\
         A function that makes a value gives `()` for a value that is not there, a test gives `false`, and numbers and flags\nare an error. A function that takes text takes a list of texts, too, and works on each.\n"
         .to_owned();
+    page +=
+        "\n## Words of rules\n\nThey know more than their values: the object, the target, the rest of the rule set.\n";
+    for word in &WORDS {
+        page += &format!("\n### `{}`\n\n{}\n\n    {}\n", word.signature, word.doc, word.example);
+    }
     for group in Group::ALL {
         let name = group.to_string();
         page += &format!(

@@ -228,6 +228,25 @@ pub const CODES: &[Explanation] = &[
         "`entra` is the module with the names of Entra Connect's functions. `lib/entra.rhai` would hide it.",
     ),
     shown(
+        "E129",
+        "a unique name where it cannot be",
+        "`unique` looks for a name that nobody else in the metaverse has in one attribute. So it stands beside that attribute, in the map that ends `flow`.",
+        "fn flow(user) { let name = unique(user.sn, user.cn); #{ accountName: name } }",
+        "fn flow(user) { #{ accountName: unique(user.sn, user.cn) } }",
+    ),
+    plain(
+        "E130",
+        "a lookup table cannot be read",
+        "A table is `tables/<name>.csv`, with a line of column names and the key in the first column, or `tables/<name>.toml`. Each key is there once.",
+    ),
+    shown(
+        "E131",
+        "there is no such table, or no such column",
+        "`lookup(\"sites\", key)` reads `tables/sites.csv` or `tables/sites.toml`; the column may be left out where there is just one.",
+        "fn flow(user) { #{ country: lookup(\"countries\", user.co) } }",
+        "fn flow(user) { #{ country: user.co } }",
+    ),
+    shown(
         "W122",
         "half a text where a value is missing",
         "`` `${user.sn}@x` `` is `@x` where there is no `sn`. With `+` the whole is nothing as soon as a part is.",

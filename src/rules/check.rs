@@ -9,14 +9,11 @@ use rhai::{ASTNode, Expr, Stmt};
 use super::footprint::{Function, attribute_read, final_map, is_variable};
 use super::header::at;
 use super::vocabulary::{self, entra};
+use super::words::WORDS;
 use crate::diagnostic::{Diagnostic, SourceText, did_you_mean};
 
 /// The module with the names of Entra Connect.
 pub(super) const ENTRA: &str = "entra";
-
-/// Functions of the host that are not in the vocabulary table.
-const HOST_FUNCTIONS: [&str; 9] =
-    ["absent", "keep", "once", "seed", "merge", "count", "imported", "is_member_of", "setting"];
 
 /// Checks the functions of one file against the dialect.
 pub(super) fn dialect(
@@ -146,14 +143,12 @@ impl Check<'_> {
             let problem = Diagnostic::error("E116", "`imported` takes an attribute of the object");
             self.problems.push(at(problem, self.source, position).hint("write `imported(user.mail)`"));
         }
-        let known = HOST_FUNCTIONS.contains(&name)
+        let words = || WORDS.iter().map(|word| word.name);
+        let known = words().any(|word| word == name)
             || self.own.contains(name)
             || vocabulary::all().any(|function| function.name == name);
         if !known {
-            let names = HOST_FUNCTIONS
-                .into_iter()
-                .chain(self.own.iter().copied())
-                .chain(vocabulary::all().map(|function| function.name));
+            let names = words().chain(self.own.iter().copied()).chain(vocabulary::all().map(|function| function.name));
             let problem =
                 at(Diagnostic::error("E120", format!("there is no function `{name}`")), self.source, position);
             self.problems.push(match did_you_mean(name, names) {

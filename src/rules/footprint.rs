@@ -26,6 +26,8 @@ pub struct Footprint {
     pub join_keys: BTreeSet<AttributeName>,
     /// Reference attributes that it counts.
     pub counts: BTreeSet<AttributeName>,
+    /// Attributes whose values are unique names.
+    pub unique: BTreeSet<AttributeName>,
     /// Whether it asks for memberships.
     pub memberships: bool,
     /// Literals that are flowed to an attribute or compared with one: their kind, and their line.
@@ -188,6 +190,9 @@ pub(super) fn of(functions: &[Function], header: &Header) -> Footprint {
         native_reads(function, &mut footprint);
         literals(function, &mut footprint.literals);
     }
+    if let Some(flow) = functions.iter().find(|function| function.name == "flow") {
+        footprint.unique.extend(unique_names(flow).into_iter().map(|(name, _)| name));
+    }
     if let Some(flows) = functions.iter().find(|function| function.name == "flow").and_then(final_map) {
         let line = |position: Position| u32::try_from(position.line().unwrap_or(0)).unwrap_or(0);
         footprint.writes.extend(flows.into_iter().map(|(key, position)| (key.into(), line(position))));
@@ -198,6 +203,27 @@ pub(super) fn of(functions: &[Function], header: &Header) -> Footprint {
     }
     footprint.sources = super::sources::of(functions, header);
     footprint
+}
+
+/// The keys of the final map whose value is made by `unique`, with the places of the calls.
+pub(super) fn unique_names(flow: &Function) -> Vec<(AttributeName, Position)> {
+    let mut names = Vec::new();
+    flow.walk(&mut |path| {
+        let [ASTNode::Stmt(Stmt::Expr(expr))] = path else { return };
+        let Expr::Map(map, _) = &**expr else { return };
+        for (key, value) in &map.0 {
+            value.walk(&mut Vec::new(), &mut |inner: &[ASTNode<'_>]| {
+                if let Some(ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position))) =
+                    inner.last()
+                    && call.name == "unique"
+                {
+                    names.push((key.name.as_str().into(), *position));
+                }
+                true
+            });
+        }
+    });
+    names
 }
 
 fn literal(expr: &Expr) -> Option<(Kind, (usize, usize))> {

@@ -1,6 +1,6 @@
 //! Runs the functions of rules. One [`Host`] a thread: sharing an engine between threads costs more than compiling twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, Position, Scope};
@@ -8,7 +8,7 @@ use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, Position, Scope};
 use super::header::Copy;
 use super::input::{Flow, FlowValue, Input, JoinGroup, RuleError};
 use super::script::{self, ScriptObject, to_flow_value, to_join_groups};
-use super::{Rule, RuleSet, vocabulary};
+use super::{Rule, RuleSet, Table, vocabulary};
 use crate::value::{AttributeName, Value, Values};
 
 /// An engine with every rule of a set compiled into it.
@@ -144,6 +144,12 @@ pub(super) fn engine(rules: &RuleSet) -> Engine {
             EvalAltResult::ErrorRuntime(message.into(), Position::NONE).into()
         })
     });
+    let tables = Arc::clone(&rules.tables);
+    let of_column = Arc::clone(&tables);
+    engine.register_fn("lookup", move |table: &str, key: Dynamic| look_up(&tables, table, &key, None));
+    engine.register_fn("lookup", move |table: &str, key: Dynamic, column: &str| {
+        look_up(&of_column, table, &key, Some(column))
+    });
     for (name, source) in &rules.libraries {
         // A library that does not evaluate was reported by `check`.
         let module = engine
@@ -155,6 +161,20 @@ pub(super) fn engine(rules: &RuleSet) -> Engine {
         }
     }
     engine
+}
+
+fn look_up(
+    tables: &BTreeMap<String, Table>,
+    table: &str,
+    key: &Dynamic,
+    column: Option<&str>,
+) -> Result<Dynamic, Box<EvalAltResult>> {
+    let failed = |message: String| Box::new(EvalAltResult::ErrorRuntime(message.into(), Position::NONE));
+    let found = tables.get(table).ok_or_else(|| failed(format!("there is no table `{table}`")))?;
+    vocabulary::each_key("lookup", key, |key| {
+        let values = found.get(key, column).map_err(|problem| failed(format!("table `{table}`: {problem}")))?;
+        Ok(script::to_dynamic(values, values.len() > 1))
+    })
 }
 
 fn copied(rule: &Rule, copy: &Copy, input: &Input) -> Result<FlowValue, RuleError> {

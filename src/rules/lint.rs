@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use rhai::{ASTFlags, ASTNode, Engine, Expr, Position, Stmt};
 
-use super::footprint::{Function, attribute_read, is_variable};
+use super::footprint::{Function, attribute_read, is_variable, unique_names};
 use super::header::{Direction, Header, at};
-use super::vocabulary;
+use super::{RuleSet, vocabulary};
 use crate::diagnostic::{Diagnostic, SourceText, did_you_mean, word_at};
 
 /// What inbound rules know about the connector, and outbound rules about the target.
@@ -21,16 +21,17 @@ const OUTBOUND_WORDS: [&str; 3] = ["keep", "once", "seed"];
 pub(super) fn functions(
     functions: &[Function],
     header: &Header,
-    settings: &BTreeMap<String, String>,
+    set: &RuleSet,
     source: &Arc<SourceText>,
 ) -> Vec<Diagnostic> {
     let inbound = matches!(header.direction, Direction::Inbound { .. });
     let mut problems = Vec::new();
     for function in functions {
-        let mut lint = Lint { function, inbound, settings, source, problems: &mut problems };
+        let mut lint = Lint { function, inbound, set, source, problems: &mut problems };
         lint.ending();
         lint.nodes();
         lint.unused_variables();
+        lint.unique();
     }
     problems
 }
@@ -38,7 +39,7 @@ pub(super) fn functions(
 struct Lint<'a> {
     function: &'a Function,
     inbound: bool,
-    settings: &'a BTreeMap<String, String>,
+    set: &'a RuleSet,
     source: &'a Arc<SourceText>,
     problems: &'a mut Vec<Diagnostic>,
 }
@@ -110,12 +111,15 @@ impl Lint<'_> {
         }
         if name == "setting"
             && let Some(Expr::StringConstant(key, place)) = call.args.first()
-            && !self.settings.contains_key(key.as_str())
+            && !self.set.settings.contains_key(key.as_str())
         {
             let problem = Diagnostic::error("E125", format!("there is no setting `{key}` in `[rules.settings]`"));
-            let known = self.settings.keys().map(String::as_str);
+            let known = self.set.settings.keys().map(String::as_str);
             let hint = did_you_mean(key, known).unwrap_or_else(|| format!("add `{key} = \"…\"` to `[rules.settings]`"));
             self.say(problem, *place, hint);
+        }
+        if name == "lookup" {
+            self.lookup(call);
         }
         let given = call.args.len() + receiver;
         if let Some((counts, signature)) = arities().get(name)
@@ -124,6 +128,51 @@ impl Lint<'_> {
             let plural = if given == 1 { "" } else { "s" };
             let problem = Diagnostic::error("E126", format!("`{name}` is called with {given} value{plural}"));
             self.say(problem, position, format!("`{signature}`"));
+        }
+    }
+
+    /// A table that is there, and a column that it has.
+    fn lookup(&mut self, call: &rhai::FnCallExpr) {
+        let Some(Expr::StringConstant(name, place)) = call.args.first() else { return };
+        let tables = &self.set.tables;
+        let Some(table) = tables.get(name.as_str()) else {
+            let problem = Diagnostic::error("E131", format!("there is no table `{name}`"));
+            let hint = did_you_mean(name, tables.keys().map(String::as_str));
+            let hint = hint.unwrap_or_else(|| format!("make `tables/{name}.csv` in the rules folder"));
+            return self.say(problem, *place, hint);
+        };
+        let (column, place) = match call.args.get(2) {
+            None => (None, place),
+            Some(Expr::StringConstant(column, place)) => (Some(column.as_str()), place),
+            Some(_) => return,
+        };
+        if let Err(hint) = table.column(column) {
+            let what =
+                column.map_or_else(|| "has several columns".to_owned(), |name| format!("has no column `{name}`"));
+            self.say(Diagnostic::error("E131", format!("the table `{name}` {what}")), *place, hint);
+        }
+    }
+
+    /// A unique name is looked for in the metaverse, for one attribute.
+    fn unique(&mut self) {
+        let mut calls = Vec::new();
+        self.function.walk(&mut |path| {
+            if let Some(ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position))) =
+                path.last()
+                && call.name == "unique"
+            {
+                calls.push(*position);
+            }
+        });
+        let placed = unique_names(self.function);
+        for position in calls {
+            let in_map = self.function.public && placed.iter().any(|(_, at)| *at == position);
+            if !self.inbound || !in_map {
+                let problem = Diagnostic::error("E129", "`unique` cannot stand here");
+                let hint =
+                    "it stands in the map of `flow`, in a rule into the metaverse: `#{ accountName: unique(…) }`";
+                self.say(problem, position, hint.to_owned());
+            }
         }
     }
 

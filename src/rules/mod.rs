@@ -24,15 +24,19 @@ mod lint;
 mod schemas;
 mod script;
 mod sources;
+mod tables;
 pub mod vocabulary;
 mod why;
+mod words;
 
 pub use footprint::{Footprint, Literal};
 pub use header::{ConnectorType, Copy, Deprovision, Direction, Header, LinkType, Members, State};
 pub use host::Host;
 pub use input::{Context, Flow, FlowValue, Input, JoinGroup, JoinKey, RuleError};
 pub use schemas::{Schemas, against_schemas};
+pub use tables::Table;
 pub use why::{Clause, JoinAttempt};
+pub use words::{WORDS, Word};
 
 /// One rule.
 #[derive(Clone, Debug)]
@@ -76,6 +80,7 @@ impl Rule {
 pub struct RuleSet {
     rules: Vec<Rule>,
     libraries: BTreeMap<String, Arc<SourceText>>,
+    tables: Arc<BTreeMap<String, Table>>,
     settings: Arc<BTreeMap<String, String>>,
     fingerprint: String,
 }
@@ -86,7 +91,8 @@ pub type Compiled = Result<(RuleSet, Vec<Diagnostic>), Vec<Diagnostic>>;
 impl RuleSet {
     /// Compiles files into a set, all or nothing.
     ///
-    /// `files` are paths relative to the rules folder: `in-from-ad-user.rhai` is a rule, `lib/names.rhai` a library.
+    /// `files` are paths relative to the rules folder: `in-from-ad-user.rhai` is a rule, `lib/names.rhai` a library,
+    /// `tables/sites.csv` a lookup table.
     ///
     /// # Errors
     /// Every problem of every file, warnings included.
@@ -106,6 +112,11 @@ impl RuleSet {
         let mut sources: Vec<Arc<SourceText>> = files.into_iter().map(Arc::new).collect();
         sources.sort_by(|left, right| left.path.cmp(&right.path));
         set.fingerprint = fingerprint(&sources, &set.settings);
+        let (tables, sources): (Vec<_>, Vec<_>) =
+            sources.into_iter().partition(|source| tables::is_table(&source.path));
+        let (tables, found) = read_tables(&tables);
+        set.tables = Arc::new(tables);
+        problems.extend(found);
         let (libraries, rules): (Vec<_>, Vec<_>) = sources.into_iter().partition(|source| is_library(&source.path));
         for source in libraries {
             if stem(&source.path) == check::ENTRA {
@@ -127,7 +138,7 @@ impl RuleSet {
             }
         }
         for source in rules {
-            match compile_rule(&engine, &source, set.rules.len(), &library_names, &set.settings) {
+            match compile_rule(&engine, &source, &set, &library_names) {
                 Ok((rule, warnings)) => {
                     set.rules.push(rule);
                     problems.extend(warnings);
@@ -147,7 +158,7 @@ impl RuleSet {
         RuleSet::compile(RuleSet::read(folder)?, settings)
     }
 
-    /// Reads a folder: `*.rhai`, and `lib/*.rhai`. Other files and hidden files are left alone.
+    /// Reads a folder: `*.rhai`, `lib/*.rhai`, `tables/*.csv` and `tables/*.toml`. Other files and hidden files are left alone.
     ///
     /// # Errors
     /// `E001` when the folder or a file cannot be read, `E002` when there are no rules.
@@ -160,7 +171,7 @@ impl RuleSet {
             }
             vec![problem]
         };
-        for part in [folder.to_path_buf(), folder.join("lib")] {
+        for part in [folder.to_path_buf(), folder.join("lib"), folder.join(tables::FOLDER)] {
             if part != folder && !part.is_dir() {
                 continue;
             }
@@ -184,7 +195,8 @@ impl RuleSet {
 
     /// Everything that the set was compiled from.
     pub fn sources(&self) -> impl Iterator<Item = &Arc<SourceText>> {
-        self.libraries.values().chain(self.rules.iter().map(|rule| &rule.source))
+        let tables = self.tables.values().map(|table| &table.source);
+        self.libraries.values().chain(tables).chain(self.rules.iter().map(|rule| &rule.source))
     }
 
     /// Identifies what a rule depends on: its text, and what else of the set it may use. Another digest means that the
@@ -194,6 +206,9 @@ impl RuleSet {
         let mut whole = text.clone();
         if text.contains("::") {
             whole.extend(self.libraries.iter().map(|(name, source)| format!("\0{name}\0{}", source.text)));
+        }
+        for (name, table) in self.tables.iter().filter(|_| text.contains("lookup") || text.contains("::")) {
+            whole.push_str(&format!("\0{name}\0{}", table.source.text));
         }
         if text.contains("setting") || text.contains("::") {
             whole.extend(self.settings.iter().map(|(key, value)| format!("\0{key}\0{value}")));
@@ -328,7 +343,7 @@ impl RuleSet {
     /// Metaverse attributes that inbound rules join on: the store keeps an index of them.
     pub fn join_attributes(&self) -> BTreeSet<AttributeName> {
         let inbound = self.rules.iter().filter(|rule| matches!(rule.header.direction, Direction::Inbound { .. }));
-        inbound.flat_map(|rule| rule.footprint.join_keys.iter().cloned()).collect()
+        inbound.flat_map(|rule| rule.footprint.join_keys.iter().chain(&rule.footprint.unique).cloned()).collect()
     }
 }
 
@@ -338,7 +353,25 @@ fn is(candidate: &ConnectorType, connector: &str, object_type: &str) -> bool {
 
 fn is_rule_file(path: &Path) -> bool {
     let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-    !hidden && path.extension().is_some_and(|extension| extension == "rhai") && path.is_file()
+    let is_rule = path.extension().is_some_and(|extension| extension == "rhai");
+    !hidden && (is_rule || tables::is_table(path)) && path.is_file()
+}
+
+fn read_tables(sources: &[Arc<SourceText>]) -> (BTreeMap<String, Table>, Vec<Diagnostic>) {
+    let (mut read, mut problems) = (BTreeMap::new(), Vec::new());
+    for source in sources {
+        match Table::read(source) {
+            Ok(table) => {
+                let name = stem(&source.path);
+                if read.insert(name.clone(), table).is_some() {
+                    let problem = Diagnostic::error("E130", format!("there are two tables `{name}`"));
+                    problems.push(problem.at(source, 0..0));
+                }
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    (read, problems)
 }
 
 fn is_library(path: &Path) -> bool {
@@ -352,8 +385,14 @@ fn stem(path: &Path) -> String {
 fn fingerprint(sources: &[Arc<SourceText>], settings: &BTreeMap<String, String>) -> String {
     let mut text = String::new();
     for source in sources {
-        let folder = if is_library(&source.path) { "lib/" } else { "" };
-        text.push_str(&format!("{folder}{}\0{}\0", stem(&source.path), source.text));
+        let place = match (is_library(&source.path), tables::is_table(&source.path)) {
+            (true, _) => format!("lib/{}", stem(&source.path)),
+            (_, true) => {
+                format!("{}/{}", tables::FOLDER, source.path.file_name().unwrap_or_default().to_string_lossy())
+            }
+            (false, false) => stem(&source.path),
+        };
+        text.push_str(&format!("{place}\0{}\0", source.text));
     }
     for (key, value) in settings {
         text.push_str(&format!("{key}\0{value}\0"));
@@ -396,9 +435,8 @@ fn advice(here: &str, before: &str) -> Option<&'static str> {
 fn compile_rule(
     engine: &rhai::Engine,
     source: &Arc<SourceText>,
-    index: usize,
+    set: &RuleSet,
     libraries: &BTreeSet<String>,
-    settings: &BTreeMap<String, String>,
 ) -> Result<(Rule, Vec<Diagnostic>), Vec<Diagnostic>> {
     let ast = engine.compile(source.text.as_str()).map_err(|error| vec![syntax_error(&error, source)])?;
     let functions = footprint::functions(&ast);
@@ -410,7 +448,7 @@ fn compile_rule(
             return Err(problems);
         }
     };
-    problems.extend(lint::functions(&functions, &header, settings, source));
+    problems.extend(lint::functions(&functions, &header, set, source));
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(problems);
     }
@@ -420,7 +458,7 @@ fn compile_rule(
         source: Arc::clone(source),
         footprint: footprint::of(&functions, &header),
         header,
-        index,
+        index: set.rules.len(),
         has_scope: has("scope"),
         has_join: has("join"),
         has_flow: has("flow"),

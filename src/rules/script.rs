@@ -22,7 +22,7 @@ pub(super) struct References {
     count: usize,
 }
 
-/// `absent()`, `keep()`, `once(v)`, `seed(v)`, `merge(list)`.
+/// `absent()`, `keep()`, `once(v)`, `seed(v)`, `merge(list)`, `unique(list)`.
 #[derive(Clone)]
 pub(super) enum Special {
     Absent,
@@ -30,6 +30,7 @@ pub(super) enum Special {
     Once(Dynamic),
     Seed(Dynamic),
     Merge(Dynamic),
+    Unique(Dynamic),
 }
 
 type Fallible<T> = Result<T, Box<EvalAltResult>>;
@@ -98,6 +99,7 @@ pub(super) fn register(engine: &mut Engine, names: impl Iterator<Item = Attribut
     engine.register_fn("once", |value: Dynamic| Special::Once(value));
     engine.register_fn("seed", |value: Dynamic| Special::Seed(value));
     engine.register_fn("merge", |value: Dynamic| Special::Merge(value));
+    register_unique(engine);
     engine.register_fn("count", count);
     engine.register_fn("imported", imported_value);
     engine.register_fn("is_member_of", |object: ScriptObject, group: ImmutableString| {
@@ -108,6 +110,15 @@ pub(super) fn register(engine: &mut Engine, names: impl Iterator<Item = Attribut
         let wanted = context.tag().read_lock::<Arc<Context>>();
         Ok(wanted.filter(|context| context.name == name).map(|context| context_map(&context)))
     });
+}
+
+/// Rhai has no functions with a changing number of parameters; who has more names gives a list.
+fn register_unique(engine: &mut Engine) {
+    let list = |names: rhai::Array| Special::Unique(Dynamic::from_array(names));
+    engine.register_fn("unique", |names: Dynamic| Special::Unique(names));
+    engine.register_fn("unique", move |a: Dynamic, b: Dynamic| list(vec![a, b]));
+    engine.register_fn("unique", move |a: Dynamic, b: Dynamic, c: Dynamic| list(vec![a, b, c]));
+    engine.register_fn("unique", move |a: Dynamic, b: Dynamic, c: Dynamic, d: Dynamic| list(vec![a, b, c, d]));
 }
 
 fn context_map(context: &Context) -> Dynamic {
@@ -150,6 +161,7 @@ pub(super) fn to_flow_value(value: Dynamic) -> Result<FlowValue, String> {
             Special::Once(value) => to_values(value).map(|values| non_empty(values, FlowValue::Once)),
             Special::Seed(value) => to_values(value).map(|values| non_empty(values, FlowValue::Seed)),
             Special::Merge(value) => to_values(value).map(|values| non_empty(values, FlowValue::Merge)),
+            Special::Unique(value) => to_values(value).map(|values| non_empty(values, FlowValue::Unique)),
         };
     }
     if let Some(references) = value.read_lock::<References>() {

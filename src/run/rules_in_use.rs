@@ -80,12 +80,16 @@ pub fn keep(store_folder: &Path, rules: &RuleSet) -> std::io::Result<()> {
     if fresh.exists() {
         std::fs::remove_dir_all(&fresh)?;
     }
-    std::fs::create_dir_all(fresh.join("lib"))?;
+    for folder in ["lib", "tables"] {
+        std::fs::create_dir_all(fresh.join(folder))?;
+    }
     for source in rules.sources() {
         let names: Vec<_> = source.path.iter().rev().take(2).collect();
         let (Some(name), parent) = (names.first(), names.get(1)) else { continue };
-        let place: PathBuf =
-            if parent.is_some_and(|parent| *parent == "lib") { fresh.join("lib") } else { fresh.clone() };
+        let place: PathBuf = match parent.and_then(|parent| parent.to_str()) {
+            Some(folder @ ("lib" | "tables")) => fresh.join(folder),
+            _ => fresh.clone(),
+        };
         std::fs::write(place.join(name), &source.text)?;
     }
     if kept.exists() {

@@ -11,7 +11,7 @@ use crate::change::Change;
 use crate::connector_space::{ConnectorObject, Link, LinkKind, ObjectId};
 use crate::metaverse::{Contribution, FlowValue, MetaverseId, MetaverseObject};
 use crate::rules::{Direction, Flow, Host, Input, JoinGroup, LinkType, Rule, RuleError, RuleSet};
-use crate::value::AttributeName;
+use crate::value::{AttributeName, Value};
 
 /// Why an object was left as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +39,16 @@ pub enum SyncError {
         metaverse: MetaverseId,
         /// Who has it.
         other: String,
+    },
+    /// Every name that a rule proposes belongs to somebody else.
+    #[error("attribute `{attribute}` ({rule}.rhai): somebody else has each of {names}")]
+    NoFreeName {
+        /// The attribute.
+        attribute: AttributeName,
+        /// The rule.
+        rule: String,
+        /// The names, or the first of them.
+        names: String,
     },
     /// Merges and plain values meet.
     #[error("attribute `{0}`: {1}")]
@@ -304,6 +314,55 @@ fn rival(view: &dyn Ledger, hit: &MetaverseObject, object: &ConnectorObject) -> 
     Ok(Some(view.object(other)?.map_or_else(|| other.to_string(), |other| other.title())))
 }
 
+/// Decides every unique name that rules ask for, by rule and attribute.
+fn names<'e>(
+    ledger: &dyn Ledger,
+    person: &MetaverseObject,
+    object: ObjectId,
+    evaluation: &'e Evaluation,
+) -> Result<BTreeMap<(&'e String, &'e AttributeName), Value>, SyncError> {
+    let mut names = BTreeMap::new();
+    for (rule, flows) in &evaluation.flows {
+        for flow in flows {
+            if let FlowValue::Unique(candidates) = &flow.value {
+                let name = unique_name(ledger, person, object, (rule, &flow.attribute), candidates)?;
+                names.insert((rule, &flow.attribute), name);
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// What was decided before stays. Else the name that the person has, if it is among the candidates; else the first one
+/// that nobody has.
+fn unique_name(
+    ledger: &dyn Ledger,
+    person: &MetaverseObject,
+    object: ObjectId,
+    (rule, attribute): (&String, &AttributeName),
+    candidates: &[Value],
+) -> Result<Value, SyncError> {
+    let contributions = person.contributions.get(attribute).map_or(&[][..], Vec::as_slice);
+    let decided = contributions.iter().find(|contribution| contribution.object == object && contribution.rule == *rule);
+    if let Some(FlowValue::One(name)) = decided.map(|contribution| &contribution.value) {
+        return Ok(name.clone());
+    }
+    let present = precedence::values(contributions);
+    let is_present = |name: &&Value| present.iter().any(|value| value.folded() == name.folded());
+    if let Some(name) = candidates.iter().find(is_present) {
+        return Ok(name.clone());
+    }
+    for name in candidates {
+        let holders = ledger.find_metaverse(attribute, &name.folded(), 2)?;
+        if holders.iter().all(|holder| *holder == person.id) {
+            return Ok(name.clone());
+        }
+    }
+    let names: Vec<String> = candidates.iter().take(5).map(ToString::to_string).collect();
+    let more = if candidates.len() > names.len() { ", …" } else { "" };
+    Err(SyncError::NoFreeName { attribute: attribute.clone(), rule: rule.clone(), names: names.join(", ") + more })
+}
+
 /// Replaces what an object contributes.
 fn contribute(
     ledger: &mut dyn Ledger,
@@ -315,6 +374,7 @@ fn contribute(
 ) -> Result<(), SyncError> {
     let Some(mut person) = ledger.metaverse(link.metaverse)? else { return Ok(()) };
     let before = person.contributions.clone();
+    let names = names(ledger, &person, object.id, evaluation)?;
     drop_contributions(&mut person, object.id);
     let order = orders.get(&object.connector).copied().unwrap_or(u16::MAX);
     for (name, flows) in &evaluation.flows {
@@ -326,7 +386,9 @@ fn contribute(
                 line: flow.line,
                 precedence,
                 order,
-                value: flow.value.clone(),
+                value: names
+                    .get(&(name, &flow.attribute))
+                    .map_or_else(|| flow.value.clone(), |name| FlowValue::One(name.clone())),
             });
         }
     }

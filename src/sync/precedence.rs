@@ -65,7 +65,7 @@ pub fn decide(contributions: &[Contribution]) -> Result<Winner<'_>, MixedMerge> 
             }
             FlowValue::Absent => Winner::Absent(contribution),
             FlowValue::One(value) => plain(contribution, vec![value.clone()], contributions)?,
-            FlowValue::List(values) => plain(contribution, values.clone(), contributions)?,
+            FlowValue::List(values) | FlowValue::Unique(values) => plain(contribution, values.clone(), contributions)?,
             FlowValue::References(attribute) => Winner::References(contribution, attribute),
             FlowValue::Once(values) => Winner::Once(contribution, values),
             FlowValue::Seed(values) => Winner::Seed(contribution, values),
@@ -94,7 +94,7 @@ fn united(winner: &Contribution, all: &[Contribution]) -> Result<Values, MixedMe
                     }
                 }
             }
-            FlowValue::One(_) | FlowValue::List(_) => {
+            FlowValue::One(_) | FlowValue::List(_) | FlowValue::Unique(_) => {
                 return Err(MixedMerge { first: winner.rule.clone(), second: contribution.rule.clone() });
             }
             FlowValue::Nothing

@@ -13,7 +13,7 @@
 
 use std::fmt;
 
-use rhai::Engine;
+use rhai::{Dynamic, Engine, EvalAltResult};
 
 mod accounts;
 mod ascii;
@@ -30,6 +30,7 @@ mod names;
 mod patterns;
 mod sandbox;
 mod shape;
+mod telephone;
 mod text;
 mod unicode;
 
@@ -126,6 +127,7 @@ pub fn all() -> impl Iterator<Item = &'static Function> {
         identifiers::FUNCTIONS,
         names::FUNCTIONS,
         conversion::FUNCTIONS,
+        telephone::FUNCTIONS,
         dates::FUNCTIONS,
         accounts::FUNCTIONS,
         compare::FUNCTIONS,
@@ -153,6 +155,18 @@ pub fn register(engine: &mut Engine) {
         (function.register)(engine);
     }
     entra::register(engine);
+}
+
+/// Applies `f` to a text or number, or to each of a list; `()` stays `()`.
+pub(super) fn each_key(
+    name: &'static str,
+    value: &Dynamic,
+    f: impl Fn(&str) -> Result<Dynamic, Box<EvalAltResult>>,
+) -> Result<Dynamic, Box<EvalAltResult>> {
+    shape::each(value, &|value| match value.as_int() {
+        Ok(number) => f(&number.to_string()),
+        Err(_) => f(&shape::text_of(name, value)?),
+    })
 }
 
 #[cfg(test)]

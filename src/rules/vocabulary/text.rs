@@ -11,6 +11,9 @@ use super::{Function, Group};
 /// What padding may make at most. Longer attributes do not exist, and a rule must not fill the memory.
 const LONGEST_PADDING: usize = 4096;
 
+/// How many names `numbered` proposes at most.
+const MOST_NUMBERED: usize = 1000;
+
 fn proper_case(value: &str) -> String {
     let mut result = String::with_capacity(value.len());
     for word in value.split_inclusive([' ', '-']) {
@@ -138,7 +141,35 @@ fn slice_text(value: Dynamic, start: Dynamic, length: Dynamic) -> Outcome {
     each_text("slice_text", &value, |value| Ok(text(left(skip(value, start), length))))
 }
 
+/// The name, and the name with each number from 2 on.
+fn numbered(value: Dynamic, last: Dynamic) -> Outcome {
+    let last = count_of("numbered", &last)?;
+    if last > MOST_NUMBERED {
+        return Err(fail(format!("`numbered` goes up to {MOST_NUMBERED}, not to {last}")));
+    }
+    if value.is_unit() {
+        return Ok(value);
+    }
+    let name = text_of("numbered", &value)?;
+    let others = (2..=last).map(|number| text(format!("{name}{number}")));
+    Ok(list(std::iter::once(text(name.clone())).chain(others)))
+}
+
 pub(super) static FUNCTIONS: &[Function] = &[
+    Function {
+        name: "numbered",
+        group: Group::Text,
+        signature: "numbered(text, last) -> list",
+        doc: "The text, and the text with each number from 2 to the last: proposals for `unique`.",
+        examples: &[
+            (r#"numbered("jroe", 3)"#, r#"["jroe", "jroe2", "jroe3"]"#),
+            (r#"numbered("jroe", 5000)"#, r#"error("`numbered` goes up to 1000, not to 5000")"#),
+            ("numbered((), 3)", "()"),
+        ],
+        register: |engine| {
+            engine.register_fn("numbered", numbered);
+        },
+    },
     Function {
         name: "lower",
         group: Group::Text,
