@@ -15,7 +15,7 @@ use crate::testing::{self, Report};
 /// Runs the unit tests of the rules: objects in, and what rules make of them. Needs no directory and no store.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  syncline test\n  syncline test disabled            tests with `disabled` in their name or file\n  syncline test --touched           which rules and attributes no test touches\n  syncline test --junit tests.xml\n  syncline test --mutants           changes of the rules that no test notices"
+    after_help = "Examples:\n  syncline test\n  syncline test disabled            tests with `disabled` in their name or file\n  syncline test --touched           which rules and attributes no test touches\n  syncline test --coverage          which lines and branches no test evaluates\n  syncline test --junit tests.xml\n  syncline test --mutants           changes of the rules that no test notices"
 )]
 pub(super) struct TestArguments {
     /// Parts of names or files.
@@ -26,8 +26,11 @@ pub(super) struct TestArguments {
     /// Shows which rules and attributes no test touches.
     #[arg(long)]
     touched: bool,
+    /// Shows which lines and branches of the rules no test evaluates.
+    #[arg(long)]
+    coverage: bool,
     /// Changes one thing of the rules at a time, and shows the changes that no test notices.
-    #[arg(long, conflicts_with_all = ["filters", "touched", "junit"])]
+    #[arg(long, conflicts_with_all = ["filters", "touched", "junit", "coverage"])]
     mutants: bool,
     /// With `--mutants`: ends with exit code 1 if fewer per cent are noticed.
     #[arg(long, value_name = "PERCENT", default_value_t = 0, requires = "mutants")]
@@ -41,14 +44,14 @@ pub(super) fn run(config: &Config, arguments: &TestArguments, format: Format) ->
     let schemas = check::shipped_schemas(config);
     let (rules, _) = compile_rules(config, &schemas)?;
     let folder = arguments.folder.clone().unwrap_or_else(|| config.rules_folder.join("tests"));
-    let report = testing::run(&rules, &schemas, &folder, &arguments.filters).map_err(RunError::Rules)?;
+    let tested = if arguments.coverage { testing::run_covered } else { testing::run };
+    let report = tested(&rules, &schemas, &folder, &arguments.filters).map_err(RunError::Rules)?;
     if arguments.mutants {
         if report.failed() > 0 {
             tell(&report, false);
             return Ok(Exit::ObjectErrors);
         }
-        let found =
-            testing::mutants::run(&rules, &schemas, &config.settings, &folder, |_| {}).map_err(RunError::Rules)?;
+        let found = testing::mutants::run(&rules, &schemas, &config.settings, &folder).map_err(RunError::Rules)?;
         return Ok(mutants(&found, arguments.at_least, format));
     }
     if let Some(path) = &arguments.junit {
@@ -78,6 +81,7 @@ fn tell(report: &Report, touched: bool) {
     if touched {
         untouched(report);
     }
+    covered(report);
     let microseconds: u64 = report.outcomes.iter().map(|outcome| outcome.microseconds).sum();
     let failed = report.failed();
     say(&format!(
@@ -103,6 +107,24 @@ fn mutants(found: &[Mutant], at_least: usize, format: Format) -> Exit {
         }
     }
     if percent < at_least { Exit::ObjectErrors } else { Exit::Success }
+}
+
+fn covered(report: &Report) {
+    for (file, covered) in &report.covered {
+        let lines = covered.lines - covered.missed_lines.len();
+        let branches = covered.branches - covered.missed_branches.len();
+        print(&format!(
+            "{file:<34} {lines:>3} of {:<3} lines   {branches:>3} of {} branches",
+            covered.lines, covered.branches
+        ));
+        if !covered.missed_lines.is_empty() {
+            let lines: Vec<String> = covered.missed_lines.iter().map(ToString::to_string).collect();
+            print(&format!("    never evaluated: line {}", lines.join(", ")));
+        }
+        for (line, what) in &covered.missed_branches {
+            print(&format!("    {file}.rhai:{line}   {what}"));
+        }
+    }
 }
 
 fn untouched(report: &Report) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, Position, Scope};
 
+use super::coverage::Coverage;
 use super::header::Copy;
 use super::input::{Flow, FlowValue, Input, JoinGroup, RuleError};
 use super::script::{self, ScriptObject, to_flow_value, to_join_groups};
@@ -27,6 +28,14 @@ impl Host {
         let compile = |rule: &Rule| engine.compile(rule.source.text.as_str()).unwrap_or_default();
         let scripts = rules.rules().iter().map(compile).collect();
         Host { engine, scripts, at: 0 }
+    }
+
+    /// Counts from now on what is evaluated.
+    pub fn record(&mut self, rules: &RuleSet, coverage: &Coverage) {
+        for (script, rule) in self.scripts.iter_mut().zip(rules.rules()) {
+            script.set_source(rule.name.as_str());
+        }
+        coverage.watch(&mut self.engine);
     }
 
     /// Whether the object is in the scope of a rule. A rule without `scope` takes all.
@@ -86,6 +95,7 @@ impl Host {
             let value = merged(rule, &copy.to, copied(rule, copy, input)?);
             flows.push(Flow { attribute: copy.to.clone(), value, line: rule.header.line });
         }
+        flows.retain(|flow| !rule.muted.contains(&flow.attribute));
         Ok(flows)
     }
 
@@ -155,6 +165,10 @@ pub(super) fn engine(rules: &RuleSet) -> Engine {
         let module = engine
             .compile(source.text.as_str())
             .ok()
+            .map(|mut ast| {
+                ast.set_source(format!("lib/{name}"));
+                ast
+            })
             .and_then(|ast| rhai::Module::eval_ast_as_new(Scope::new(), &ast, &engine).ok());
         if let Some(module) = module {
             engine.register_static_module(name, module.into());

@@ -16,6 +16,7 @@ use crate::value::AttributeName;
 mod agreement;
 mod check;
 mod clauses;
+mod coverage;
 mod footprint;
 mod header;
 mod host;
@@ -29,6 +30,7 @@ pub mod vocabulary;
 mod why;
 mod words;
 
+pub use coverage::{Coverage, Covered};
 pub use footprint::{Footprint, Literal};
 pub use header::{ConnectorType, Copy, Deprovision, Direction, Header, LinkType, Members, State};
 pub use host::Host;
@@ -49,6 +51,8 @@ pub struct Rule {
     pub header: Header,
     /// What it reads and writes.
     pub footprint: Footprint,
+    /// Attributes that it leaves out after all.
+    muted: BTreeSet<AttributeName>,
     index: usize,
     has_scope: bool,
     has_join: bool,
@@ -218,10 +222,33 @@ impl RuleSet {
         short_digest(&whole)
     }
 
+    /// The set with one attribute less that a rule writes: what would be lost without it.
+    #[must_use]
+    pub fn muting(&self, rule: &str, attribute: &AttributeName) -> RuleSet {
+        let mut set = self.clone();
+        for rule in set.rules.iter_mut().filter(|known| known.name == rule) {
+            rule.muted.insert(attribute.clone());
+        }
+        set
+    }
+
     /// Whether a rule, or a helper that it may call, asks for the day.
     pub fn asks_for_the_day(&self, rule: &Rule) -> bool {
         let asks = |source: &SourceText| ["today(", "entra::Now("].iter().any(|call| source.text.contains(call));
         asks(&rule.source) || rule.source.text.contains("::") && self.libraries.values().any(|source| asks(source))
+    }
+
+    /// What of each file was evaluated; libraries are `lib/name`.
+    pub fn covered(&self, coverage: &Coverage) -> BTreeMap<String, Covered> {
+        let engine = host::engine(self);
+        let libraries = self.libraries.iter().map(|(name, source)| (format!("lib/{name}"), source));
+        let files = libraries.chain(self.rules.iter().map(|rule| (rule.name.clone(), &rule.source)));
+        let covered = files.filter_map(|(name, source)| {
+            let ast = engine.compile(source.text.as_str()).ok()?;
+            let covered = coverage.of(&name, &ast);
+            Some((name, covered))
+        });
+        covered.collect()
     }
 
     /// The rules, by file name.
@@ -458,6 +485,7 @@ fn compile_rule(
         source: Arc::clone(source),
         footprint: footprint::of(&functions, &header),
         header,
+        muted: BTreeSet::new(),
         index: set.rules.len(),
         has_scope: has("scope"),
         has_join: has("join"),

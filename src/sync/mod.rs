@@ -17,7 +17,7 @@ pub mod stage;
 
 use crate::connector_space::{ConnectorObject, ObjectId};
 use crate::metaverse::{MetaverseId, MetaverseObject};
-use crate::rules::{Context, Host, Input, RuleSet};
+use crate::rules::{Context, Coverage, Host, Input, RuleSet};
 use crate::value::{AttributeName, Attributes, Schema};
 use inbound::{Evaluation, SyncError};
 use ledger::{Ledger, LedgerError};
@@ -116,6 +116,15 @@ impl<'a> Synchronisation<'a> {
     #[must_use]
     pub fn at(mut self, seconds: i64) -> Self {
         self.hosts.iter_mut().for_each(|host| host.at = seconds);
+        self
+    }
+
+    /// Counts what the rules evaluate.
+    #[must_use]
+    pub fn recording(mut self, coverage: Option<&Coverage>) -> Self {
+        for (host, coverage) in self.hosts.iter_mut().zip(coverage.into_iter().cycle()) {
+            host.record(self.rules, coverage);
+        }
         self
     }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::diagnostic::Diagnostic;
-use crate::rules::{RuleSet, Schemas};
+use crate::rules::{Coverage, Covered, RuleSet, Schemas};
 
 mod file;
 pub mod mutants;
@@ -65,6 +65,9 @@ pub struct Report {
     pub outcomes: Vec<Outcome>,
     /// By rule.
     pub touched: BTreeMap<String, Touched>,
+    /// By file, where it was asked for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub covered: BTreeMap<String, Covered>,
 }
 
 impl Report {
@@ -79,17 +82,33 @@ impl Report {
 /// # Errors
 /// What is wrong with the test files.
 pub fn run(rules: &RuleSet, schemas: &Schemas, folder: &Path, filters: &[String]) -> Result<Report, Vec<Diagnostic>> {
-    let mut files = Vec::new();
-    let mut problems = Vec::new();
-    for path in test_files(folder)? {
-        match TestFile::read(&path, rules, schemas) {
-            Ok(file) => files.push(file),
-            Err(found) => problems.extend(found),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    run_counting(rules, schemas, folder, filters, None)
+}
+
+/// The same, and counts which lines and branches the rules evaluate.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_covered(
+    rules: &RuleSet,
+    schemas: &Schemas,
+    folder: &Path,
+    filters: &[String],
+) -> Result<Report, Vec<Diagnostic>> {
+    let coverage = Coverage::default();
+    let mut report = run_counting(rules, schemas, folder, filters, Some(&coverage))?;
+    report.covered = rules.covered(&coverage);
+    Ok(report)
+}
+
+fn run_counting(
+    rules: &RuleSet,
+    schemas: &Schemas,
+    folder: &Path,
+    filters: &[String],
+    coverage: Option<&Coverage>,
+) -> Result<Report, Vec<Diagnostic>> {
+    let files = read(rules, schemas, folder)?;
     let mut report = Report::default();
     for rule in rules.rules() {
         let touched = Touched { out_of_scope: !rule.has_scope(), ..Touched::default() };
@@ -103,7 +122,7 @@ pub fn run(rules: &RuleSet, schemas: &Schemas, folder: &Path, filters: &[String]
                 continue;
             }
             let begun = std::time::Instant::now();
-            let mismatches = World::new(rules, schemas, file).check(test, &mut report.touched);
+            let mismatches = World::new(rules, schemas, file, coverage).check(test, &mut report.touched);
             let microseconds = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
             report.outcomes.push(Outcome { file: name.clone(), name: test.name.clone(), mismatches, microseconds });
         }
@@ -114,6 +133,28 @@ pub fn run(rules: &RuleSet, schemas: &Schemas, folder: &Path, filters: &[String]
         touched.never_flowed = writes.filter(|name| !touched.flowed.contains(name)).collect();
     }
     Ok(report)
+}
+
+/// Reads all test files.
+fn read(rules: &RuleSet, schemas: &Schemas, folder: &Path) -> Result<Vec<TestFile>, Vec<Diagnostic>> {
+    let mut files = Vec::new();
+    let mut problems = Vec::new();
+    for path in test_files(folder)? {
+        match TestFile::read(&path, rules, schemas) {
+            Ok(file) => files.push(file),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() { Ok(files) } else { Err(problems) }
+}
+
+/// Whether some test fails; the ones after it are not run.
+fn any_fails(rules: &RuleSet, schemas: &Schemas, files: &[TestFile]) -> bool {
+    let mut touched = BTreeMap::new();
+    files.iter().any(|file| {
+        let mut tests = file.tests.iter();
+        tests.any(|test| !World::new(rules, schemas, file, None).check(test, &mut touched).is_empty())
+    })
 }
 
 /// `*.toml` in the folder, in order.

@@ -1,4 +1,4 @@
-//! Mutants: rules with one thing changed. A mutant that no test notices shows what is not tested.
+//! Mutants: rules with one thing changed or left out. A mutant that no test notices shows what is not tested.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::diagnostic::{Diagnostic, SourceText};
-use crate::rules::{RuleSet, Schemas};
+use crate::rules::{Rule, RuleSet, Schemas};
+use crate::value::AttributeName;
 
 /// What is changed into what, outside of comments and texts.
 const CHANGES: [(&str, &str); 12] = [
@@ -40,7 +41,7 @@ pub struct Mutant {
     pub killed: bool,
 }
 
-/// Makes every mutant of the rules and runs all tests on it. What does not compile is no mutant.
+/// Makes every mutant of the rules and runs the tests on it until one fails. What does not compile is no mutant.
 ///
 /// # Errors
 /// What is wrong with the test files.
@@ -49,11 +50,27 @@ pub fn run(
     schemas: &Schemas,
     settings: &BTreeMap<String, String>,
     folder: &Path,
-    mut told: impl FnMut(&Mutant),
 ) -> Result<Vec<Mutant>, Vec<Diagnostic>> {
+    let tests = super::read(rules, schemas, folder)?;
+    let mut mutants = changed(rules, schemas, settings);
+    mutants.extend(left_out(rules));
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let chunk = mutants.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        for chunk in mutants.chunks_mut(chunk) {
+            scope.spawn(|| {
+                chunk.iter_mut().for_each(|(mutant, set)| mutant.killed = super::any_fails(set, schemas, &tests))
+            });
+        }
+    });
+    Ok(mutants.into_iter().map(|(mutant, _)| mutant).collect())
+}
+
+/// Rules in which an operator, a negation or a flag is another.
+fn changed(rules: &RuleSet, schemas: &Schemas, settings: &BTreeMap<String, String>) -> Vec<(Mutant, RuleSet)> {
     let sources: Vec<Arc<SourceText>> = rules.sources().cloned().collect();
     let mut mutants = Vec::new();
-    for (at, source) in sources.iter().enumerate() {
+    for (at, source) in sources.iter().enumerate().filter(|(_, source)| is_script(source)) {
         for (range, after) in places(&source.text) {
             let mut text = source.text.clone();
             text.replace_range(range.clone(), after);
@@ -62,16 +79,34 @@ pub fn run(
                 one.text = text;
             }
             let Ok((set, _)) = RuleSet::compile(changed, settings.clone()) else { continue };
-            let report = super::run(&set.fitted(schemas), schemas, folder, &[])?;
             let before = source.text.get(range.clone()).unwrap_or_default().trim().to_owned();
             let line = source.text.get(..range.start).unwrap_or_default().matches('\n').count() + 1;
             let rule = source.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let mutant = Mutant { rule, line, before, after: after.trim().to_owned(), killed: report.failed() > 0 };
-            told(&mutant);
-            mutants.push(mutant);
+            let mutant = Mutant { rule, line, before, after: after.trim().to_owned(), killed: false };
+            mutants.push((mutant, set.fitted(schemas)));
         }
     }
-    Ok(mutants)
+    mutants
+}
+
+fn is_script(source: &SourceText) -> bool {
+    source.path.extension().is_some_and(|extension| extension == "rhai")
+}
+
+/// Rules that write one attribute less.
+fn left_out(rules: &RuleSet) -> Vec<(Mutant, RuleSet)> {
+    let writes = rules.rules().iter().flat_map(|rule| rule.footprint.writes.iter().map(move |write| (rule, write)));
+    let mutant = |(rule, (attribute, line)): (&Rule, (&AttributeName, &u32))| {
+        let mutant = Mutant {
+            rule: rule.name.clone(),
+            line: usize::try_from(*line).unwrap_or(0),
+            before: attribute.to_string(),
+            after: "(left out)".into(),
+            killed: false,
+        };
+        (mutant, rules.muting(&rule.name, attribute))
+    };
+    writes.map(mutant).collect()
 }
 
 /// Where something can be changed, below the header.

@@ -9,7 +9,7 @@ use super::{Mismatch, Touched};
 use crate::connector::graph;
 use crate::connector_space::{Anchor, ConnectorObject, ImportedObject, ObjectId, Target as Reference};
 use crate::metaverse::{FlowValue, MetaverseObject};
-use crate::rules::{Context, RuleSet, Schemas};
+use crate::rules::{Context, Coverage, RuleSet, Schemas};
 use crate::store::{Draft, Indexes, Store};
 use crate::sync::ledger::{LedgerError, View};
 use crate::sync::{Source, Sources, Synchronisation, Target, Targets, precedence, stage};
@@ -27,10 +27,16 @@ pub(super) struct World<'a> {
     sources: Sources,
     targets: Targets,
     orders: BTreeMap<String, u16>,
+    coverage: Option<&'a Coverage>,
 }
 
 impl<'a> World<'a> {
-    pub(super) fn new(rules: &'a RuleSet, schemas: &'a Schemas, file: &TestFile) -> World<'a> {
+    pub(super) fn new(
+        rules: &'a RuleSet,
+        schemas: &'a Schemas,
+        file: &TestFile,
+        coverage: Option<&'a Coverage>,
+    ) -> World<'a> {
         let mut world = World {
             rules,
             schemas,
@@ -38,6 +44,7 @@ impl<'a> World<'a> {
             sources: Sources::new(),
             targets: Targets::new(),
             orders: BTreeMap::new(),
+            coverage,
         };
         let written: BTreeSet<String> = rules
             .connector_types()
@@ -93,7 +100,7 @@ impl<'a> World<'a> {
         }
         let at = test.day().unwrap_or(DAY);
         let synchronisation = || Synchronisation::new(self.rules, &self.sources, &self.targets, &self.orders, 1).at(at);
-        let mut steps = synchronisation();
+        let mut steps = synchronisation().recording(self.coverage);
         let mut errors = Vec::new();
         while let Some(step) = steps.step(&mut draft, STEP)? {
             errors.extend(step.errors.into_iter().map(|(who, why)| format!("{who}: {why}")));
