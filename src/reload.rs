@@ -190,7 +190,8 @@ fn steady(folder: &Path) -> Result<Vec<SourceText>, Vec<Diagnostic>> {
 }
 
 /// Names, sizes and times of everything in the folder and one level below it.
-fn stamps_of(folder: &Path) -> BTreeMap<PathBuf, (u64, Option<SystemTime>)> {
+/// Names, sizes and times of what is in a folder and in the folders inside it.
+pub fn stamps_of(folder: &Path) -> BTreeMap<PathBuf, (u64, Option<SystemTime>)> {
     let mut stamps = BTreeMap::new();
     let mut open = vec![(folder.to_path_buf(), 0)];
     while let Some((folder, depth)) = open.pop() {

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 #[path = "common/deployment.rs"]
@@ -25,16 +25,22 @@ impl<'a> Serving<'a> {
     fn start(deployment: &'a Deployment, apply_below: usize) -> Serving<'a> {
         let reload = format!("\n[reload]\napply_below = {apply_below}\npoll = 1\n");
         deployment.write("syncline.toml", &(CONFIG.to_owned() + &reload));
-        let process = Command::new(env!("CARGO_BIN_EXE_syncline"))
-            .args(["serve", "--every", "1"])
-            .current_dir(deployment.path(""))
-            .stderr(fs::File::create(deployment.path("log")).unwrap())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let serving = Serving { deployment, process };
+        let serving = Serving::process(deployment, "serve --every 1");
         serving.until("the first run", || serving.log().contains("run 1:"));
         serving
+    }
+
+    /// A command that goes on until it is stopped; all that it says is in one file.
+    fn process(deployment: &'a Deployment, arguments: &str) -> Serving<'a> {
+        let log = fs::File::create(deployment.path("log")).unwrap();
+        let process = Command::new(env!("CARGO_BIN_EXE_syncline"))
+            .args(arguments.split(' '))
+            .current_dir(deployment.path(""))
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Serving { deployment, process }
     }
 
     fn log(&self) -> String {
@@ -150,6 +156,46 @@ fn a_large_change_waits_until_somebody_accepts_it() {
     deployment.run("rules accept");
     serving.says("are in use");
     assert!(serving.stop().contains("4 written"));
+}
+
+const TEST: &str = r#"[[test]]
+name = "an account has its name"
+
+[[test.object]]
+in = "ad/user"
+attributes = { objectGUID = "base64:AAAAAAAAAAAAAAAAAAAAAA==", sAMAccountName = "ada", displayName = "Ada" }
+
+[[test.expect]]
+person = { displayName = "Ada" }
+"#;
+
+#[test]
+fn who_edits_rules_sees_at_each_save_whether_tests_pass_and_what_happens_to_an_object() {
+    let deployment = Deployment::new();
+    deployment.people(1..=3);
+    deployment.run("run");
+    fs::create_dir(deployment.path("rules/tests")).unwrap();
+    deployment.write("rules/tests/people.toml", TEST);
+    let watching = Serving::process(&deployment, "watch --preview ad person1");
+    watching.says("1 test passed, 0 failed");
+    watching.says("person1@");
+    let rule = deployment.path("rules/in-user.rhai");
+    save(&rule, &IN_USER.replace("user.department", "user.departmnt"));
+    watching.says("did you mean `department`?");
+    save(&rule, &IN_USER.replace("fn flow(user) {", "fn flow(user) { let x = ; "));
+    watching.says("E100");
+    save(&rule, IN_USER);
+    deployment.write(
+        "rules/tests/people.toml",
+        &TEST.replace("person = { displayName = \"Ada\" }", "person = { displayName = \"Bob\" }"),
+    );
+    watching.says("0 tests passed, 1 failed");
+    drop(watching);
+    let testing = Serving::process(&deployment, "test --watch");
+    testing.says("0 tests passed, 1 failed");
+    deployment.write("rules/tests/people.toml", TEST);
+    testing.says("1 test passed, 0 failed");
+    drop(testing);
 }
 
 #[test]

@@ -154,7 +154,7 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Plan(plan) => plan::run(open(arguments, true)?, plan, format),
         Command::Preview(preview) => preview::run(open(arguments, true)?, preview, format),
         Command::Check(check) => check::run(&load(arguments)?, check, format),
-        Command::Test(test) => test::run(&load(arguments)?, test, format),
+        Command::Test(test) => test::command(&load(arguments)?, test, format),
         Command::Doctor => doctor::run(open(arguments, false)?, format),
         Command::Explain(explain) if explain.asks_for_code() => explain_code::run(&explain.connector, format),
         Command::Explain(explain) => explain::run(open(arguments, false)?, explain, format),

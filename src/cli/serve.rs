@@ -1,6 +1,6 @@
 //! `syncline serve` and `syncline watch`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,12 +9,17 @@ use clap::Args;
 use jiff::tz::TimeZone;
 
 use super::output::{self, say};
+use super::preview::PreviewArguments;
+use super::test::TestArguments;
 use super::{Exit, Format, check};
 use crate::config::Config;
-use crate::reload::Watcher;
+use crate::reload::{Watcher, stamps_of};
 use crate::run::RunError;
 use crate::run::cycle::CycleReport;
 use crate::run::serve::{self, Event};
+
+/// How often signals and test files are looked at while nothing happens.
+const TICK: Duration = Duration::from_millis(200);
 
 /// A cycle every so often, with rules reloaded in between, until it is told to stop (SIGTERM or Ctrl-C).
 #[derive(Args)]
@@ -25,10 +30,15 @@ pub(super) struct ServeArguments {
     every: Option<u32>,
 }
 
-/// Checks the rules at every save, until Ctrl-C. Touches neither store nor directories.
+/// Checks the rules at every save and runs their tests, until Ctrl-C. Writes nothing.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  syncline watch\n  syncline watch --rules ../other/rules")]
+#[command(
+    after_help = "Examples:\n  syncline watch\n  syncline watch --preview ad zmueller     shows at every save what happens to one object\n  syncline watch --rules ../other/rules"
+)]
 pub(super) struct WatchArguments {
+    /// Previews this object after each save that is right.
+    #[arg(long, num_args = 2, value_names = ["CONNECTOR", "OBJECT"])]
+    preview: Option<Vec<String>>,
     /// Another folder than that of the configuration.
     #[arg(long, value_name = "FOLDER")]
     rules: Option<PathBuf>,
@@ -46,7 +56,7 @@ pub(super) fn run(mut config: Config, arguments: &ServeArguments) -> Result<Exit
 }
 
 /// The first signal asks for an orderly end, the second ends at once.
-fn stop_on_signals() -> Result<Arc<AtomicBool>, RunError> {
+pub(super) fn stop_on_signals() -> Result<Arc<AtomicBool>, RunError> {
     use tokio::signal::unix::{SignalKind, signal};
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
@@ -154,12 +164,41 @@ pub(super) fn watch(mut config: Config, arguments: &WatchArguments, format: Form
     let schemas = check::schemas(&config);
     let watcher = Watcher::start(&config.rules_folder, config.settings.clone(), String::new(), config.reload.poll);
     say(&format!("watching {}; Ctrl-C ends", config.rules_folder.display()));
+    let tests = config.rules_folder.join("tests");
+    let mut seen = stamps_of(&tests);
     while !stop.load(Ordering::Relaxed) {
-        let Some(reload) = watcher.wait(Duration::from_millis(200)) else { continue };
-        log(&format!("saved, read and compiled in {} ms", reload.took.as_millis()));
-        if let Err(error) = check::report(crate::run::session::fit_all(reload.compiled, &schemas), &config, format) {
+        let reload = watcher.wait(TICK);
+        let stamps = stamps_of(&tests);
+        if reload.is_none() && stamps == seen {
+            continue;
+        }
+        seen = stamps;
+        if let Some(reload) = reload {
+            log(&format!("saved, read and compiled in {} ms", reload.took.as_millis()));
+            match check::report(crate::run::session::fit_all(reload.compiled, &schemas), &config, format) {
+                Ok(Exit::Success) => {}
+                Ok(_) => continue,
+                Err(error) => {
+                    super::report(&error, format);
+                    continue;
+                }
+            }
+        }
+        if let Err(error) = after_save(&config, arguments, &tests, format) {
             super::report(&error, format);
         }
     }
     Ok(Exit::Success)
+}
+
+/// What somebody who edits rules wants to know next: whether the tests pass, and what happens to the object in hand.
+fn after_save(config: &Config, arguments: &WatchArguments, tests: &Path, format: Format) -> Result<(), RunError> {
+    if tests.is_dir() {
+        super::test::run(config, &TestArguments::all(), format)?;
+    }
+    if let Some([connector, object]) = arguments.preview.as_deref() {
+        let session = crate::run::session::Session::open(config.clone(), true)?;
+        super::preview::run(session, &PreviewArguments::of(connector, object), format)?;
+    }
+    Ok(())
 }

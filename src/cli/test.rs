@@ -1,16 +1,22 @@
 //! `syncline test`.
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::output::{plural, print, print_json, say};
 use super::{Exit, Format, check};
 use crate::config::Config;
+use crate::reload::stamps_of;
 use crate::run::RunError;
 use crate::run::session::compile_rules;
 use crate::testing::mutants::Mutant;
 use crate::testing::{self, Report};
+
+/// How often files are looked at.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Runs the unit tests of the rules: objects in, and what rules make of them. Needs no directory and no store.
 #[derive(Args)]
@@ -38,6 +44,54 @@ pub(super) struct TestArguments {
     /// Writes the results as JUnit XML, too.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Runs them again at every save of a rule, a table or a test, until Ctrl-C.
+    #[arg(long, conflicts_with = "mutants")]
+    watch: bool,
+}
+
+impl TestArguments {
+    /// All tests of the rules folder, and nothing else.
+    pub(super) fn all() -> TestArguments {
+        TestArguments {
+            filters: Vec::new(),
+            folder: None,
+            touched: false,
+            coverage: false,
+            mutants: false,
+            at_least: 0,
+            junit: None,
+            watch: false,
+        }
+    }
+}
+
+/// Runs the tests, or goes on doing so.
+pub(super) fn command(config: &Config, arguments: &TestArguments, format: Format) -> Result<Exit, RunError> {
+    if !arguments.watch {
+        return run(config, arguments, format);
+    }
+    let folder = arguments.folder.clone().unwrap_or_else(|| config.rules_folder.join("tests"));
+    let stamps = || (stamps_of(&config.rules_folder), stamps_of(&folder));
+    let stop = super::serve::stop_on_signals()?;
+    say(&format!("watching {}; Ctrl-C ends", config.rules_folder.display()));
+    let mut seen = None;
+    while !stop.load(Ordering::Relaxed) {
+        let now = stamps();
+        if seen.as_ref() == Some(&now) {
+            std::thread::sleep(TICK);
+            continue;
+        }
+        // Editors write a file in several steps.
+        std::thread::sleep(TICK);
+        if stamps() != now {
+            continue;
+        }
+        seen = Some(now);
+        if let Err(error) = run(config, arguments, format) {
+            super::report(&error, format);
+        }
+    }
+    Ok(Exit::Success)
 }
 
 pub(super) fn run(config: &Config, arguments: &TestArguments, format: Format) -> Result<Exit, RunError> {

@@ -51,6 +51,22 @@ pub(super) struct PreviewArguments {
     html: Option<PathBuf>,
 }
 
+impl PreviewArguments {
+    /// The plain preview of one object.
+    pub(super) fn of(connector: &str, object: &str) -> PreviewArguments {
+        PreviewArguments {
+            connector: connector.to_owned(),
+            object: Some(object.to_owned()),
+            file: None,
+            trials: Vec::new(),
+            rules: None,
+            all: false,
+            lines: true,
+            html: None,
+        }
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
   syncline preview ad zmueller
