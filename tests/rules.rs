@@ -129,3 +129,44 @@ fn what_is_not_as_expected_is_shown_with_where_it_is_from() {
     expect_file!["transcripts/test.txt"]
         .assert_eq(&[right, touched, coverage, wrong, steady(mutants), typos, broken].join("\n"));
 }
+
+#[test]
+fn documentation_is_in_the_program() {
+    let deployment = Deployment::new();
+    let commands = [
+        "docs functions proper_case",
+        "docs functions unique",
+        "docs functions Mid",
+        "docs entra Mid",
+        "docs entra Mdi",
+        "docs entra ImportedValue",
+        "docs definitions --out definitions",
+        "docs functions uniqe",
+    ];
+    let said: Vec<String> = commands.into_iter().map(|command| deployment.run(command)).collect();
+    expect_file!["transcripts/docs.txt"].assert_eq(&said.join("\n"));
+    assert!(fs::read_to_string(deployment.path("definitions/attributes.d.rhai")).unwrap().contains("get displayName("));
+}
+
+const BY_TABLE: &str = r#"const rule = #{ from: "ad/user", to: "metaverse/person", precedence: 90 };
+
+fn flow(user) {
+    #{
+        building: lookup("sites", user.department),
+        floor:    lookup("sites", user.department, "flor"),
+        room:     lookup("rooms", user.department),
+    }
+}
+"#;
+
+#[test]
+fn tables_are_checked_with_the_rules() {
+    let deployment = Deployment::new();
+    fs::create_dir(deployment.path("rules/tables")).unwrap();
+    deployment.write("rules/tables/sites.csv", "department,building,floor\nSales,North,3\n");
+    deployment.write("rules/in-building.rhai", BY_TABLE);
+    let wrong = deployment.run("check");
+    deployment.write("rules/tables/sites.csv", "department,building\nSales,North\nSales,South,2\nSALES,West\n");
+    let unreadable = deployment.run("check");
+    expect_file!["transcripts/tables.txt"].assert_eq(&[wrong, unreadable].join("\n"));
+}

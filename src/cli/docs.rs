@@ -1,9 +1,12 @@
 //! `syncline docs`: the vocabulary of rules, from the table that makes it.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use super::output::{print, print_json};
-use super::{Exit, Format};
+use super::{Exit, Format, definitions};
+use crate::config::Config;
 use crate::diagnostic::codes::CODES;
 use crate::diagnostic::did_you_mean;
 use crate::rules::vocabulary::entra::{self, EntraFunction, EntraGroup};
@@ -20,6 +23,15 @@ pub(super) enum DocsCommand {
     Entra(EntraArguments),
     /// The findings of `check`, as a page.
     Diagnostics,
+    /// Definition files for editors that know Rhai: functions, and the attributes of the configured connectors.
+    #[command(
+        after_help = "Examples:\n  syncline docs definitions --out .rhai\n\nPoint the editor's Rhai plug-in at the folder."
+    )]
+    Definitions {
+        /// The folder that gets them.
+        #[arg(long, value_name = "FOLDER", default_value = "definitions")]
+        out: PathBuf,
+    },
 }
 
 /// The functions that rules can call.
@@ -48,8 +60,17 @@ pub(super) struct EntraArguments {
     markdown: bool,
 }
 
-pub(super) fn run(command: &DocsCommand, format: Format) -> Result<Exit, RunError> {
+pub(super) fn run(
+    command: &DocsCommand,
+    config: impl FnOnce() -> Result<Config, RunError>,
+    format: Format,
+) -> Result<Exit, RunError> {
     match command {
+        DocsCommand::Definitions { out } => {
+            for path in definitions::write(&config()?, out)? {
+                print(&path.display().to_string());
+            }
+        }
         DocsCommand::Functions(arguments) => functions(arguments, format)?,
         DocsCommand::Entra(arguments) => entra_functions(arguments, format)?,
         DocsCommand::Diagnostics => print(diagnostics_page().trim_end()),

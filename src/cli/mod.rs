@@ -14,6 +14,7 @@ use crate::store::StoreError;
 
 mod accept;
 mod check;
+mod definitions;
 mod docs;
 mod doctor;
 mod emulate;
@@ -165,7 +166,7 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::GoLive(go_live) => accept::go_live(open(arguments, false)?, go_live),
         Command::Adopt(adopt) => accept::adopt(open(arguments, false)?, adopt),
         Command::Gone(gone) => accept::gone(open(arguments, false)?, gone),
-        Command::Docs(docs) => docs::run(docs, format),
+        Command::Docs(docs) => docs::run(docs, || load(arguments), format),
         Command::Emulate(emulate) => emulate::run(emulate),
     }
 }
