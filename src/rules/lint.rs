@@ -135,6 +135,9 @@ impl Lint<'_> {
     fn lookup(&mut self, call: &rhai::FnCallExpr) {
         let Some(Expr::StringConstant(name, place)) = call.args.first() else { return };
         let tables = &self.set.tables;
+        if self.set.broken_tables.contains(name.as_str()) {
+            return;
+        }
         let Some(table) = tables.get(name.as_str()) else {
             let problem = Diagnostic::error("E131", format!("there is no table `{name}`"));
             let hint = did_you_mean(name, tables.keys().map(String::as_str));

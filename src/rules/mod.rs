@@ -85,6 +85,8 @@ pub struct RuleSet {
     rules: Vec<Rule>,
     libraries: BTreeMap<String, Arc<SourceText>>,
     tables: Arc<BTreeMap<String, Table>>,
+    /// Tables that are there and could not be read.
+    broken_tables: BTreeSet<String>,
     settings: Arc<BTreeMap<String, String>>,
     fingerprint: String,
 }
@@ -116,9 +118,10 @@ impl RuleSet {
         let mut sources: Vec<Arc<SourceText>> = files.into_iter().map(Arc::new).collect();
         sources.sort_by(|left, right| left.path.cmp(&right.path));
         set.fingerprint = fingerprint(&sources, &set.settings);
-        let (tables, sources): (Vec<_>, Vec<_>) =
-            sources.into_iter().partition(|source| tables::is_table(&source.path));
-        let (tables, found) = read_tables(&tables);
+        let (files, sources): (Vec<_>, Vec<_>) = sources.into_iter().partition(|source| tables::is_table(&source.path));
+        let (tables, found) = read_tables(&files);
+        let unread = files.iter().map(|source| stem(&source.path)).filter(|name| !tables.contains_key(name));
+        set.broken_tables = unread.collect();
         set.tables = Arc::new(tables);
         problems.extend(found);
         let (libraries, rules): (Vec<_>, Vec<_>) = sources.into_iter().partition(|source| is_library(&source.path));
