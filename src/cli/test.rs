@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::reload::stamps_of;
 use crate::run::RunError;
 use crate::run::session::compile_rules;
+use crate::testing::bless::Blessed;
 use crate::testing::mutants::Mutant;
 use crate::testing::{self, Report};
 
@@ -44,6 +45,10 @@ pub(super) struct TestArguments {
     /// Writes the results as JUnit XML, too.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Writes what is into the tests that fail, and all of it into those that expect nothing yet. Look at the change
+    /// before it is kept.
+    #[arg(long, conflicts_with_all = ["mutants", "touched", "coverage", "junit", "watch"])]
+    bless: bool,
     /// Runs them again at every save of a rule, a table or a test, until Ctrl-C.
     #[arg(long, conflicts_with = "mutants")]
     watch: bool,
@@ -61,6 +66,7 @@ impl TestArguments {
             at_least: 0,
             junit: None,
             watch: false,
+            bless: false,
         }
     }
 }
@@ -98,6 +104,10 @@ pub(super) fn run(config: &Config, arguments: &TestArguments, format: Format) ->
     let schemas = check::shipped_schemas(config);
     let (rules, _) = compile_rules(config, &schemas)?;
     let folder = arguments.folder.clone().unwrap_or_else(|| config.rules_folder.join("tests"));
+    if arguments.bless {
+        let blessed = testing::bless::run(&rules, &schemas, &folder, &arguments.filters).map_err(RunError::Rules)?;
+        return Ok(tell_blessed(&blessed, format));
+    }
     let tested = if arguments.coverage { testing::run_covered } else { testing::run };
     let report = tested(&rules, &schemas, &folder, &arguments.filters).map_err(RunError::Rules)?;
     if arguments.mutants {
@@ -146,6 +156,25 @@ fn tell(report: &Report, touched: bool) {
     if report.outcomes.is_empty() {
         say("  hint: no test has such a name");
     }
+}
+
+fn tell_blessed(blessed: &[Blessed], format: Format) -> Exit {
+    match format {
+        Format::Json => print_json(&blessed),
+        Format::Text => {
+            for Blessed { file, name, written, left } in blessed {
+                print(&format!("{file}: {name}   {}", plural(*written, "expectation")));
+                if *left > 0 {
+                    print(&format!(
+                        "    {} left: an error cannot be written down as it is",
+                        plural(*left, "difference")
+                    ));
+                }
+            }
+            say(&format!("{} written", plural(blessed.iter().map(|one| one.written).sum(), "expectation")));
+        }
+    }
+    if blessed.iter().any(|one| one.left > 0) { Exit::ObjectErrors } else { Exit::Success }
 }
 
 fn mutants(found: &[Mutant], at_least: usize, format: Format) -> Exit {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::diagnostic::Diagnostic;
 use crate::rules::{Coverage, Covered, RuleSet, Schemas};
 
+pub mod bless;
 mod file;
 pub mod mutants;
 mod world;
@@ -33,7 +34,7 @@ pub struct Outcome {
 }
 
 /// Something that is not as expected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Mismatch {
     /// `person.displayName`, `entra.accountEnabled`, `scope of in-from-ad-user`.
     pub what: String,
@@ -43,6 +44,9 @@ pub struct Mismatch {
     pub got: String,
     /// The rule and line that gave it.
     pub from: Option<String>,
+    /// What `--bless` writes; nothing for what cannot be expected.
+    #[serde(skip)]
+    fix: Option<bless::Fix>,
 }
 
 /// What tests touched of one rule.
@@ -117,8 +121,7 @@ fn run_counting(
     for file in &files {
         let name = file.path.strip_prefix(folder).unwrap_or(&file.path).display().to_string();
         for test in &file.tests {
-            let wanted = |filter: &String| name.contains(filter.as_str()) || test.name.contains(filter.as_str());
-            if !filters.is_empty() && !filters.iter().any(wanted) {
+            if !is_wanted(filters, &name, &test.name) {
                 continue;
             }
             let begun = std::time::Instant::now();
@@ -146,6 +149,11 @@ fn read(rules: &RuleSet, schemas: &Schemas, folder: &Path) -> Result<Vec<TestFil
         }
     }
     if problems.is_empty() { Ok(files) } else { Err(problems) }
+}
+
+fn is_wanted(filters: &[String], file: &str, name: &str) -> bool {
+    let holds = |filter: &String| file.contains(filter.as_str()) || name.contains(filter.as_str());
+    filters.is_empty() || filters.iter().any(holds)
 }
 
 /// Whether some test fails; the ones after it are not run.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::bless::Fix;
 use super::file::{Expectation, Test, TestFile, TestObject, Wanted, values};
 use super::{Mismatch, Touched};
 use crate::connector::graph;
@@ -13,7 +14,7 @@ use crate::rules::{Context, Coverage, RuleSet, Schemas};
 use crate::store::{Draft, Indexes, Store};
 use crate::sync::ledger::{LedgerError, View};
 use crate::sync::{Source, Sources, Synchronisation, Target, Targets, precedence, stage};
-use crate::value::{AttributeName, Kind, Values, same_values};
+use crate::value::{AttributeName, Kind, Value, Values, same_values};
 
 /// How many objects are synchronised in a step.
 const STEP: usize = 1_000;
@@ -80,8 +81,15 @@ impl<'a> World<'a> {
     pub(super) fn check(mut self, test: &Test, touched: &mut BTreeMap<String, Touched>) -> Vec<Mismatch> {
         match self.outcome(test, touched) {
             Ok(mismatches) => mismatches,
-            Err(error) => vec![Mismatch { what: "the test".into(), wanted: "to run".into(), got: error.0, from: None }],
+            Err(error) => {
+                vec![Mismatch { what: "the test".into(), wanted: "to run".into(), got: error.0, from: None, fix: None }]
+            }
         }
+    }
+
+    /// What to write into a test so that it passes; nothing for what cannot be expected.
+    pub(super) fn fixes(self, test: &Test, touched: &mut BTreeMap<String, Touched>) -> Vec<Option<Fix>> {
+        self.check(test, touched).into_iter().map(|mismatch| mismatch.fix).collect()
     }
 
     fn outcome(&mut self, test: &Test, touched: &mut BTreeMap<String, Touched>) -> Result<Vec<Mismatch>, LedgerError> {
@@ -105,9 +113,14 @@ impl<'a> World<'a> {
         while let Some(step) = steps.step(&mut draft, STEP)? {
             errors.extend(step.errors.into_iter().map(|(who, why)| format!("{who}: {why}")));
         }
-        let mut looking = Looking { world: self, draft, synchronisation: synchronisation(), mismatches: Vec::new() };
+        let mut looking =
+            Looking { world: self, draft, synchronisation: synchronisation(), mismatches: Vec::new(), at: 0 };
         looking.touch(&ids, touched)?;
-        for expectation in &test.expect {
+        if let (Some(id), []) = (ids.first(), test.expect.as_slice()) {
+            looking.everything(*id)?;
+        }
+        for (at, expectation) in test.expect.iter().enumerate() {
+            looking.at = at;
             let id = match &expectation.of {
                 Some(name) => looking.find(test, &ids, name),
                 None => ids.first().copied(),
@@ -157,12 +170,72 @@ struct Looking<'w> {
     draft: Draft<'w>,
     synchronisation: Synchronisation<'w>,
     mismatches: Vec<Mismatch>,
+    /// Which expectation is looked at.
+    at: usize,
 }
 
 impl Looking<'_> {
     fn miss(&mut self, what: &str, wanted: &str, got: &str, from: Option<String>) {
-        let mismatch = Mismatch { what: what.into(), wanted: wanted.into(), got: got.into(), from };
+        let mismatch = Mismatch { what: what.into(), wanted: wanted.into(), got: got.into(), from, fix: None };
         self.mismatches.push(mismatch);
+    }
+
+    /// What would make the last mismatch none.
+    fn fix(&mut self, section: &str, name: Option<&str>, values: Values) {
+        let fix = Fix { expectation: self.at, section: section.into(), name: name.map(str::to_owned), values };
+        if let Some(last) = self.mismatches.last_mut() {
+            last.fix = Some(fix);
+        }
+    }
+
+    fn miss_there(&mut self, section: &str, wish: bool) {
+        let say = |there: bool| if there { "there" } else { "not there" };
+        self.miss(section, say(wish), say(!wish), None);
+        self.fix(section, None, vec![Value::Boolean(!wish)]);
+    }
+
+    /// A test that expects nothing cannot fail, and so is none: everything that is, is missing from it.
+    fn everything(&mut self, id: ObjectId) -> Result<(), LedgerError> {
+        let Some(object) = self.draft.object(id)? else { return Ok(()) };
+        let expected = |this: &mut Self, section: &str, name: Option<&str>, values: Values| {
+            let what = name.map_or_else(|| section.to_owned(), |name| format!("{section}.{name}"));
+            let got: Vec<String> = values.iter().map(ToString::to_string).collect();
+            this.miss(
+                &what,
+                "to be expected: the test expects nothing; `--bless` writes what is",
+                &got.join(", "),
+                None,
+            );
+            this.fix(section, name, values);
+        };
+        let Some(person) = self.person_of(&object)? else {
+            expected(self, "person", None, vec![Value::Boolean(false)]);
+            return Ok(());
+        };
+        for (name, list) in &person.contributions {
+            let values = precedence::values(list);
+            if !values.is_empty() {
+                expected(self, "person", Some(name.as_str()), values);
+            }
+        }
+        for connector in self.world.targets.keys() {
+            let linked = person.linked(connector).next();
+            let Some(object) = linked.map(|id| self.draft.object(id)).transpose()?.flatten() else {
+                expected(self, connector, None, vec![Value::Boolean(false)]);
+                continue;
+            };
+            for (name, values) in object.expected() {
+                expected(self, connector, Some(name.as_str()), values);
+            }
+        }
+        Ok(())
+    }
+
+    fn person_of(&self, object: &ConnectorObject) -> Result<Option<MetaverseObject>, LedgerError> {
+        match &object.link {
+            Some(link) => self.draft.metaverse(link.metaverse),
+            None => Ok(None),
+        }
     }
 
     fn find(&self, test: &Test, ids: &[ObjectId], name: &str) -> Option<ObjectId> {
@@ -220,21 +293,11 @@ impl Looking<'_> {
             self.miss("error", part, errors.first().map_or("no error", String::as_str), None);
         }
         self.scopes(&object, wanted)?;
-        let person = match &object.link {
-            Some(link) => self.draft.metaverse(link.metaverse)?,
-            None => None,
-        };
+        let person = self.person_of(&object)?;
         match (&wanted.person, &person) {
             (None, _) | (Some(Wanted::There(true)), Some(_)) | (Some(Wanted::There(false)), None) => {}
-            (Some(Wanted::There(there)), _) => {
-                self.miss(
-                    "person",
-                    if *there { "there" } else { "not there" },
-                    if *there { "not there" } else { "there" },
-                    None,
-                );
-            }
-            (Some(Wanted::Holds(_)), None) => self.miss("person", "there", "not there", None),
+            (Some(Wanted::There(wish)), _) => self.miss_there("person", *wish),
+            (Some(Wanted::Holds(_)), None) => self.miss_there("person", true),
             (Some(Wanted::Holds(wishes)), Some(person)) => self.person(person, wishes),
         }
         for (connector, wanted) in &wanted.targets {
@@ -256,20 +319,23 @@ impl Looking<'_> {
                     },
                     _ => self.synchronisation.input(&self.draft, object)?,
                 };
-                let (got, from) = match host.scope(rule, &input) {
+                let (got, from, fix) = match host.scope(rule, &input) {
                     Ok(scope) if scope == *wish => continue,
                     Ok(scope) => {
                         let clause = host.why_not(rule, &input);
                         let from = clause.map(|clause| format!("{}.rhai:{}  {}", rule.name, clause.line, clause.text));
-                        (scope.to_string(), from)
+                        (scope.to_string(), from, Some(scope))
                     }
-                    Err(error) => (error.to_string(), None),
+                    Err(error) => (error.to_string(), None, None),
                 };
-                found.push((format!("scope of {}", rule.name), wish.to_string(), got, from));
+                found.push((rule.name.clone(), wish.to_string(), got, from, fix));
             }
         }
-        for (what, wish, got, from) in found {
-            self.miss(&what, &wish, &got, from);
+        for (rule, wish, got, from, fix) in found {
+            self.miss(&format!("scope of {rule}"), &wish, &got, from);
+            if let Some(scope) = fix {
+                self.fix("scope", Some(&rule), vec![Value::Boolean(scope)]);
+            }
         }
         Ok(())
     }
@@ -279,7 +345,7 @@ impl Looking<'_> {
             let list = person.contributions.get(&name.as_str().into()).map_or(&[][..], Vec::as_slice);
             let got = precedence::values(list);
             let from = list.first().map(|one| format!("{}.rhai:{}", one.rule, one.line));
-            self.compare(&format!("person.{name}"), wish, &got, from);
+            self.compare(("person", name), wish, &got, from);
         }
     }
 
@@ -297,13 +363,10 @@ impl Looking<'_> {
         let there = object.is_some();
         match wanted {
             Wanted::There(wish) if *wish == there => {}
-            Wanted::There(wish) => {
-                let say = |there: bool| if there { "there" } else { "not there" };
-                self.miss(connector, say(*wish), say(there), None);
-            }
+            Wanted::There(wish) => self.miss_there(connector, *wish),
             Wanted::Holds(wishes) => {
                 let Some(object) = object else {
-                    self.miss(connector, "there", "not there", None);
+                    self.miss_there(connector, true);
                     return Ok(());
                 };
                 let holds = object.expected();
@@ -315,7 +378,7 @@ impl Looking<'_> {
                     }
                     let change = object.export.as_ref().and_then(|export| export.changes.get(&attribute));
                     let from = change.map(|change| format!("{}.rhai:{}", change.rule, change.line));
-                    self.compare(&format!("{connector}.{name}"), wish, &got, from);
+                    self.compare((connector, name), wish, &got, from);
                 }
             }
         }
@@ -335,7 +398,8 @@ impl Looking<'_> {
         Ok(names)
     }
 
-    fn compare(&mut self, what: &str, wish: &toml::Value, got: &Values, from: Option<String>) {
+    fn compare(&mut self, (section, name): (&str, &str), wish: &toml::Value, got: &Values, from: Option<String>) {
+        let real = got;
         let nothing = *wish == toml::Value::Boolean(false) && got.is_empty();
         if nothing || same_values(&values(wish), got) {
             return;
@@ -350,6 +414,7 @@ impl Looking<'_> {
         let wanted =
             if *wish == toml::Value::Boolean(false) { "no value, or false".into() } else { shown(&values(wish)) };
         let got = shown(got);
-        self.miss(what, &wanted, &got, from);
+        self.miss(&format!("{section}.{name}"), &wanted, &got, from);
+        self.fix(section, Some(name), real.clone());
     }
 }
