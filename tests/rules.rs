@@ -131,6 +131,20 @@ fn what_is_not_as_expected_is_shown_with_where_it_is_from() {
 }
 
 #[test]
+fn blessing_writes_what_is_and_leaves_everything_else_alone() {
+    let deployment = Deployment::new();
+    fs::create_dir(deployment.path("rules/tests")).unwrap();
+    let unfinished = "\n[[test]] # to be written\nname = \"new\"\n\n[[test.object]]\nin = \"ad/user\"\nattributes = { objectGUID = \"base64:AAAAAAAAAAAAAAAAAAAAAA==\", sAMAccountName = \"bob\" }\n";
+    let wrong =
+        TESTS.replace("account = \"ada\"", "account = \"eva\"").replace("person = false", "person = true") + unfinished;
+    deployment.write("rules/tests/people.toml", &wrong);
+    let blessed = deployment.run("test --bless");
+    let file = fs::read_to_string(deployment.path("rules/tests/people.toml")).unwrap();
+    let then = deployment.run("test --bless");
+    expect_file!["transcripts/bless.txt"].assert_eq(&[blessed, then, file].join("\n"));
+}
+
+#[test]
 fn documentation_is_in_the_program() {
     let deployment = Deployment::new();
     let commands = [

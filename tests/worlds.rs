@@ -315,6 +315,17 @@ fn members_go_when_nobody_has_any_to_say() {
 }
 
 #[test]
+fn who_returns_and_is_no_member_any_more_is_taken_out() {
+    let mut world = World::new(&RULES);
+    world.import("ad", "user u2 id=a2\ngroup g1 id=g1 member=>u2").sync().export().sync().export().sync();
+    world.delete("ad", "u2").sync();
+    check(&world, expect!["delete a2@x"]);
+    // The member returns before it was deleted, and the group does not refer to it any more.
+    world.import("ad", "user u2 id=a2\ngroup g1 id=g1").sync();
+    check(&world, expect!["members g1@x -a2@x"]);
+}
+
+#[test]
 fn who_returns_gets_back_what_was_made_for_them() {
     let mut world = World::new(&RULES);
     let out = OUT_USER

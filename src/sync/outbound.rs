@@ -203,7 +203,8 @@ fn attach(
         }
         None => return Ok(None),
     };
-    if object.export.as_ref().is_some_and(|export| export.operation == Operation::Delete) {
+    let stays = object.export.as_ref().is_some_and(|export| export.operation == Operation::Delete);
+    if stays {
         object.export = None;
     }
     object.link = Some(Link { metaverse: person.id, kind, rule: rule.to_owned() });
@@ -213,6 +214,10 @@ fn attach(
         ledger.put_metaverse(&person)?;
     }
     ledger.note(Change::Linked(object.id, person.id, kind));
+    if stays {
+        // What referred to it was left to the deletion.
+        references::mark_incoming(ledger, object.id)?;
+    }
     references::mark_arrival(ledger, person.id)?;
     references::mark_referrers_of(ledger, object.id)?;
     Ok(Some(object))
