@@ -31,7 +31,7 @@ const READINGS: usize = 50;
 pub struct Reload {
     /// The new set with its warnings, or everything that is wrong.
     pub compiled: Compiled,
-    /// How long reading and compiling took.
+    /// How long compiling took.
     pub took: Duration,
 }
 
@@ -50,8 +50,14 @@ impl Watcher {
         let (wake, woken) = mpsc::channel();
         let (sender, changes) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));
-        let mut folder =
-            Folder { path: folder.to_path_buf(), settings, seen: Seen::Set(known), watcher: None, wake: wake.clone() };
+        let mut folder = Folder {
+            path: folder.to_path_buf(),
+            settings,
+            seen: Seen::Set(known),
+            last: None,
+            watcher: None,
+            wake: wake.clone(),
+        };
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             let mut stamps = None;
@@ -117,6 +123,8 @@ struct Folder {
     path: PathBuf,
     settings: BTreeMap<String, String>,
     seen: Seen,
+    /// What compiled last: rules that have not changed are taken from it.
+    last: Option<RuleSet>,
     /// And the folder that it watches, by its identity: one that was replaced must be watched anew.
     watcher: Option<(RecommendedWatcher, Identity)>,
     wake: Sender<()>,
@@ -156,8 +164,9 @@ impl Folder {
 
     /// Reads and compiles the folder; nothing if that comes to what was published last.
     fn read(&mut self) -> Option<Reload> {
+        let files = steady(&self.path);
         let begun = Instant::now();
-        let compiled = steady(&self.path).and_then(|files| RuleSet::compile(files, self.settings.clone()));
+        let compiled = files.and_then(|files| RuleSet::recompile(files, self.settings.clone(), self.last.as_ref()));
         let seen = match &compiled {
             Ok((set, _)) => Seen::Set(set.fingerprint().to_owned()),
             Err(problems) => Seen::Mistakes(problems.iter().map(|problem| problem.render(false)).collect()),
@@ -166,6 +175,9 @@ impl Folder {
             return None;
         }
         self.seen = seen;
+        if let Ok((set, _)) = &compiled {
+            self.last = Some(set.clone());
+        }
         Some(Reload { compiled, took: begun.elapsed() })
     }
 }
@@ -190,7 +202,6 @@ fn steady(folder: &Path) -> Result<Vec<SourceText>, Vec<Diagnostic>> {
 }
 
 /// Names, sizes and times of everything in the folder and one level below it.
-/// Names, sizes and times of what is in a folder and in the folders inside it.
 pub fn stamps_of(folder: &Path) -> BTreeMap<PathBuf, (u64, Option<SystemTime>)> {
     let mut stamps = BTreeMap::new();
     let mut open = vec![(folder.to_path_buf(), 0)];

@@ -174,7 +174,7 @@ pub(super) fn watch(mut config: Config, arguments: &WatchArguments, format: Form
         }
         seen = stamps;
         if let Some(reload) = reload {
-            log(&format!("saved, read and compiled in {} ms", reload.took.as_millis()));
+            log(&format!("saved, compiled in {} ms", reload.took.as_millis()));
             match check::report(crate::run::session::fit_all(reload.compiled, &schemas), &config, format) {
                 Ok(Exit::Success) => {}
                 Ok(_) => continue,

@@ -51,6 +51,8 @@ pub struct Rule {
     pub header: Header,
     /// What it reads and writes.
     pub footprint: Footprint,
+    /// What is suspicious in it.
+    findings: Vec<Diagnostic>,
     /// Attributes that it leaves out after all.
     muted: BTreeSet<AttributeName>,
     index: usize,
@@ -103,7 +105,16 @@ impl RuleSet {
     /// # Errors
     /// Every problem of every file, warnings included.
     pub fn compile(files: Vec<SourceText>, settings: BTreeMap<String, String>) -> Compiled {
-        let (set, problems) = RuleSet::gather(files, settings);
+        RuleSet::recompile(files, settings, None)
+    }
+
+    /// The same, for files that came after others: rules of the last set whose text is the same, and everything that
+    /// they may use, are taken over. So a reload costs what changed.
+    ///
+    /// # Errors
+    /// As [`RuleSet::compile`].
+    pub fn recompile(files: Vec<SourceText>, settings: BTreeMap<String, String>, last: Option<&RuleSet>) -> Compiled {
+        let (set, problems) = RuleSet::gather_after(files, settings, last);
         if problems.iter().any(|problem| problem.severity == Severity::Error) {
             return Err(problems);
         }
@@ -113,6 +124,14 @@ impl RuleSet {
     /// Compiles what can be compiled, for those who look for mistakes: the set lacks rules that have some, and must not be
     /// used for anything else.
     pub fn gather(files: Vec<SourceText>, settings: BTreeMap<String, String>) -> (RuleSet, Vec<Diagnostic>) {
+        RuleSet::gather_after(files, settings, None)
+    }
+
+    fn gather_after(
+        files: Vec<SourceText>,
+        settings: BTreeMap<String, String>,
+        last: Option<&RuleSet>,
+    ) -> (RuleSet, Vec<Diagnostic>) {
         let mut set = RuleSet { settings: Arc::new(settings), ..RuleSet::default() };
         let mut problems = Vec::new();
         let mut sources: Vec<Arc<SourceText>> = files.into_iter().map(Arc::new).collect();
@@ -144,11 +163,18 @@ impl RuleSet {
                 }
             }
         }
+        let last = last.filter(|last| last.surrounds_as(&set));
         for source in rules {
+            if let Some(same) = last.and_then(|last| last.rules.iter().find(|rule| rule.source == source)) {
+                let rule = Rule { index: set.rules.len(), ..same.clone() };
+                problems.extend(rule.findings.iter().cloned());
+                set.rules.push(rule);
+                continue;
+            }
             match compile_rule(&engine, &source, &set, &library_names) {
-                Ok((rule, warnings)) => {
+                Ok(rule) => {
+                    problems.extend(rule.findings.iter().cloned());
                     set.rules.push(rule);
-                    problems.extend(warnings);
                 }
                 Err(found) => problems.extend(found),
             }
@@ -198,6 +224,20 @@ impl RuleSet {
         }
         files.sort_by(|left, right| left.path.cmp(&right.path));
         Ok(files)
+    }
+
+    /// Whether a rule finds the same beside it here and there: helpers, tables, settings.
+    fn surrounds_as(&self, other: &RuleSet) -> bool {
+        let same_tables = self.tables.len() == other.tables.len()
+            && self
+                .tables
+                .iter()
+                .zip(other.tables.iter())
+                .all(|(left, right)| left.0 == right.0 && left.1.source == right.1.source);
+        same_tables
+            && self.libraries == other.libraries
+            && self.settings == other.settings
+            && self.broken_tables == other.broken_tables
     }
 
     /// Everything that the set was compiled from.
@@ -467,7 +507,7 @@ fn compile_rule(
     source: &Arc<SourceText>,
     set: &RuleSet,
     libraries: &BTreeSet<String>,
-) -> Result<(Rule, Vec<Diagnostic>), Vec<Diagnostic>> {
+) -> Result<Rule, Vec<Diagnostic>> {
     let ast = engine.compile(source.text.as_str()).map_err(|error| vec![syntax_error(&error, source)])?;
     let functions = footprint::functions(&ast);
     let mut problems = check::dialect(&functions, source, libraries);
@@ -483,7 +523,7 @@ fn compile_rule(
         return Err(problems);
     }
     let has = |name: &str| functions.iter().any(|function| function.public && function.name == name);
-    let rule = Rule {
+    Ok(Rule {
         name: stem(&source.path),
         source: Arc::clone(source),
         footprint: footprint::of(&functions, &header),
@@ -493,8 +533,8 @@ fn compile_rule(
         has_scope: has("scope"),
         has_join: has("join"),
         has_flow: has("flow"),
-    };
-    Ok((rule, problems))
+        findings: problems,
+    })
 }
 
 fn duplicate_names(rules: &[Rule]) -> Vec<Diagnostic> {
