@@ -247,6 +247,20 @@ pub const CODES: &[Explanation] = &[
         "fn flow(user) { #{ country: user.co } }",
     ),
     shown(
+        "E132",
+        "something stands outside of every function",
+        "A rule is its header and its functions, and functions do not see what stands beside them.",
+        "let company = \"Contoso\";\nfn flow(user) { #{ title: user.title } }",
+        "fn flow(user) { let company = \"Contoso\"; #{ title: user.title + \", \" + company } }",
+    ),
+    shown(
+        "E133",
+        "a key of the header for the other direction",
+        "`deprovision` and `members` say what happens to objects of a target, so they stand in rules to a target.",
+        "const rule = #{ from: \"ad/user\", to: \"metaverse/person\", precedence: 100, deprovision: \"delete\" };\nfn flow(user) { #{ title: user.title } }",
+        "const rule = #{ from: \"ad/user\", to: \"metaverse/person\", precedence: 100 };\nfn flow(user) { #{ title: user.title } }",
+    ),
+    shown(
         "W122",
         "half a text where a value is missing",
         "`` `${user.sn}@x` `` is `@x` where there is no `sn`. With `+` the whole is nothing as soon as a part is.",
@@ -266,6 +280,27 @@ pub const CODES: &[Explanation] = &[
         "One of the branches is never gone.",
         "fn scope(user) { if true { user.mail != () } else { false } }",
         "fn scope(user) { user.mail != () }",
+    ),
+    shown(
+        "W125",
+        "`switch` compares to the letter",
+        "Everything else in rules ignores letter case, `switch` cannot: `\"germany\"` and `\"Germany\"` are two labels.",
+        "fn flow(user) { #{ c: switch user.co { \"Germany\" => \"DE\", _ => () } } }",
+        "fn flow(user) { #{ c: switch lower(user.co) { \"germany\" => \"DE\", _ => () } } }",
+    ),
+    shown(
+        "W126",
+        "both sides of a comparison are the same",
+        "Such a comparison has the same answer for every object.",
+        "fn scope(user) { user.title == user.title }",
+        "fn scope(user) { user.title == user.description }",
+    ),
+    shown(
+        "W127",
+        "one bar or ampersand between conditions",
+        "`&` and `|` work on the bits of numbers, and bind tighter than comparisons. Conditions are joined by `&&` and `||`.",
+        "fn scope(user) { (user.mail != ()) & (user.title != ()) }",
+        "fn scope(user) { user.mail != () && user.title != () }",
     ),
     shown(
         "E210",

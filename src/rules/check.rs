@@ -1,7 +1,7 @@
 //! What the dialect forbids, found without running anything. The other files that read the syntax tree are `header.rs` and
 //! `footprint.rs`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rhai::{ASTNode, Expr, Stmt};
@@ -23,9 +23,13 @@ pub(super) fn dialect(
 ) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     let own: BTreeSet<&str> = functions.iter().map(|function| function.name.as_str()).collect();
+    let mut arities: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+    for function in functions {
+        arities.entry(&function.name).or_default().insert(function.parameters.len());
+    }
     for function in functions {
         shape(function, source, &mut problems);
-        let mut check = Check { function, source, own: &own, libraries, problems: &mut problems };
+        let mut check = Check { function, source, own: &own, arities: &arities, libraries, problems: &mut problems };
         check.body();
     }
     problems
@@ -77,6 +81,7 @@ struct Check<'a> {
     function: &'a Function,
     source: &'a Arc<SourceText>,
     own: &'a BTreeSet<&'a str>,
+    arities: &'a BTreeMap<&'a str, BTreeSet<usize>>,
     libraries: &'a BTreeSet<String>,
     problems: &'a mut Vec<Diagnostic>,
 }
@@ -144,6 +149,7 @@ impl Check<'_> {
             self.problems.push(at(problem, self.source, position).hint("write `imported(user.mail)`"));
         }
         let words = || WORDS.iter().map(|word| word.name);
+        self.own_arity(call, position);
         let known = words().any(|word| word == name)
             || self.own.contains(name)
             || vocabulary::all().any(|function| function.name == name);
@@ -183,6 +189,18 @@ impl Check<'_> {
             let problem =
                 Diagnostic::error("E126", format!("`{ENTRA}::{}` is called with {given} value{plural}", call.name));
             self.say(problem, position, Some(format!("`{ENTRA}::{}`", function.signature)));
+        }
+    }
+
+    /// A helper of the file is called with as many values as it has parameters.
+    fn own_arity(&mut self, call: &rhai::FnCallExpr, position: rhai::Position) {
+        let Some(counts) = self.arities.get(call.name.as_str()) else { return };
+        if !counts.contains(&call.args.len()) && !vocabulary::knows(&call.name) {
+            let given = call.args.len();
+            let plural = if given == 1 { "" } else { "s" };
+            let problem = Diagnostic::error("E126", format!("`{}` is called with {given} value{plural}", call.name));
+            let takes: Vec<String> = counts.iter().map(ToString::to_string).collect();
+            self.say(problem, position, Some(format!("the helper takes {}", takes.join(" or "))));
         }
     }
 

@@ -112,7 +112,7 @@ pub(super) fn attribute_read(node: &ASTNode<'_>, parameter: &str) -> Option<(Att
 }
 
 /// As [`attribute_read`], for an expression that is nothing but the read: not `user.title.length()`.
-fn plain_read(expr: &Expr, parameter: &str) -> Option<(AttributeName, Position)> {
+pub(super) fn plain_read(expr: &Expr, parameter: &str) -> Option<(AttributeName, Position)> {
     let (Expr::Dot(chain, ..) | Expr::Index(chain, ..)) = expr else { return None };
     let whole = matches!(chain.rhs, Expr::Property(..) | Expr::StringConstant(..));
     attribute_read(&ASTNode::Expr(expr), parameter).filter(|_| whole)

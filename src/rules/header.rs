@@ -175,6 +175,15 @@ impl Reader<'_> {
             "nothing" => Some(Deprovision::Nothing),
             _ => None,
         });
+        for key in ["deprovision", "members"] {
+            if let Some((_, position)) = self.entry(key).filter(|_| inbound) {
+                let message = format!("`{key}` is for rules to a target");
+                self.problems.push(
+                    at(Diagnostic::error("E133", message), self.source, position)
+                        .hint("what happens to objects of a target, the rule that writes them says"),
+                );
+            }
+        }
         let members = self.word("members", None, |word| match word {
             "own" => Some(Some(Members::Own)),
             "exact" => Some(Some(Members::Exact)),

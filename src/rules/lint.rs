@@ -104,7 +104,7 @@ impl Lint<'_> {
         if call.is_operator_call() || !call.namespace.is_empty() {
             return;
         }
-        if self.inbound && self.function.public && OUTBOUND_WORDS.contains(&name) {
+        if self.inbound && OUTBOUND_WORDS.contains(&name) {
             let problem = Diagnostic::error("E118", format!("`{name}` is for rules to a target"));
             let hint = "inbound, `()` contributes nothing and `absent()` says that there is no value";
             self.say(problem, position, hint.to_owned());

@@ -24,6 +24,7 @@ mod input;
 mod lint;
 mod schemas;
 mod script;
+mod slips;
 mod sources;
 mod tables;
 pub mod vocabulary;
@@ -519,6 +520,8 @@ fn compile_rule(
         }
     };
     problems.extend(lint::functions(&functions, &header, set, source));
+    problems.extend(slips::outside(&ast, source));
+    problems.extend(functions.iter().flat_map(|function| slips::of(function, source)));
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(problems);
     }

@@ -1,0 +1,131 @@
+//! Slips of the pen: what compiles, says something, and hardly what was meant.
+
+use std::sync::Arc;
+
+use rhai::{AST, ASTFlags, ASTNode, Expr, Position, Stmt};
+
+use super::footprint::{Function, attribute_read, plain_read};
+use super::header::at;
+use crate::diagnostic::{Diagnostic, SourceText};
+
+/// What stands outside of every function and is not the header.
+pub(super) fn outside(ast: &AST, source: &Arc<SourceText>) -> Vec<Diagnostic> {
+    let is_header = |statement: &Stmt| match statement {
+        Stmt::Var(var, flags, _) => var.0.name == "rule" && flags.contains(ASTFlags::CONSTANT),
+        Stmt::Noop(_) => true,
+        _ => false,
+    };
+    let outside = ast.statements().iter().filter(|statement| !is_header(statement));
+    let told = outside.map(|statement| {
+        let problem = Diagnostic::error("E132", "this stands outside of every function");
+        let hint = match statement {
+            Stmt::Var(..) => "functions do not see it; put it inside, or make it `private fn`",
+            Stmt::Import(..) => "libraries are there without `import`: `names::full(…)` is in `lib/names.rhai`",
+            _ => "a rule is its header and its functions",
+        };
+        at(problem, source, statement.position()).hint(hint)
+    });
+    told.collect()
+}
+
+/// Looks through one function.
+pub(super) fn of(function: &Function, source: &Arc<SourceText>) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    function.walk(&mut |path| {
+        let found = match path.last() {
+            Some(ASTNode::Expr(Expr::FnCall(call, position))) if call.is_operator_call() => {
+                operator(function, &call.name, &call.args, *position)
+            }
+            Some(ASTNode::Stmt(Stmt::Switch(switch, position))) => letters(function, &switch.0, source, *position),
+            _ => None,
+        };
+        problems.extend(found.map(|(problem, position, hint)| at(problem, source, position).hint(hint)));
+    });
+    problems.extend(answer(function).map(|(problem, position, hint)| at(problem, source, position).hint(hint)));
+    problems
+}
+
+type Found = Option<(Diagnostic, Position, String)>;
+
+fn operator(function: &Function, name: &str, args: &[Expr], position: Position) -> Found {
+    let [left, right] = args else { return None };
+    match name {
+        "==" | "!=" | "<" | ">" | "<=" | ">=" if is_same(function, left, right) => {
+            let problem = Diagnostic::warning("W126", "both sides are the same");
+            Some((problem, position, "one of them was meant to be something else".to_owned()))
+        }
+        "&" | "|" if args.iter().any(is_condition) => {
+            let problem = Diagnostic::warning("W127", format!("`{name}` works on the bits of numbers"));
+            Some((problem, position, format!("between conditions, write `{name}{name}`")))
+        }
+        _ => None,
+    }
+}
+
+fn is_condition(expr: &Expr) -> bool {
+    let compares = |name: &str| matches!(name, "==" | "!=" | "<" | ">" | "<=" | ">=" | "!");
+    match expr {
+        Expr::FnCall(call, _) => call.is_operator_call() && compares(&call.name),
+        Expr::And(..) | Expr::Or(..) | Expr::BoolConstant(..) => true,
+        _ => false,
+    }
+}
+
+fn is_same(function: &Function, left: &Expr, right: &Expr) -> bool {
+    let read = |expr: &Expr| plain_read(expr, function.parameter()?).map(|(name, _)| name);
+    match (left, right) {
+        (Expr::StringConstant(left, _), Expr::StringConstant(right, _)) => left == right,
+        (Expr::IntegerConstant(left, _), Expr::IntegerConstant(right, _)) => left == right,
+        (Expr::Variable(left, ..), Expr::Variable(right, ..)) => left.1 == right.1,
+        _ => read(left).is_some_and(|name| read(right) == Some(name)),
+    }
+}
+
+/// `switch user.co { "Germany" => … }` compares to the letter, unlike everything else.
+fn letters(function: &Function, value: &Expr, source: &Arc<SourceText>, position: Position) -> Found {
+    let parameter = function.parameter().filter(|_| function.public)?;
+    let (name, _) = attribute_read(&ASTNode::Expr(value), parameter)?;
+    plain_read(value, parameter)?;
+    // The labels are hashes in the tree; what they are is in the text.
+    let line = position.line().unwrap_or(1);
+    let rest: Vec<&str> = source.text.lines().skip(line - 1).take(40).collect();
+    let rest = rest.join("\n");
+    let body = rest.split_once("switch").and_then(|(_, rest)| rest.split_once('{')).map_or("", |(_, body)| body);
+    body.trim_start().strip_prefix('"').filter(|label| label.contains(char::is_alphabetic))?;
+    let problem = Diagnostic::warning("W125", format!("`switch` compares `{name}` to the letter"));
+    Some((problem, position, format!("`switch lower({parameter}.{name}) {{ … }}`, with labels in small letters")))
+}
+
+/// The last line of `scope` and `join`, where it can be seen what it is.
+fn answer(function: &Function) -> Found {
+    let wanted = match function.name.as_str() {
+        "scope" if function.public => "true or false",
+        "join" if function.public => "a list of maps: `[#{ mail: user.mail }]`",
+        _ => return None,
+    };
+    let mut last = None;
+    function.walk(&mut |path| {
+        if let [ASTNode::Stmt(Stmt::Expr(expr))] = path {
+            last = what(expr).map(|what| (what, expr.position()));
+        }
+    });
+    let (what, position) = last?;
+    if function.name == "join" && what == "a list" || function.name == "scope" && what == "true or false" {
+        return None;
+    }
+    let problem = Diagnostic::error("E117", format!("`{}` ends in {what}", function.name));
+    Some((problem, position, format!("it answers {wanted}")))
+}
+
+fn what(expr: &Expr) -> Option<&'static str> {
+    Some(match expr {
+        Expr::StringConstant(..) | Expr::InterpolatedString(..) => "a text",
+        Expr::IntegerConstant(..) => "a number",
+        Expr::BoolConstant(..) => "true or false",
+        Expr::Map(..) => "a map",
+        Expr::Array(items, _) if items.is_empty() => "an empty list",
+        Expr::Array(..) => "a list",
+        Expr::Unit(_) => "nothing",
+        _ => return None,
+    })
+}
