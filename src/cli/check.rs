@@ -76,9 +76,7 @@ pub(super) fn report(
         }));
         return Ok(Exit::Success);
     }
-    if !warnings.is_empty() {
-        output::diagnostics(&warnings, format);
-    }
+    output::findings(&warnings);
     print(&format!(
         "{} {} right (fingerprint {}), {}",
         plural(set.rules().len(), "rule"),

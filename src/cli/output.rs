@@ -28,12 +28,17 @@ pub(super) fn diagnostics(problems: &[Diagnostic], format: Format) {
     if format == Format::Json {
         return print_json(&problems.iter().map(Diagnostic::to_json).collect::<Vec<_>>());
     }
+    findings(problems);
+    say(&summary(problems));
+}
+
+/// Every finding, for people, without a word about how many.
+pub(super) fn findings(problems: &[Diagnostic]) {
     let colour = std::io::stderr().is_terminal();
     for problem in problems {
         say(&problem.render(colour));
         say("");
     }
-    say(&summary(problems));
 }
 
 /// `1 error`, `2 errors`.

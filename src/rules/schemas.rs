@@ -92,8 +92,12 @@ fn schema_of<'s>(
     if found.is_none() {
         let message = format!("connector `{}` has no objects of type `{}`", side.connector, side.object_type);
         let known: Vec<&str> = types.keys().map(String::as_str).collect();
+        let mut hint = format!("types: {}", known.join(", "));
+        if types.values().any(|schema| !schema.closed) {
+            hint += &format!("; `objects` of `[connector.{}]` says which are read", side.connector);
+        }
         let problem = Diagnostic::error("E221", message).at(&rule.source, word(rule, &side.object_type));
-        findings.push(problem.hint(format!("types: {}", known.join(", "))));
+        findings.push(problem.hint(hint));
     }
     found.map(|(_, schema)| schema)
 }
