@@ -184,3 +184,31 @@ fn tables_are_checked_with_the_rules() {
     let unreadable = deployment.run("check");
     expect_file!["transcripts/tables.txt"].assert_eq(&[wrong, unreadable].join("\n"));
 }
+
+const BY_DAY: &str = r#"const rule = #{ from: "ad/user", to: "metaverse/person", precedence: 90 };
+
+fn flow(user) {
+    #{ contract: if days_between(today(), user.extensionAttribute1) < 0 { "ended" } else { "runs" } }
+}
+"#;
+
+#[test]
+fn a_test_says_which_day_it_is() {
+    let deployment = Deployment::new();
+    fs::create_dir(deployment.path("rules/tests")).unwrap();
+    deployment.write("rules/in-contract.rhai", BY_DAY);
+    let test = |today: &str, contract: &str| {
+        TESTS
+            .replace("displayName = \"Ada <b>\" }", "displayName = \"Ada <b>\", extensionAttribute1 = \"2026-03-31\" }")
+            .replace("name = \"a person\"", &format!("name = \"a person\"\ntoday = {today}"))
+            .replace("account = \"ada\"", &format!("account = \"ada\", contract = \"{contract}\""))
+    };
+    for (today, contract) in [("2026-03-31", "runs"), ("2026-04-01", "ended")] {
+        deployment.write("rules/tests/people.toml", &test(today, contract));
+        let said = deployment.run("test person");
+        assert!(said.contains("1 test passed, 0 failed"), "{said}");
+    }
+    deployment.write("rules/tests/people.toml", &test("09:30:00", "runs"));
+    let said = deployment.run("test");
+    assert!(said.contains("`today` is a date"), "{said}");
+}

@@ -298,3 +298,31 @@ impl SyncReport {
         self.errors.extend(step.errors);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::SourceText;
+
+    #[test]
+    fn a_new_day_concerns_rules_that_ask_for_the_day() {
+        let header = r#"const rule = #{ from: "ad/user", to: "metaverse/person", precedence: 100 };"#;
+        let file = |name: &str, body: &str| SourceText {
+            path: format!("rules/{name}.rhai").into(),
+            text: format!("{header}\n{body}\n"),
+        };
+        let files = vec![
+            file("asks", "fn flow(user) { #{ left: days_between(today(), user.accountExpires) } }"),
+            file("asks-entra", "fn flow(user) { #{ seen: entra::Now() } }"),
+            file("asks-helper", "fn flow(user) { #{ left: dates::left(user.accountExpires) } }"),
+            file("lib/dates", "fn left(date) { days_between(today(), date) }"),
+            file("plain", "fn flow(user) { #{ title: user.title } }"),
+        ];
+        let (set, _) = RuleSet::compile(files, BTreeMap::new()).unwrap();
+        let noon = 20_000 * 86_400 + 43_200;
+        for (later, expected) in [(3_600, 0), (86_400, 3)] {
+            let differ = |rule: &&Rule| rule_basis(&set, rule, noon) != rule_basis(&set, rule, noon + later);
+            assert_eq!(set.rules().iter().filter(differ).count(), expected, "{later} seconds later");
+        }
+    }
+}
