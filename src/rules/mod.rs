@@ -41,9 +41,6 @@ pub use tables::Table;
 pub use why::{Clause, JoinAttempt};
 pub use words::{WORDS, Word};
 
-/// From how many rules on they are compiled in parallel.
-const MANY_RULES: usize = 16;
-
 /// One rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -168,17 +165,17 @@ impl RuleSet {
             }
         }
         let last = last.filter(|last| last.surrounds_as(&set));
-        let same =
-            |source: &Arc<SourceText>| last.and_then(|last| last.rules.iter().find(|rule| rule.source == *source));
-        let compiled = on_all_processors(&rules, |source| match same(source) {
-            Some(rule) => Ok(rule.clone()),
-            None => compile_rule(&engine, source, &set, &library_names),
-        });
-        for rule in compiled {
-            match rule {
+        for source in rules {
+            if let Some(same) = last.and_then(|last| last.rules.iter().find(|rule| rule.source == source)) {
+                let rule = Rule { index: set.rules.len(), ..same.clone() };
+                problems.extend(rule.findings.iter().cloned());
+                set.rules.push(rule);
+                continue;
+            }
+            match compile_rule(&engine, &source, &set, &library_names) {
                 Ok(rule) => {
                     problems.extend(rule.findings.iter().cloned());
-                    set.rules.push(Rule { index: set.rules.len(), ..rule });
+                    set.rules.push(rule);
                 }
                 Err(found) => problems.extend(found),
             }
@@ -506,23 +503,6 @@ fn advice(here: &str, before: &str) -> Option<&'static str> {
     })
 }
 
-/// Applies `f` to every item, in order; in parallel where there are many.
-fn on_all_processors<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
-    if items.len() < MANY_RULES || threads == 1 {
-        return items.iter().map(f).collect();
-    }
-    let chunk = items.len().div_ceil(threads);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            items.chunks(chunk).map(|chunk| scope.spawn(|| chunk.iter().map(&f).collect::<Vec<R>>())).collect();
-        let join = |worker: std::thread::ScopedJoinHandle<'_, Vec<R>>| {
-            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        workers.into_iter().flat_map(join).collect()
-    })
-}
-
 fn compile_rule(
     engine: &rhai::Engine,
     source: &Arc<SourceText>,
@@ -552,7 +532,7 @@ fn compile_rule(
         footprint: footprint::of(&functions, &header),
         header,
         muted: BTreeSet::new(),
-        index: 0,
+        index: set.rules.len(),
         has_scope: has("scope"),
         has_join: has("join"),
         has_flow: has("flow"),
