@@ -11,6 +11,8 @@ use super::{Function, Group};
 
 /// Seconds from 1601-01-01, where FILETIME starts, to 1970-01-01.
 const FILETIME_EPOCH: i64 = 11_644_473_600;
+/// How many steps FILETIME counts in a second.
+const TICKS: i64 = 10_000_000;
 
 fn to_integer(value: &Dynamic) -> Outcome {
     if value.is_int() {
@@ -56,13 +58,23 @@ fn to_text(value: &Dynamic) -> Outcome {
 /// 0 and the largest number mean never.
 fn filetime(value: &Dynamic) -> Outcome {
     let ticks = to_integer(value)?.as_int().map_err(|_| wrong_kind("filetime", "a number", value))?;
+    let time = time_of_ticks(ticks).map_err(|_| fail(format!("`{ticks}` is not a time")))?;
+    Ok(time.map_or(Dynamic::UNIT, |time| text(time.to_string())))
+}
+
+/// The time that Active Directory's number means; nothing for 0 and the largest number, which mean never.
+pub(super) fn time_of_ticks(ticks: i64) -> Result<Option<Timestamp>, jiff::Error> {
     if ticks == 0 || ticks == i64::MAX {
-        return Ok(Dynamic::UNIT);
+        return Ok(None);
     }
-    let nanoseconds = i32::try_from(ticks.rem_euclid(10_000_000) * 100).unwrap_or_default();
-    let seconds = ticks.div_euclid(10_000_000) - FILETIME_EPOCH;
-    let time = Timestamp::new(seconds, nanoseconds).map_err(|_| fail(format!("`{ticks}` is not a time")))?;
-    Ok(text(time.to_string()))
+    let nanoseconds = i32::try_from(ticks.rem_euclid(TICKS) * 100).unwrap_or_default();
+    Timestamp::new(ticks.div_euclid(TICKS) - FILETIME_EPOCH, nanoseconds).map(Some)
+}
+
+/// Active Directory's number for a time, if it has one.
+pub(super) fn ticks_of(time: Timestamp) -> Option<i64> {
+    let ticks = time.as_nanosecond().div_euclid(100) + i128::from(FILETIME_EPOCH) * i128::from(TICKS);
+    i64::try_from(ticks).ok()
 }
 
 /// `20260105093000.0Z`, `20260105093000Z`, `202601050930+0100`.

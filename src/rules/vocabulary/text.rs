@@ -9,14 +9,15 @@ use super::shape::{
 use super::{Function, Group};
 
 /// What padding may make at most. Longer attributes do not exist, and a rule must not fill the memory.
-const LONGEST_PADDING: usize = 4096;
+pub(super) const LONGEST_PADDING: usize = 4096;
 
 /// How many names `numbered` proposes at most.
 const MOST_NUMBERED: usize = 1000;
 
-fn proper_case(value: &str) -> String {
+/// A capital at the start of each word, a word being what the separators end; words in capitals stay.
+pub(super) fn proper_case(value: &str, separators: &[char]) -> String {
     let mut result = String::with_capacity(value.len());
-    for word in value.split_inclusive([' ', '-']) {
+    for word in value.split_inclusive(separators) {
         let capitals = word.chars().filter(|c| c.is_alphabetic()).all(char::is_uppercase);
         let mut letters = word.chars();
         match letters.next() {
@@ -30,15 +31,15 @@ fn proper_case(value: &str) -> String {
     result
 }
 
-fn left(value: &str, count: usize) -> &str {
+pub(super) fn left(value: &str, count: usize) -> &str {
     value.char_indices().nth(count).map_or(value, |(end, _)| value.get(..end).unwrap_or(value))
 }
 
-fn right(value: &str, count: usize) -> &str {
+pub(super) fn right(value: &str, count: usize) -> &str {
     skip(value, value.chars().count().saturating_sub(count))
 }
 
-fn skip(value: &str, count: usize) -> &str {
+pub(super) fn skip(value: &str, count: usize) -> &str {
     value.char_indices().nth(count).map_or("", |(start, _)| value.get(start..).unwrap_or(""))
 }
 
@@ -83,11 +84,14 @@ fn replace(value: Dynamic, old: &str, new: Dynamic) -> Outcome {
         return Err(fail("`replace` needs a text to look for"));
     }
     let new = if new.is_unit() { "".into() } else { text_of("replace", &new)? };
-    each_text("replace", &value, |value| {
-        let hits = value.matches(old).count();
-        check_size(value.len().saturating_add(hits.saturating_mul(new.len())))?;
-        Ok(text(value.replace(old, &new)))
-    })
+    each_text("replace", &value, |value| replaced(value, old, &new).map(text))
+}
+
+/// Every `old` as `new`, unless that would grow too long.
+pub(super) fn replaced(value: &str, old: &str, new: &str) -> Outcome<String> {
+    let hits = value.matches(old).count();
+    check_size(value.len().saturating_add(hits.saturating_mul(new.len())))?;
+    Ok(value.replace(old, new))
 }
 
 /// Refuses what the engine would refuse, before the memory is taken.
@@ -202,7 +206,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
             (r#"proper_case(lower("ROE"))"#, r#""Roe""#),
             ("proper_case(())", "()"),
         ],
-        register: |engine| text_to_text(engine, "proper_case", proper_case),
+        register: |engine| text_to_text(engine, "proper_case", |value| proper_case(value, &[' ', '-'])),
     },
     Function {
         name: "trim",

@@ -189,7 +189,7 @@ pub(super) static FUNCTIONS: &[EntraFunction] = &[
         examples: &[("entra::ConvertToUTF8Hex(())", "()")],
         differs: "Not documented: nothing gives nothing.",
         arity: (1, 1),
-        call: |call| call.each_text(Dynamic::UNIT, |text| Ok(plain(hex(text.as_bytes()).to_uppercase()))),
+        call: |call| call.map_text(|text| hex(text.as_bytes()).to_uppercase()),
     },
     EntraFunction {
         name: "CNum",

@@ -9,11 +9,9 @@ use regex::{Captures, Regex};
 use rhai::Dynamic;
 
 use super::{Call, EntraFunction, EntraGroup, net_format, plain};
+use crate::rules::vocabulary::conversion::{ticks_of, time_of_ticks};
 use crate::rules::vocabulary::moment;
 use crate::rules::vocabulary::shape::Outcome;
-
-/// 100 nanoseconds each, from 1601-01-01, where Active Directory begins, to 1970-01-01.
-const EPOCH: i128 = 116_444_736_000_000_000;
 
 /// The days of a date in the three orders that people write, then a time, then a zone.
 static WRITTEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -95,22 +93,17 @@ fn civil(moment: Timestamp) -> DateTime {
     moment.to_zoned(TimeZone::UTC).datetime()
 }
 
-/// 0 and the largest number mean never.
 fn from_number(call: &Call<'_>) -> Outcome {
     call.each(Dynamic::UNIT, |value| {
         let ticks = super::conversion::number(value).ok_or_else(|| call.needs("a number", value))?;
-        if ticks == 0 || ticks == i64::MAX {
-            return Ok(Dynamic::UNIT);
-        }
-        let moment = Timestamp::from_nanosecond((i128::from(ticks) - EPOCH) * 100);
-        moment.map(written).map_err(|_| call.error(&format!("`{ticks}` is not a time")))
+        let moment = time_of_ticks(ticks).map_err(|_| call.error(&format!("`{ticks}` is not a time")))?;
+        Ok(moment.map_or(Dynamic::UNIT, written))
     })
 }
 
 fn to_number(call: &Call<'_>) -> Outcome {
     let Some(moment) = moment_of(call, 0)? else { return Ok(Dynamic::UNIT) };
-    let ticks = i64::try_from(moment.as_nanosecond().div_euclid(100) + EPOCH);
-    ticks.map(Dynamic::from_int).map_err(|_| call.error("that leads beyond the calendar"))
+    ticks_of(moment).map(Dynamic::from_int).ok_or_else(|| call.error("that leads beyond the calendar"))
 }
 
 fn format(call: &Call<'_>) -> Outcome {

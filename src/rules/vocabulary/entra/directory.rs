@@ -85,6 +85,6 @@ pub(super) static FUNCTIONS: &[EntraFunction] = &[
         ],
         differs: "Not documented: nothing gives nothing.",
         arity: (1, 1),
-        call: |call| call.each_text(Dynamic::UNIT, |value| Ok(plain(escape(value)))),
+        call: |call| call.map_text(escape),
     },
 ];

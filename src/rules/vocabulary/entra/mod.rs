@@ -276,6 +276,11 @@ impl Call<'_> {
         let name = self.name();
         self.each(null, |value| f(&text_of(&name, value)?))
     }
+
+    /// A text out of each text; nothing out of nothing.
+    fn map_text(&self, f: impl Fn(&str) -> String) -> Outcome {
+        self.each_text(Dynamic::UNIT, |text| Ok(plain(f(text))))
+    }
 }
 
 /// Text as a value. Unlike in the rest of the vocabulary, empty text stays text.

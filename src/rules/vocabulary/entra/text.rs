@@ -4,22 +4,15 @@ use rhai::{Blob, Dynamic};
 
 use super::{Call, EntraFunction, EntraGroup, count, plain};
 use crate::rules::vocabulary::shape::Outcome;
+use crate::rules::vocabulary::text::{LONGEST_PADDING, left, proper_case, replaced, right, skip};
 use crate::value::fold;
-
-/// What padding may make at most.
-const LONGEST_PADDING: i64 = 4096;
-
-fn chars(value: &str, start: usize, length: usize) -> String {
-    value.chars().skip(start).take(length).collect()
-}
 
 /// Left, Right and Mid keep the text for a negative count, and give empty text for nothing.
 fn edge(call: &Call<'_>, from_end: bool) -> Outcome {
     let number = call.number(1)?;
     call.each_text(plain(""), |value| {
         let Ok(wanted) = usize::try_from(number) else { return Ok(plain(value)) };
-        let skipped = if from_end { value.chars().count().saturating_sub(wanted) } else { 0 };
-        Ok(plain(chars(value, skipped, wanted)))
+        Ok(plain(if from_end { right(value, wanted) } else { left(value, wanted) }))
     })
 }
 
@@ -37,7 +30,7 @@ fn mid(call: &Call<'_>) -> Outcome {
             return if first >= bytes.len() { whole() } else { Ok(Dynamic::from_blob(part)) };
         }
         let text = super::text_of(&call.name(), value)?;
-        if first >= text.chars().count() { whole() } else { Ok(plain(chars(&text, first, length))) }
+        if first >= text.chars().count() { whole() } else { Ok(plain(left(skip(&text, first), length))) }
     })
 }
 
@@ -73,7 +66,7 @@ fn found(call: &Call<'_>, last: bool) -> Outcome {
 }
 
 fn pad(call: &Call<'_>, left: bool) -> Outcome {
-    let length = call.number(1)?;
+    let length = usize::try_from(call.number(1)?).unwrap_or(0);
     let filling = call.needed_text(2)?;
     if filling.chars().count() != 1 {
         return Err(call.error(&format!("the third argument is one character, not `{filling}`")));
@@ -82,22 +75,10 @@ fn pad(call: &Call<'_>, left: bool) -> Outcome {
         return Err(call.error(&format!("at most {LONGEST_PADDING} characters, not {length}")));
     }
     call.each_text(plain(""), |value| {
-        let missing = usize::try_from(length).unwrap_or(0).saturating_sub(value.chars().count());
+        let missing = length.saturating_sub(value.chars().count());
         let filling = filling.repeat(missing);
         Ok(plain(if left { format!("{filling}{value}") } else { format!("{value}{filling}") }))
     })
-}
-
-fn proper_case(value: &str) -> String {
-    let word = |word: &str| {
-        let mut letters = word.chars();
-        let capitals = word.chars().filter(|c| c.is_alphabetic()).all(char::is_uppercase);
-        match letters.next() {
-            Some(first) if !capitals => first.to_uppercase().chain(letters.as_str().to_lowercase().chars()).collect(),
-            _ => word.to_owned(),
-        }
-    };
-    value.split(' ').map(word).collect::<Vec<String>>().join(" ")
 }
 
 /// `\n`, `\r` and `\t` of two characters are one.
@@ -112,11 +93,7 @@ fn replace(call: &Call<'_>) -> Outcome {
         return Err(call.error("there is nothing to look for"));
     }
     call.each_text(Dynamic::UNIT, |value| {
-        let size = value.len().saturating_add(value.matches(&old).count().saturating_mul(new.len()));
-        if size > super::super::sandbox::TEXT_SIZE {
-            return Err(call.error("the text grows too long"));
-        }
-        Ok(plain(value.replace(&old, &new)))
+        replaced(value, &old, &new).map(plain).map_err(|_| call.error("the text grows too long"))
     })
 }
 
@@ -132,12 +109,12 @@ fn replace_chars(call: &Call<'_>) -> Outcome {
             _ => return Err(call.error(&format!("`{pair}` is not one character, a colon and a text"))),
         }
     }
-    call.each_text(Dynamic::UNIT, |value| {
+    call.map_text(|value| {
         let replaced = value.chars().map(|c| match pairs.iter().find(|(from, _)| *from == c) {
             Some((_, to)) => to.clone(),
             None => c.to_string(),
         });
-        Ok(plain(replaced.collect::<String>()))
+        replaced.collect()
     })
 }
 
@@ -194,7 +171,7 @@ pub(super) static FUNCTIONS: &[EntraFunction] = &[
         examples: &[(r#"entra::LCase(["A", "b"])"#, r#"["a", "b"]"#), ("entra::LCase(())", "()")],
         differs: "Not documented: nothing gives nothing.",
         arity: (1, 1),
-        call: |call| call.each_text(Dynamic::UNIT, |value| Ok(plain(value.to_lowercase()))),
+        call: |call| call.map_text(str::to_lowercase),
     },
     EntraFunction {
         name: "Left",
@@ -232,7 +209,7 @@ pub(super) static FUNCTIONS: &[EntraFunction] = &[
         examples: &[("entra::LTrim(())", "()")],
         differs: "Not documented: nothing gives nothing.",
         arity: (1, 1),
-        call: |call| call.each_text(Dynamic::UNIT, |value| Ok(plain(value.trim_start()))),
+        call: |call| call.map_text(|value| value.trim_start().to_owned()),
     },
     EntraFunction {
         name: "Mid",
@@ -293,7 +270,7 @@ pub(super) static FUNCTIONS: &[EntraFunction] = &[
         examples: &[(r#"entra::PCase("mARY ann-lee ROE")"#, r#""Mary Ann-lee ROE""#), ("entra::PCase(())", "()")],
         differs: "Not documented: nothing gives nothing.",
         arity: (1, 1),
-        call: |call| call.each_text(Dynamic::UNIT, |value| Ok(plain(proper_case(value)))),
+        call: |call| call.map_text(|value| proper_case(value, &[' '])),
     },
     EntraFunction {
         name: "Replace",
@@ -356,7 +333,7 @@ pub(super) static FUNCTIONS: &[EntraFunction] = &[
         examples: &[("entra::RTrim(())", "()")],
         differs: "Not documented: nothing gives nothing.",
         arity: (1, 1),
-        call: |call| call.each_text(Dynamic::UNIT, |value| Ok(plain(value.trim_end()))),
+        call: |call| call.map_text(|value| value.trim_end().to_owned()),
     },
     EntraFunction {
         name: "Trim",
@@ -367,7 +344,7 @@ pub(super) static FUNCTIONS: &[EntraFunction] = &[
         examples: &[(r#"entra::Trim("  ")"#, r#""""#), ("entra::Trim(())", "()")],
         differs: "Not documented: nothing gives nothing.",
         arity: (1, 1),
-        call: |call| call.each_text(Dynamic::UNIT, |value| Ok(plain(value.trim()))),
+        call: |call| call.map_text(|value| value.trim().to_owned()),
     },
     EntraFunction {
         name: "UCase",
@@ -378,7 +355,7 @@ pub(super) static FUNCTIONS: &[EntraFunction] = &[
         examples: &[("entra::UCase(())", "()")],
         differs: "Not documented: nothing gives nothing.",
         arity: (1, 1),
-        call: |call| call.each_text(Dynamic::UNIT, |value| Ok(plain(value.to_uppercase()))),
+        call: |call| call.map_text(str::to_uppercase),
     },
     EntraFunction {
         name: "Word",
