@@ -41,6 +41,12 @@ pub(super) fn declaration(source: &SourceText, name: &str) -> std::ops::Range<us
     source.text.find(&needle).map_or(0..0, |at| at + 3..at + needle.len())
 }
 
+/// A function is called with so many values, and takes another number of them.
+pub(super) fn miscounted(name: &str, given: usize) -> Diagnostic {
+    let plural = if given == 1 { "" } else { "s" };
+    Diagnostic::error("E126", format!("`{name}` is called with {given} value{plural}"))
+}
+
 fn shape(function: &Function, source: &Arc<SourceText>, problems: &mut Vec<Diagnostic>) {
     let place = declaration(source, &function.name);
     if !function.public {
@@ -155,12 +161,8 @@ impl Check<'_> {
             || vocabulary::all().any(|function| function.name == name);
         if !known {
             let names = words().chain(self.own.iter().copied()).chain(vocabulary::all().map(|function| function.name));
-            let problem =
-                at(Diagnostic::error("E120", format!("there is no function `{name}`")), self.source, position);
-            self.problems.push(match did_you_mean(name, names) {
-                Some(hint) => problem.hint(hint),
-                None => problem,
-            });
+            let hint = did_you_mean(name, names);
+            self.say(Diagnostic::error("E120", format!("there is no function `{name}`")), position, hint);
         }
     }
 
@@ -185,9 +187,7 @@ impl Check<'_> {
         };
         let given = call.args.len();
         if given < function.arity.0 || given > function.arity.1 {
-            let plural = if given == 1 { "" } else { "s" };
-            let problem =
-                Diagnostic::error("E126", format!("`{ENTRA}::{}` is called with {given} value{plural}", call.name));
+            let problem = miscounted(&format!("{ENTRA}::{}", call.name), given);
             self.say(problem, position, Some(format!("`{ENTRA}::{}`", function.signature)));
         }
     }
@@ -196,10 +196,8 @@ impl Check<'_> {
     fn own_arity(&mut self, call: &rhai::FnCallExpr, position: rhai::Position) {
         let Some(counts) = self.arities.get(call.name.as_str()) else { return };
         if !counts.contains(&call.args.len()) && !vocabulary::knows(&call.name) {
-            let given = call.args.len();
-            let plural = if given == 1 { "" } else { "s" };
-            let problem = Diagnostic::error("E126", format!("`{}` is called with {given} value{plural}", call.name));
             let takes: Vec<String> = counts.iter().map(ToString::to_string).collect();
+            let problem = miscounted(&call.name, call.args.len());
             self.say(problem, position, Some(format!("the helper takes {}", takes.join(" or "))));
         }
     }
@@ -226,12 +224,8 @@ impl Check<'_> {
         variables: &BTreeSet<String>,
     ) {
         if !variables.contains(name) {
-            let problem =
-                at(Diagnostic::error("E121", format!("there is no variable `{name}`")), self.source, position);
-            self.problems.push(match did_you_mean(name, variables.iter().map(String::as_str)) {
-                Some(hint) => problem.hint(hint),
-                None => problem,
-            });
+            let hint = did_you_mean(name, variables.iter().map(String::as_str));
+            self.say(Diagnostic::error("E121", format!("there is no variable `{name}`")), position, hint);
             return;
         }
         let is_object = self.function.public && self.function.parameter() == Some(name);

@@ -205,6 +205,16 @@ pub(super) fn of(functions: &[Function], header: &Header) -> Footprint {
     footprint
 }
 
+/// Where a function of that name is called, if the last node of a path does so.
+pub(super) fn call_of(path: &[ASTNode<'_>], name: &str) -> Option<Position> {
+    match path.last()? {
+        ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position)) => {
+            (call.name == name).then_some(*position)
+        }
+        _ => None,
+    }
+}
+
 /// The keys of the final map whose value is made by `unique`, with the places of the calls.
 pub(super) fn unique_names(flow: &Function) -> Vec<(AttributeName, Position)> {
     let mut names = Vec::new();
@@ -213,12 +223,7 @@ pub(super) fn unique_names(flow: &Function) -> Vec<(AttributeName, Position)> {
         let Expr::Map(map, _) = &**expr else { return };
         for (key, value) in &map.0 {
             value.walk(&mut Vec::new(), &mut |inner: &[ASTNode<'_>]| {
-                if let Some(ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position))) =
-                    inner.last()
-                    && call.name == "unique"
-                {
-                    names.push((key.name.as_str().into(), *position));
-                }
+                names.extend(call_of(inner, "unique").map(|position| (key.name.as_str().into(), position)));
                 true
             });
         }

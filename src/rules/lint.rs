@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use rhai::{ASTFlags, ASTNode, Engine, Expr, Position, Stmt};
 
-use super::footprint::{Function, attribute_read, is_variable, unique_names};
+use super::footprint::{Function, attribute_read, call_of, is_variable, unique_names};
 use super::header::{Direction, Header, at};
 use super::{RuleSet, vocabulary};
 use crate::diagnostic::{Diagnostic, SourceText, did_you_mean, word_at};
@@ -125,9 +125,7 @@ impl Lint<'_> {
         if let Some((counts, signature)) = arities().get(name)
             && !counts.contains(&given)
         {
-            let plural = if given == 1 { "" } else { "s" };
-            let problem = Diagnostic::error("E126", format!("`{name}` is called with {given} value{plural}"));
-            self.say(problem, position, format!("`{signature}`"));
+            self.say(super::check::miscounted(name, given), position, format!("`{signature}`"));
         }
     }
 
@@ -160,12 +158,7 @@ impl Lint<'_> {
     fn unique(&mut self) {
         let mut calls = Vec::new();
         self.function.walk(&mut |path| {
-            if let Some(ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position))) =
-                path.last()
-                && call.name == "unique"
-            {
-                calls.push(*position);
-            }
+            calls.extend(call_of(path, "unique"));
         });
         let placed = unique_names(self.function);
         for position in calls {
@@ -247,8 +240,7 @@ impl Lint<'_> {
         }
     }
 
-    /// `switch lower(x)` with labels that have capitals: `switch` compares to the letter. The tree keeps no labels, so
-    /// they are read from the text.
+    /// `switch lower(x)` with labels that have capitals: `switch` compares to the letter.
     fn labels(&mut self, value: &Expr, position: Position) {
         let Expr::FnCall(call, _) = value else { return };
         let fits: fn(char) -> bool = match call.name.as_str() {
@@ -256,29 +248,12 @@ impl Lint<'_> {
             "upper" => |c| !c.is_lowercase(),
             _ => return,
         };
-        let start = word_at(&self.source.text, position.line().unwrap_or(1), position.position().unwrap_or(1)).start;
-        let rest = self.source.text.get(start..).unwrap_or_default();
-        let Some((_, body)) = rest.split_once('{') else { return };
-        let body_start = start + (rest.len() - body.len());
-        let mut at = 0;
-        while let Some(open) = body.get(at..).and_then(|rest| rest.find(['"', '}'])).map(|found| at + found) {
-            if body.as_bytes().get(open) == Some(&b'}') {
-                return;
-            }
-            let Some(close) = body.get(open + 1..).and_then(|rest| rest.find('"')).map(|found| open + 1 + found) else {
-                return;
-            };
-            let label = body.get(open + 1..close).unwrap_or_default();
-            let next = body.get(close + 1..).unwrap_or_default().trim_start();
-            let line = body.get(..open).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
-            let comment = line.contains("//") || line.contains("/*");
-            if (next.starts_with("=>") || next.starts_with('|')) && !comment && !label.chars().all(fits) {
+        for (place, label) in labels(self.source, position) {
+            if !label.chars().all(fits) {
                 let message = format!("`switch {}(…)` is never `{label}`", call.name);
                 let hint = format!("`switch` compares to the letter: write the label as `{}` makes it", call.name);
-                let place = body_start + open..body_start + close + 1;
                 self.problems.push(Diagnostic::error("E127", message).at(self.source, place).hint(hint));
             }
-            at = close + 1;
         }
     }
 
@@ -312,6 +287,30 @@ impl Lint<'_> {
 }
 
 /// Whether a statement is an answer when it stands at the end of a function.
+/// The text labels of a `switch`, and where they stand, quotation marks included. The tree keeps no labels, so they are
+/// read from the text.
+pub(super) fn labels(source: &SourceText, switch: Position) -> Vec<(std::ops::Range<usize>, &str)> {
+    let mut labels = Vec::new();
+    let start = word_at(&source.text, switch.line().unwrap_or(1), switch.position().unwrap_or(1)).start;
+    let rest = source.text.get(start..).unwrap_or_default();
+    let Some((_, body)) = rest.split_once('{') else { return labels };
+    let body_start = start + (rest.len() - body.len());
+    let mut at = 0;
+    while let Some(open) = body.get(at..).and_then(|rest| rest.find(['"', '}'])).map(|found| at + found) {
+        let is_text = body.as_bytes().get(open) == Some(&b'"');
+        let close = body.get(open + 1..).and_then(|rest| rest.find('"')).map(|found| open + 1 + found);
+        let Some(close) = close.filter(|_| is_text) else { break };
+        let next = body.get(close + 1..).unwrap_or_default().trim_start();
+        let line = body.get(..open).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
+        let comment = line.contains("//") || line.contains("/*");
+        if (next.starts_with("=>") || next.starts_with('|')) && !comment {
+            labels.push((body_start + open..body_start + close + 1, body.get(open + 1..close).unwrap_or_default()));
+        }
+        at = close + 1;
+    }
+    labels
+}
+
 fn is_answer(statement: &Stmt) -> bool {
     match statement {
         Stmt::Expr(_) | Stmt::FnCall(..) | Stmt::Return(Some(_), ..) | Stmt::Switch(..) | Stmt::Block(_) => true,

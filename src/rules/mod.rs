@@ -56,6 +56,7 @@ pub struct Rule {
     findings: Vec<Diagnostic>,
     /// Attributes that it leaves out after all.
     muted: BTreeSet<AttributeName>,
+    /// Its place in the set.
     index: usize,
     has_scope: bool,
     has_join: bool,
@@ -166,16 +167,15 @@ impl RuleSet {
         }
         let last = last.filter(|last| last.surrounds_as(&set));
         for source in rules {
-            if let Some(same) = last.and_then(|last| last.rules.iter().find(|rule| rule.source == source)) {
-                let rule = Rule { index: set.rules.len(), ..same.clone() };
-                problems.extend(rule.findings.iter().cloned());
-                set.rules.push(rule);
-                continue;
-            }
-            match compile_rule(&engine, &source, &set, &library_names) {
+            let same = last.and_then(|last| last.rules.iter().find(|rule| rule.source == source));
+            let compiled = match same {
+                Some(rule) => Ok(rule.clone()),
+                None => compile_rule(&engine, &source, &set, &library_names),
+            };
+            match compiled {
                 Ok(rule) => {
                     problems.extend(rule.findings.iter().cloned());
-                    set.rules.push(rule);
+                    set.rules.push(Rule { index: set.rules.len(), ..rule });
                 }
                 Err(found) => problems.extend(found),
             }
@@ -229,13 +229,8 @@ impl RuleSet {
 
     /// Whether a rule finds the same beside it here and there: helpers, tables, settings.
     fn surrounds_as(&self, other: &RuleSet) -> bool {
-        let same_tables = self.tables.len() == other.tables.len()
-            && self
-                .tables
-                .iter()
-                .zip(other.tables.iter())
-                .all(|(left, right)| left.0 == right.0 && left.1.source == right.1.source);
-        same_tables
+        let texts = |set: &RuleSet| set.tables.values().map(|table| Arc::clone(&table.source)).collect::<Vec<_>>();
+        texts(self) == texts(other)
             && self.libraries == other.libraries
             && self.settings == other.settings
             && self.broken_tables == other.broken_tables
@@ -532,7 +527,7 @@ fn compile_rule(
         footprint: footprint::of(&functions, &header),
         header,
         muted: BTreeSet::new(),
-        index: set.rules.len(),
+        index: 0,
         has_scope: has("scope"),
         has_join: has("join"),
         has_flow: has("flow"),

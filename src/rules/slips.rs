@@ -6,6 +6,7 @@ use rhai::{AST, ASTFlags, ASTNode, Expr, Position, Stmt};
 
 use super::footprint::{Function, attribute_read, plain_read};
 use super::header::at;
+use super::lint::labels;
 use crate::diagnostic::{Diagnostic, SourceText};
 
 /// What stands outside of every function and is not the header.
@@ -86,12 +87,7 @@ fn letters(function: &Function, value: &Expr, source: &Arc<SourceText>, position
     let parameter = function.parameter().filter(|_| function.public)?;
     let (name, _) = attribute_read(&ASTNode::Expr(value), parameter)?;
     plain_read(value, parameter)?;
-    // The labels are hashes in the tree; what they are is in the text.
-    let line = position.line().unwrap_or(1);
-    let rest: Vec<&str> = source.text.lines().skip(line - 1).take(40).collect();
-    let rest = rest.join("\n");
-    let body = rest.split_once("switch").and_then(|(_, rest)| rest.split_once('{')).map_or("", |(_, body)| body);
-    body.trim_start().strip_prefix('"').filter(|label| label.contains(char::is_alphabetic))?;
+    labels(source, position).iter().find(|(_, label)| label.contains(char::is_alphabetic))?;
     let problem = Diagnostic::warning("W125", format!("`switch` compares `{name}` to the letter"));
     Some((problem, position, format!("`switch lower({parameter}.{name}) {{ … }}`, with labels in small letters")))
 }
