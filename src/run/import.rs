@@ -12,7 +12,8 @@ use crate::connector::directory::Directory;
 use crate::connector::{Anchor, ConnectorError, ImportEnd, ImportEvent, ImportRequest, ImportedObject, Presence};
 use crate::connector_space::ObjectId;
 use crate::rules::{ConnectorType, RuleSet};
-use crate::sync::ledger::View;
+use crate::store::Draft;
+use crate::sync::ledger::{LedgerError, View};
 use crate::sync::stage::{EdgeNews, Readers, Staging};
 use crate::sync::{deprovision, stage};
 use crate::value::{AttributeName, Kind};
@@ -76,8 +77,12 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    fn readers(&self, object_type: &str) -> Readers {
-        if self.unread.contains(object_type) { Readers::Nobody } else { Readers::Inbound }
+    /// Stages one object, and at most so many of its references as a batch may hold.
+    fn stage(&self, draft: &mut Draft<'_>, connector: &str, object: &ImportedObject) -> Result<Staging, LedgerError> {
+        let nothing = BTreeSet::new();
+        let references = self.references.get(&object.object_type).unwrap_or(&nothing);
+        let readers = if self.unread.contains(&object.object_type) { Readers::Nobody } else { Readers::Inbound };
+        stage::stage_part(draft, connector, object, references, readers, MANY)
     }
 }
 
@@ -222,7 +227,6 @@ fn stage_batch(
     seen: &mut HashSet<ObjectId>,
     report: &mut ImportReport,
 ) -> Result<(), RunError> {
-    let nothing = BTreeSet::new();
     let mut rests = Vec::new();
     let mut draft = session.store.draft();
     for object in batch.drain(..) {
@@ -231,10 +235,7 @@ fn stage_batch(
             session.store.commit(writes)?;
             draft = session.store.draft();
         }
-        let references = wanted.references.get(&object.object_type).unwrap_or(&nothing);
-        let readers = wanted.readers(&object.object_type);
-        let Staging { id, staged, rest } =
-            stage::stage_part(&mut draft, connector, &object, references, readers, MANY)?;
+        let Staging { id, staged, rest } = wanted.stage(&mut draft, connector, &object)?;
         rests.push((id, rest));
         if !seen.insert(id) {
             report.note(format!("`{}` was shown twice", object.dn.unwrap_or(object.anchor.0)));
@@ -314,16 +315,13 @@ fn settle_chunk(
         .block_on(directory.look_up(&wanted.request, &anchors))
         .map_err(|error| RunError::Connector { connector: connector.to_owned(), error })?;
     let found: BTreeMap<Anchor, Presence> = found.into_iter().collect();
-    let nothing = BTreeSet::new();
     let mut rests = Vec::new();
     let mut draft = session.store.draft();
     for (id, anchor, dn) in chunk {
         let name = dn.clone().unwrap_or_else(|| anchor.to_string());
         match found.get(anchor) {
             Some(Presence::Present(object)) => {
-                let references = wanted.references.get(&object.object_type).unwrap_or(&nothing);
-                let readers = wanted.readers(&object.object_type);
-                let staging = stage::stage_part(&mut draft, connector, object, references, readers, MANY)?;
+                let staging = wanted.stage(&mut draft, connector, object)?;
                 rests.push((staging.id, staging.rest));
                 report.note(format!("`{name}` was not shown, yet it is there"));
             }
@@ -354,7 +352,6 @@ fn settle_chunk(
 pub fn refresh(session: &mut Session, connector: &str, ids: &[ObjectId]) -> Result<u64, RunError> {
     let directory = session.directory(connector)?;
     let wanted = wanted(session, connector)?;
-    let nothing = BTreeSet::new();
     let mut seen = 0;
     for chunk in ids.chunks(LOOK_UP_BATCH) {
         let draft = session.store.draft();
@@ -375,9 +372,7 @@ pub fn refresh(session: &mut Session, connector: &str, ids: &[ObjectId]) -> Resu
         for (anchor, presence) in found {
             match presence {
                 Presence::Present(object) => {
-                    let references = wanted.references.get(&object.object_type).unwrap_or(&nothing);
-                    let readers = wanted.readers(&object.object_type);
-                    let staging = stage::stage_part(&mut draft, connector, &object, references, readers, MANY)?;
+                    let staging = wanted.stage(&mut draft, connector, &object)?;
                     rests.push((staging.id, staging.rest));
                     seen += 1;
                 }

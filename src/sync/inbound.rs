@@ -314,53 +314,34 @@ fn rival(view: &dyn Ledger, hit: &MetaverseObject, object: &ConnectorObject) -> 
     Ok(Some(view.object(other)?.map_or_else(|| other.to_string(), |other| other.title())))
 }
 
-/// Decides every unique name that rules ask for, by rule and attribute.
-fn names<'e>(
-    ledger: &dyn Ledger,
-    person: &MetaverseObject,
-    object: ObjectId,
-    evaluation: &'e Evaluation,
-) -> Result<BTreeMap<(&'e String, &'e AttributeName), Value>, SyncError> {
-    let mut names = BTreeMap::new();
-    for (rule, flows) in &evaluation.flows {
-        for flow in flows {
-            if let FlowValue::Unique(candidates) = &flow.value {
-                let name = unique_name(ledger, person, object, (rule, &flow.attribute), candidates)?;
-                names.insert((rule, &flow.attribute), name);
-            }
-        }
-    }
-    Ok(names)
-}
-
 /// What was decided before stays. Else the name that the person has, if it is among the candidates; else the first one
 /// that nobody has.
 fn unique_name(
     ledger: &dyn Ledger,
-    person: &MetaverseObject,
+    person: MetaverseId,
+    before: &[Contribution],
     object: ObjectId,
-    (rule, attribute): (&String, &AttributeName),
+    (rule, attribute): (&str, &AttributeName),
     candidates: &[Value],
 ) -> Result<Value, SyncError> {
-    let contributions = person.contributions.get(attribute).map_or(&[][..], Vec::as_slice);
-    let decided = contributions.iter().find(|contribution| contribution.object == object && contribution.rule == *rule);
+    let decided = before.iter().find(|contribution| contribution.object == object && contribution.rule == rule);
     if let Some(FlowValue::One(name)) = decided.map(|contribution| &contribution.value) {
         return Ok(name.clone());
     }
-    let present = precedence::values(contributions);
+    let present = precedence::values(before);
     let is_present = |name: &&Value| present.iter().any(|value| value.folded() == name.folded());
     if let Some(name) = candidates.iter().find(is_present) {
         return Ok(name.clone());
     }
     for name in candidates {
         let holders = ledger.find_metaverse(attribute, &name.folded(), 2)?;
-        if holders.iter().all(|holder| *holder == person.id) {
+        if holders.iter().all(|holder| *holder == person) {
             return Ok(name.clone());
         }
     }
     let names: Vec<String> = candidates.iter().take(5).map(ToString::to_string).collect();
     let more = if candidates.len() > names.len() { ", …" } else { "" };
-    Err(SyncError::NoFreeName { attribute: attribute.clone(), rule: rule.clone(), names: names.join(", ") + more })
+    Err(SyncError::NoFreeName { attribute: attribute.clone(), rule: rule.to_owned(), names: names.join(", ") + more })
 }
 
 /// Replaces what an object contributes.
@@ -374,21 +355,26 @@ fn contribute(
 ) -> Result<(), SyncError> {
     let Some(mut person) = ledger.metaverse(link.metaverse)? else { return Ok(()) };
     let before = person.contributions.clone();
-    let names = names(ledger, &person, object.id, evaluation)?;
     drop_contributions(&mut person, object.id);
     let order = orders.get(&object.connector).copied().unwrap_or(u16::MAX);
     for (name, flows) in &evaluation.flows {
         let precedence = rules.rule(name).map_or(i64::MAX, |rule| rule.header.precedence);
         for flow in flows.iter().filter(|flow| !matches!(flow.value, FlowValue::Nothing | FlowValue::Keep)) {
+            let value = match &flow.value {
+                FlowValue::Unique(candidates) => {
+                    let known = before.get(&flow.attribute).map_or(&[][..], Vec::as_slice);
+                    let asks = (name.as_str(), &flow.attribute);
+                    FlowValue::One(unique_name(ledger, person.id, known, object.id, asks, candidates)?)
+                }
+                other => other.clone(),
+            };
             person.contributions.entry(flow.attribute.clone()).or_default().push(Contribution {
                 object: object.id,
                 rule: name.clone(),
                 line: flow.line,
                 precedence,
                 order,
-                value: names
-                    .get(&(name, &flow.attribute))
-                    .map_or_else(|| flow.value.clone(), |name| FlowValue::One(name.clone())),
+                value,
             });
         }
     }
