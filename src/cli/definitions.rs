@@ -1,6 +1,5 @@
 //! Definition files for editors that know Rhai: the vocabulary, the module `entra`, and the attributes of connectors.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::check;
@@ -56,10 +55,9 @@ fn entra_functions() -> String {
         text += &format!("\nconst {name}: String;\n");
     }
     for function in entra::all() {
-        let all = function.signature.replace(['[', ']'], "");
-        let names = parameters(&all);
-        for count in function.arity.0..=function.arity.1.min(names.len().max(function.arity.0)) {
-            let result = result(function.signature);
+        let names = parameters(&function.signature.replace(['[', ']'], ""));
+        let result = result(function.signature);
+        for count in function.arity.0..=function.arity.1.min(names.len()) {
             let list = names.iter().take(count).cloned().collect::<Vec<_>>().join(", ");
             text += &format!("\n/// {}\nfn {}({list}) -> {result};\n", function.doc, function.name);
         }
@@ -73,8 +71,7 @@ fn attributes(schemas: &Schemas) -> String {
     for (connector, types) in schemas {
         for (object_type, schema) in types {
             let place = format!("{connector}_{}", object_type.to_lowercase());
-            let known: BTreeMap<_, _> = schema.attributes.iter().collect();
-            for (name, kind) in known.into_iter().filter(|(name, _)| is_name(name.as_str())) {
+            for (name, kind) in schema.attributes.iter().filter(|(name, _)| is_name(name.as_str())) {
                 let what = if kind.multi { "several values" } else { "one value" };
                 let kind = of_kind(kind);
                 text +=

@@ -194,7 +194,7 @@ pub(super) fn watch(mut config: Config, arguments: &WatchArguments, format: Form
 /// What somebody who edits rules wants to know next: whether the tests pass, and what happens to the object in hand.
 fn after_save(config: &Config, arguments: &WatchArguments, tests: &Path, format: Format) -> Result<(), RunError> {
     if tests.is_dir() {
-        super::test::run(config, &TestArguments::all(), format)?;
+        super::test::run(config, &TestArguments::default(), format)?;
     }
     if let Some([connector, object]) = arguments.preview.as_deref() {
         let session = crate::run::session::Session::open(config.clone(), true)?;

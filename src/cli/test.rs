@@ -20,7 +20,7 @@ use crate::testing::{self, Report};
 const TICK: Duration = Duration::from_millis(100);
 
 /// Runs the unit tests of the rules: objects in, and what rules make of them. Needs no directory and no store.
-#[derive(Args)]
+#[derive(Args, Default)]
 #[command(
     after_help = "Examples:\n  syncline test\n  syncline test disabled            tests with `disabled` in their name or file\n  syncline test --touched           which rules and attributes no test touches\n  syncline test --coverage          which lines and branches no test evaluates\n  syncline test --junit tests.xml\n  syncline test --mutants           changes of the rules that no test notices"
 )]
@@ -52,23 +52,6 @@ pub(super) struct TestArguments {
     /// Runs them again at every save of a rule, a table or a test, until Ctrl-C.
     #[arg(long, conflicts_with = "mutants")]
     watch: bool,
-}
-
-impl TestArguments {
-    /// All tests of the rules folder, and nothing else.
-    pub(super) fn all() -> TestArguments {
-        TestArguments {
-            filters: Vec::new(),
-            folder: None,
-            touched: false,
-            coverage: false,
-            mutants: false,
-            at_least: 0,
-            junit: None,
-            watch: false,
-            bless: false,
-        }
-    }
 }
 
 /// Runs the tests, or goes on doing so.
@@ -108,8 +91,8 @@ pub(super) fn run(config: &Config, arguments: &TestArguments, format: Format) ->
         let blessed = testing::bless::run(&rules, &schemas, &folder, &arguments.filters).map_err(RunError::Rules)?;
         return Ok(tell_blessed(&blessed, format));
     }
-    let tested = if arguments.coverage { testing::run_covered } else { testing::run };
-    let report = tested(&rules, &schemas, &folder, &arguments.filters).map_err(RunError::Rules)?;
+    let report =
+        testing::run(&rules, &schemas, &folder, &arguments.filters, arguments.coverage).map_err(RunError::Rules)?;
     if arguments.mutants {
         if report.failed() > 0 {
             tell(&report, false);

@@ -81,37 +81,19 @@ impl Report {
     }
 }
 
-/// Runs the tests of a folder whose file or name holds one of the filters; all without filters.
+/// Runs the tests of a folder whose file or name holds one of the filters; all without filters. `covering` counts which
+/// lines and branches the rules evaluate, too.
 ///
 /// # Errors
 /// What is wrong with the test files.
-pub fn run(rules: &RuleSet, schemas: &Schemas, folder: &Path, filters: &[String]) -> Result<Report, Vec<Diagnostic>> {
-    run_counting(rules, schemas, folder, filters, None)
-}
-
-/// The same, and counts which lines and branches the rules evaluate.
-///
-/// # Errors
-/// As [`run`].
-pub fn run_covered(
+pub fn run(
     rules: &RuleSet,
     schemas: &Schemas,
     folder: &Path,
     filters: &[String],
+    covering: bool,
 ) -> Result<Report, Vec<Diagnostic>> {
-    let coverage = Coverage::default();
-    let mut report = run_counting(rules, schemas, folder, filters, Some(&coverage))?;
-    report.covered = rules.covered(&coverage);
-    Ok(report)
-}
-
-fn run_counting(
-    rules: &RuleSet,
-    schemas: &Schemas,
-    folder: &Path,
-    filters: &[String],
-    coverage: Option<&Coverage>,
-) -> Result<Report, Vec<Diagnostic>> {
+    let coverage = covering.then(Coverage::default);
     let files = read(rules, schemas, folder)?;
     let mut report = Report::default();
     for rule in rules.rules() {
@@ -125,7 +107,7 @@ fn run_counting(
                 continue;
             }
             let begun = std::time::Instant::now();
-            let mismatches = World::new(rules, schemas, file, coverage).check(test, &mut report.touched);
+            let mismatches = World::new(rules, schemas, file, coverage.as_ref()).check(test, &mut report.touched);
             let microseconds = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
             report.outcomes.push(Outcome { file: name.clone(), name: test.name.clone(), mismatches, microseconds });
         }
@@ -135,6 +117,7 @@ fn run_counting(
         let writes = rule.footprint.writes.keys().map(ToString::to_string);
         touched.never_flowed = writes.filter(|name| !touched.flowed.contains(name)).collect();
     }
+    report.covered = coverage.map(|coverage| rules.covered(&coverage)).unwrap_or_default();
     Ok(report)
 }
 

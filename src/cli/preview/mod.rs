@@ -22,7 +22,7 @@ mod html;
 mod text;
 
 /// What happens to one object, rule by rule and attribute by attribute; writes nothing.
-#[derive(Args)]
+#[derive(Args, Default)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct PreviewArguments {
     /// The connector, or `metaverse`.
@@ -52,18 +52,10 @@ pub(super) struct PreviewArguments {
 }
 
 impl PreviewArguments {
-    /// The plain preview of one object.
+    /// The preview of one object, with the lines that give its values.
     pub(super) fn of(connector: &str, object: &str) -> PreviewArguments {
-        PreviewArguments {
-            connector: connector.to_owned(),
-            object: Some(object.to_owned()),
-            file: None,
-            trials: Vec::new(),
-            rules: None,
-            all: false,
-            lines: true,
-            html: None,
-        }
+        let (connector, object) = (connector.to_owned(), Some(object.to_owned()));
+        PreviewArguments { connector, object, lines: true, ..PreviewArguments::default() }
     }
 }
 
