@@ -123,6 +123,7 @@ pub(super) static FUNCTIONS: &[EntraFunction] = &[
         examples: &[
             (r#"entra::Switch([false, 1, true, 2])"#, "2"),
             ("entra::Switch((), 1)", "()"),
+            ("entra::Switch(false, 1, false, 2, true)", r#"error("`entra::Switch`: each condition needs a value")"#),
             ("entra::Switch([true])", r#"error("`entra::Switch`: each condition needs a value")"#),
         ],
         differs: "",

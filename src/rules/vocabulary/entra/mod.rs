@@ -180,7 +180,9 @@ fn set(module: &mut Module, function: &'static EntraFunction, arity: usize) {
         2 => with!(a, b),
         3 => with!(a, b, c),
         4 => with!(a, b, c, d),
+        5 => with!(a, b, c, d, e),
         6 => with!(a, b, c, d, e, f),
+        7 => with!(a, b, c, d, e, f, g),
         8 => with!(a, b, c, d, e, f, g, h),
         _ => return,
     };
