@@ -11,7 +11,7 @@ use expect_test::{ExpectFile, expect_file};
 
 #[path = "common/deployment.rs"]
 mod deployment;
-use deployment::{Deployment, IN_USER};
+use deployment::{CONFIG, Deployment, IN_USER};
 
 fn check(expected: ExpectFile, transcript: &[String]) {
     expected.assert_eq(&transcript.join("\n"));
@@ -92,9 +92,9 @@ fn what_was_refused_is_not_sent_again_before_it_changes() {
 const PEOPLE: u32 = 1_000;
 
 /// People with a lot to say, so that they fill a small disk.
-fn people() -> String {
-    let mut text = "version: 1\n".to_owned();
-    for number in 0..PEOPLE {
+fn people(count: u32) -> String {
+    let mut text = String::new();
+    for number in 0..count {
         let name = format!("{number:08}-0000-4000-8000-000000000000");
         text += &format!(
             "\ndn: CN=Person {number},DC=contoso,DC=test\nobjectClass: user\nobjectGUID: {name}\n\
@@ -108,7 +108,7 @@ fn people() -> String {
 #[test]
 fn a_full_disk_is_said_and_nothing_is_lost() {
     let deployment = Deployment::new();
-    deployment.write("people.ldif", &people());
+    deployment.write("people.ldif", &format!("version: 1\n{}", people(PEOPLE)));
     fs::create_dir(deployment.path("state")).unwrap();
     // A mount of this process alone; without root, in a user namespace of its own.
     let script = format!(
@@ -134,4 +134,27 @@ fn a_full_disk_is_said_and_nothing_is_lost() {
     let shown = format!("{PEOPLE}");
     let line = said.lines().find(|line| line.starts_with("entra")).unwrap();
     assert!(line.contains(&shown), "{said}");
+}
+
+const IN_GROUP: &str = r#"const rule = #{ from: "ad/group", to: "metaverse/group", link: "project", precedence: 100 };
+fn flow(group) { #{ name: group.cn, member: group.member } }
+"#;
+
+#[test]
+fn members_that_come_after_their_very_large_group_are_its_members_at_once() {
+    let deployment = Deployment::new();
+    deployment.write("syncline.toml", &CONFIG.replace(r#"["user"]"#, r#"["user", "group"]"#));
+    deployment.write("rules/in-group.rhai", IN_GROUP);
+    // More members than are staged at a time, and all of them behind the group in the file.
+    let members: String = (0..2_300).map(|number| format!("member: CN=Person {number},DC=contoso,DC=test\n")).collect();
+    let group = format!(
+        "dn: CN=Everybody,DC=contoso,DC=test\nobjectClass: group\n\
+         objectGUID: 99999999-0000-4000-8000-000000000000\ncn: Everybody\n{members}"
+    );
+    deployment.write("people.ldif", &format!("version: 1\n\n{group}{}", people(2_300)));
+    let imports = |said: String| said.lines().find(|line| line.contains("import ad ")).unwrap_or(&said).to_owned();
+    let first = imports(deployment.run("run"));
+    assert!(first.ends_with(" 2,301 changed"), "{first}");
+    let second = imports(deployment.run("run"));
+    assert!(second.ends_with(" 0 changed"), "{second}");
 }

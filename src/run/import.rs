@@ -14,7 +14,7 @@ use crate::connector_space::ObjectId;
 use crate::rules::{ConnectorType, RuleSet};
 use crate::store::Draft;
 use crate::sync::ledger::{LedgerError, View};
-use crate::sync::stage::{EdgeNews, Readers, Staging};
+use crate::sync::stage::{EdgeNews, Readers, Staged, Staging};
 use crate::sync::{deprovision, stage};
 use crate::value::{AttributeName, Kind};
 
@@ -227,43 +227,64 @@ fn stage_batch(
     seen: &mut HashSet<ObjectId>,
     report: &mut ImportReport,
 ) -> Result<(), RunError> {
-    let mut rests = Vec::new();
-    let mut draft = session.store.draft();
-    for object in batch.drain(..) {
-        if draft.weight() > HEAVY {
-            let writes = draft.finish();
-            session.store.commit(writes)?;
-            draft = session.store.draft();
-        }
-        let Staging { id, staged, rest } = wanted.stage(&mut draft, connector, &object)?;
-        rests.push((id, rest));
+    stage_all(session, connector, wanted, batch.iter(), |object, id, staged| {
         if !seen.insert(id) {
-            report.note(format!("`{}` was shown twice", object.dn.unwrap_or(object.anchor.0)));
+            report.note(format!("`{}` was shown twice", object.dn.as_ref().unwrap_or(&object.anchor.0)));
         }
         match staged {
-            stage::Staged::New => report.new += 1,
-            stage::Staged::Changed => report.changed += 1,
-            stage::Staged::Unchanged => {}
+            Staged::New => report.new += 1,
+            Staged::Changed => report.changed += 1,
+            Staged::Unchanged => {}
+        }
+    })?;
+    batch.clear();
+    Ok(())
+}
+
+/// Stages objects in order, in batches that are not too large, and tells what came of each.
+fn stage_all<'a>(
+    session: &mut Session,
+    connector: &str,
+    wanted: &Wanted,
+    objects: impl IntoIterator<Item = &'a ImportedObject>,
+    mut tell: impl FnMut(&ImportedObject, ObjectId, Staged),
+) -> Result<(), RunError> {
+    let mut draft = session.store.draft();
+    for object in objects {
+        let Staging { id, staged, rest } = wanted.stage(&mut draft, connector, object)?;
+        tell(object, id, staged);
+        if draft.weight() > HEAVY || !rest.is_empty() {
+            let writes = draft.finish();
+            session.store.commit(writes)?;
+            // Before the next object: it may be what a reference leads to, and takes the place of a name.
+            stage_rest(session, id, &rest)?;
+            draft = session.store.draft();
         }
     }
     let writes = draft.finish();
     session.store.commit(writes)?;
-    stage_rests(session, &rests)
+    Ok(())
 }
 
-/// Stages what was left of the references of some objects, in batches of their own.
-fn stage_rests(session: &mut Session, rests: &[(ObjectId, Vec<EdgeNews>)]) -> Result<(), RunError> {
-    for (id, rest) in rests {
-        let Some(object) = session.store.draft().object(*id)? else { continue };
-        for chunk in rest.chunks(MANY) {
-            let mut draft = session.store.draft();
-            for (attribute, to, seen) in chunk {
-                stage::stage_edge(&mut draft, &object, attribute, *to, *seen)?;
-            }
-            let writes = draft.finish();
-            session.store.commit(writes)?;
-            session.go_on()?;
+/// The objects that are there.
+fn present<'a>(found: impl Iterator<Item = &'a Presence>) -> impl Iterator<Item = &'a ImportedObject> {
+    found.filter_map(|presence| match presence {
+        Presence::Present(object) => Some(&**object),
+        Presence::OutOfScope(_) | Presence::Deleted | Presence::NotFound => None,
+    })
+}
+
+/// Stages what was left of the references of an object, in batches of their own.
+fn stage_rest(session: &mut Session, id: ObjectId, rest: &[EdgeNews]) -> Result<(), RunError> {
+    for chunk in rest.chunks(MANY) {
+        let mut draft = session.store.draft();
+        let Some(object) = draft.object(id)? else { return Ok(()) };
+        for (attribute, to, seen) in chunk {
+            stage::stage_edge(&mut draft, &object, attribute, *to, *seen)?;
         }
+        let writes = draft.finish();
+        session.store.commit(writes)?;
+        session.go_on()?;
     }
     Ok(())
 }
@@ -315,16 +336,12 @@ fn settle_chunk(
         .block_on(directory.look_up(&wanted.request, &anchors))
         .map_err(|error| RunError::Connector { connector: connector.to_owned(), error })?;
     let found: BTreeMap<Anchor, Presence> = found.into_iter().collect();
-    let mut rests = Vec::new();
+    stage_all(session, connector, wanted, present(found.values()), |_, _, _| {})?;
     let mut draft = session.store.draft();
     for (id, anchor, dn) in chunk {
         let name = dn.clone().unwrap_or_else(|| anchor.to_string());
         match found.get(anchor) {
-            Some(Presence::Present(object)) => {
-                let staging = wanted.stage(&mut draft, connector, object)?;
-                rests.push((staging.id, staging.rest));
-                report.note(format!("`{name}` was not shown, yet it is there"));
-            }
+            Some(Presence::Present(_)) => report.note(format!("`{name}` was not shown, yet it is there")),
             Some(Presence::OutOfScope(place)) => {
                 deprovision::gone(&mut draft, *id, &format!("moved out of the scope of `{connector}`, to {place}"))?;
                 report.gone += 1;
@@ -342,7 +359,7 @@ fn settle_chunk(
     }
     let writes = draft.finish();
     session.store.commit(writes)?;
-    stage_rests(session, &rests)
+    Ok(())
 }
 
 /// Looks up some objects by anchor and stages what is there: the confirming import of a small export.
@@ -367,27 +384,17 @@ pub fn refresh(session: &mut Session, connector: &str, ids: &[ObjectId]) -> Resu
             .block_on(directory.look_up(&wanted.request, &asked))
             .map_err(|error| RunError::Connector { connector: connector.to_owned(), error })?;
         let ids: BTreeMap<Anchor, ObjectId> = anchors.into_iter().collect();
-        let mut rests = Vec::new();
+        let there = present(found.iter().map(|(_, presence)| presence));
+        stage_all(session, connector, &wanted, there, |_, _, _| seen += 1)?;
         let mut draft = session.store.draft();
-        for (anchor, presence) in found {
-            match presence {
-                Presence::Present(object) => {
-                    let staging = wanted.stage(&mut draft, connector, &object)?;
-                    rests.push((staging.id, staging.rest));
-                    seen += 1;
-                }
-                Presence::Deleted => {
-                    if let Some(id) = ids.get(&anchor) {
-                        deprovision::gone(&mut draft, *id, &format!("deleted from `{connector}`"))?;
-                        seen += 1;
-                    }
-                }
-                Presence::OutOfScope(_) | Presence::NotFound => {}
+        for (anchor, _) in found.iter().filter(|(_, presence)| matches!(presence, Presence::Deleted)) {
+            if let Some(id) = ids.get(anchor) {
+                deprovision::gone(&mut draft, *id, &format!("deleted from `{connector}`"))?;
+                seen += 1;
             }
         }
         let writes = draft.finish();
         session.store.commit(writes)?;
-        stage_rests(session, &rests)?;
     }
     session.store.checkpoint()?;
     Ok(seen)

@@ -58,7 +58,8 @@ pub struct Staging {
     pub id: ObjectId,
     /// What the import changed.
     pub staged: Staged,
-    /// References that were left, for [`stage_edge`].
+    /// References that were left, for [`stage_edge`]: before the next object is staged, for it may take the place of the
+    /// name that one of them leads to.
     pub rest: Vec<EdgeNews>,
 }
 
