@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::metaverse::MetaverseId;
-use crate::value::{AttributeName, Attributes, Values};
+use crate::value::{AttributeName, Attributes, Kind, Values};
 
 /// The immutable identifier of an object in its directory, as text: a GUID in its usual form (AD `objectGUID`, LDAP
 /// `entryUUID`, Entra `id`), or whatever else the directory has. Compares to the letter.
@@ -293,6 +293,24 @@ impl Export {
             (ExportState::Pending, Operation::Update) => self.changes.values().any(|change| !change.sent),
             (ExportState::InFlight | ExportState::Exported | ExportState::Failed { .. }, _) => false,
         }
+    }
+
+    /// The object is there: what has not been sent is an update from now on, without what only a creation takes.
+    pub fn object_exists(&mut self) {
+        self.operation = Operation::Update;
+        self.forget_passwords();
+    }
+
+    /// The directory took everything that was to be sent.
+    pub fn mark_sent(&mut self) {
+        self.state = ExportState::Exported;
+        self.changes.values_mut().for_each(|change| change.sent = true);
+        self.forget_passwords();
+    }
+
+    /// Passwords belong to the creation alone, and no import ever shows them.
+    fn forget_passwords(&mut self) {
+        self.changes.retain(|_, change| !change.values.iter().any(|value| value.kind() == Kind::Password));
     }
 
     /// What was refused is tried again.

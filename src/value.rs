@@ -26,6 +26,8 @@ pub enum Value {
     Bytes(Vec<u8>),
     /// A moment in UTC: microseconds since 1970-01-01T00:00:00Z.
     Time(i64),
+    /// A password of so many characters. Only the wish is here: the password is made when it is sent, and nobody keeps it.
+    Password(u16),
 }
 
 impl Value {
@@ -43,6 +45,7 @@ impl Value {
             Value::Boolean(_) => Kind::Boolean,
             Value::Bytes(_) => Kind::Bytes,
             Value::Time(_) => Kind::Time,
+            Value::Password(_) => Kind::Password,
         }
     }
 
@@ -50,7 +53,7 @@ impl Value {
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Value::Text(text) => Some(text),
-            Value::Integer(_) | Value::Boolean(_) | Value::Bytes(_) | Value::Time(_) => None,
+            Value::Integer(_) | Value::Boolean(_) | Value::Bytes(_) | Value::Time(_) | Value::Password(_) => None,
         }
     }
 
@@ -59,7 +62,7 @@ impl Value {
         match self {
             Value::Text(text) => fold(text),
             Value::Bytes(bytes) => hex(bytes),
-            Value::Integer(_) | Value::Boolean(_) | Value::Time(_) => self.to_string(),
+            Value::Integer(_) | Value::Boolean(_) | Value::Time(_) | Value::Password(_) => self.to_string(),
         }
     }
 
@@ -69,7 +72,7 @@ impl Value {
             Value::Text(text) => text.as_str().into(),
             Value::Integer(number) => (*number).into(),
             Value::Boolean(flag) => (*flag).into(),
-            Value::Bytes(_) | Value::Time(_) => self.to_string().into(),
+            Value::Bytes(_) | Value::Time(_) | Value::Password(_) => self.to_string().into(),
         }
     }
 }
@@ -85,6 +88,7 @@ impl fmt::Display for Value {
                 Ok(time) => write!(f, "{time}"),
                 Err(_) => write!(f, "{micros} µs"),
             },
+            Value::Password(length) => write!(f, "a password of {length} characters"),
         }
     }
 }
@@ -129,6 +133,8 @@ pub enum Kind {
     Bytes,
     /// [`Value::Time`]
     Time,
+    /// [`Value::Password`]: written when an object is made, and never read.
+    Password,
     /// A link to another object of the same connector; kept as an edge.
     Reference,
 }
@@ -141,6 +147,7 @@ impl fmt::Display for Kind {
             Kind::Boolean => "boolean",
             Kind::Bytes => "bytes",
             Kind::Time => "time",
+            Kind::Password => "password",
             Kind::Reference => "reference",
         })
     }

@@ -31,7 +31,7 @@ const IN: &str = r#"const rule = #{ from: "ad/user", to: "metaverse/person", lin
 
 /// A mistake: what it is, and the rule; what does not begin with `const` goes into the metaverse, after `OUT` to Entra.
 const OUT: &str = "OUT ";
-const MISTAKES: [(&str, &str); 76] = [
+const MISTAKES: [(&str, &str); 81] = [
     ("attribute misspelled", "fn flow(user) { #{ department: user.departement } }"),
     ("attribute misspelled in scope", "fn scope(user) { user.employeID != () }"),
     (
@@ -141,6 +141,14 @@ const MISTAKES: [(&str, &str); 76] = [
         "a unique name that is kept in a variable",
         "fn flow(user) { let n = unique(user.sn, user.cn); #{ accountName: n } }",
     ),
+    ("a return without an answer", "fn scope(user) { if user.mail == () { return; } true }"),
+    (
+        "a helper that ends without an answer",
+        "private fn full(a, b) { let c = a + b; }\nfn flow(user) { #{ cn: full(user.sn, user.cn) } }",
+    ),
+    ("a password in every run", "OUT fn flow(person) { #{ \"passwordProfile.password\": password(24) } }"),
+    ("a password that somebody wrote", "OUT fn flow(person) { #{ \"passwordProfile.password\": \"Welcome1!\" } }"),
+    ("a password into the metaverse", "fn flow(user) { #{ password: once(password(24)) } }"),
 ];
 
 fn findings(rule: &str) -> Vec<Diagnostic> {

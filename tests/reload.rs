@@ -8,6 +8,8 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+use expect_test::expect_file;
+
 #[path = "common/deployment.rs"]
 mod deployment;
 use deployment::{CONFIG, Deployment, IN_USER, OUT_USER};
@@ -196,6 +198,52 @@ fn who_edits_rules_sees_at_each_save_whether_tests_pass_and_what_happens_to_an_o
     deployment.write("rules/tests/people.toml", TEST);
     testing.says("1 test passed, 0 failed");
     drop(testing);
+}
+
+/// From the first run to the end: a broken save, one that changes too much, and a person who accepts it.
+#[test]
+fn what_a_process_that_serves_tells_its_log() {
+    let deployment = Deployment::new();
+    titled(&deployment);
+    deployment.write("syncline.toml", &(CONFIG.to_owned() + "\n[reload]\napply_below = 4\n"));
+    let serving = Serving::process(&deployment, "serve --every 3600");
+    serving.says("run 1:");
+    let (in_user, out_user) = (deployment.path("rules/in-user.rhai"), deployment.path("rules/out-user.rhai"));
+    save(&in_user, &IN_USER.replace("lower(user.sAMAccountName)", "lowr(user.sAMAccountName)"));
+    serving.says("the rules in use stay");
+    save(&in_user, IN_USER);
+    serving.says("what was saved is what is in use");
+    save(&out_user, &OUT_USER.replace("accountEnabled:  ", "companyName: \"Contoso\", accountEnabled:  "));
+    serving.says("4 objects would change");
+    deployment.run("rules accept");
+    serving.says("are in use");
+    let log = serving.stop();
+    expect_file!["transcripts/serve.txt"].assert_eq(&deployment.steady(&log));
+}
+
+#[test]
+fn what_somebody_sees_who_starts_an_emulator() {
+    let deployment = Deployment::new();
+    let emulating = Serving::process(&deployment, "emulate entra --port 0");
+    emulating.says("Ctrl-C stops it");
+    expect_file!["transcripts/emulate.txt"].assert_eq(&deployment.steady(&emulating.log()));
+}
+
+#[test]
+fn what_somebody_sees_who_watches_rules() {
+    let deployment = Deployment::new();
+    deployment.people(1..=3);
+    deployment.run("run");
+    fs::create_dir(deployment.path("rules/tests")).unwrap();
+    deployment.write("rules/tests/people.toml", TEST);
+    let watching = Serving::process(&deployment, "watch --preview ad person1");
+    watching.says("nothing to write");
+    save(&deployment.path("rules/in-user.rhai"), &IN_USER.replace("user.department", "user.departmnt"));
+    watching.says("did you mean `department`?");
+    let rule = IN_USER.replace("lower(user.sAMAccountName)", "\"x\" + lower(user.sAMAccountName)");
+    save(&deployment.path("rules/in-user.rhai"), &rule);
+    watching.says("not sent: this is a preview");
+    expect_file!["transcripts/watch.txt"].assert_eq(&deployment.steady(&watching.log()));
 }
 
 #[test]

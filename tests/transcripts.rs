@@ -141,3 +141,66 @@ fn mistakes_in_several_files_are_told_at_once() {
         &[deployment.run("check"), deployment.run("check --sarif -"), deployment.run("explain E210")].join("\n"),
     );
 }
+
+#[test]
+fn a_password_is_a_wish_until_it_is_sent_and_then_nowhere() {
+    let deployment = Deployment::new();
+    let rule =
+        OUT_USER.replace("accountEnabled:  ", "\"passwordProfile.password\": once(password(24)), accountEnabled:  ");
+    deployment.write("rules/out-user.rhai", &rule);
+    deployment.write("one.ldif", &format!("version: 1\n\n{}", deployment::person(1)));
+    let first = deployment.run("preview ad --file one.ldif");
+    let run = deployment.run("run");
+    let again = deployment.run("run");
+    let after = deployment.run("preview ad person1");
+    let why = deployment.run("explain entra person1@contoso.com passwordProfile.password");
+    check(expect_file!["transcripts/password.txt"], &[first, run, again, after, why].join("\n"));
+}
+
+#[test]
+fn a_rule_in_a_folder_below_is_not_lost_silently() {
+    let deployment = Deployment::new();
+    fs::create_dir(deployment.path("rules/sales")).unwrap();
+    deployment.write("rules/sales/in-user.rhai", IN_USER);
+    check(expect_file!["transcripts/astray.txt"], &deployment.run("check"));
+}
+
+/// Looking at what is there, and saying what only a person can say.
+#[test]
+fn looking_around_and_deciding() {
+    let deployment = Deployment::new();
+    deployment.run("run");
+    let commands = [
+        "doctor",
+        "rules list",
+        "show ad person1",
+        "show rules",
+        "search entra person2",
+        "adopt entra --all",
+        "gone ad",
+        "go-live entra",
+        "go-live ad",
+        "plan",
+    ];
+    let transcript: Vec<String> = commands.iter().map(|command| deployment.run(command)).collect();
+    check(expect_file!["transcripts/commands.txt"], &transcript.join("\n"));
+}
+
+#[test]
+fn every_command_has_a_transcript() {
+    let deployment = Deployment::new();
+    let help = deployment.run("--help");
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let (commands, _) = commands.split_once("Options:").unwrap();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts");
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let texts: String = files.map(|file| fs::read_to_string(file).unwrap()).collect();
+    // What goes on until it is stopped has a log and no exit.
+    let goes_on =
+        [("serve", "serving with"), ("watch", "watching"), ("emulate", "secret emulator-secret"), ("help", "")];
+    for command in commands.lines().filter_map(|line| line.trim_start_matches("out|").split_whitespace().next()) {
+        let shown = goes_on.iter().find(|(name, _)| *name == command).map(|(_, sign)| (*sign).to_owned());
+        let shown = shown.unwrap_or_else(|| format!("$ syncline {command}"));
+        assert!(texts.contains(&shown), "no transcript of `{command}`");
+    }
+}

@@ -99,6 +99,8 @@ pub(super) fn gone(mut session: Session, arguments: &GoneArguments) -> Result<Ex
 }
 
 pub(super) fn rules(mut session: Session, command: &RulesCommand, format: Format) -> Result<Exit, RunError> {
+    let store_folder = session.config.store_folder.clone();
+    let mut accepted = None;
     match command {
         RulesCommand::List => {
             let rules: Vec<_> = session
@@ -131,9 +133,14 @@ pub(super) fn rules(mut session: Session, command: &RulesCommand, format: Format
             let writes = draft.finish();
             session.store.commit(writes)?;
             say(&format!("rules {fingerprint} are accepted; `syncline plan` shows what the next run does"));
+            accepted = Some(fingerprint);
         }
     }
     session.close()?;
+    // Who serves opens the store at once.
+    if let Some(Err(error)) = accepted.map(|accepted| rules_in_use::tell_accepted(&store_folder, &accepted)) {
+        say(&format!("a process that serves takes them with its next run: {error}"));
+    }
     Ok(Exit::Success)
 }
 

@@ -126,6 +126,7 @@ fn of_kind(kind: &AttributeType) -> &'static str {
         (false, Kind::Boolean) => "bool",
         (false, Kind::Bytes) => "Blob",
         (false, Kind::Text | Kind::Time) => "String",
+        (false, Kind::Password) => "?",
     }
 }
 

@@ -15,6 +15,7 @@ pub mod directory;
 pub mod graph;
 pub mod ldap;
 pub mod ldif;
+mod password;
 pub mod schema;
 pub mod secret;
 

@@ -62,6 +62,11 @@ pub const CODES: &[Explanation] = &[
         "a test file is wrong",
         "Names of rules, types and attributes in tests are checked, so that no test passes because of a typo.",
     ),
+    plain(
+        "E007",
+        "a rule lies where nobody reads it",
+        "Rules lie in the rules folder itself, helpers in `lib/`. A folder whose name begins with a dot is left alone.",
+    ),
     plain("E010", "the configuration is wrong", "Every mistake is told at once, each with its place."),
     shown(
         "E100",
@@ -261,6 +266,13 @@ pub const CODES: &[Explanation] = &[
         "const rule = #{ from: \"ad/user\", to: \"metaverse/person\", precedence: 100 };\nfn flow(user) { #{ title: user.title } }",
     ),
     shown(
+        "E134",
+        "`password` outside of `once`",
+        "A password is made when an account is made, and never again. No text can be one: rules say how long it is.",
+        "const rule = #{ from: \"metaverse/person\", to: \"entra/user\", precedence: 100 };\nfn flow(person) { #{ \"passwordProfile.password\": password(24) } }",
+        "const rule = #{ from: \"metaverse/person\", to: \"entra/user\", precedence: 100 };\nfn flow(person) { #{ \"passwordProfile.password\": once(password(24)) } }",
+    ),
+    shown(
         "W122",
         "half a text where a value is missing",
         "`` `${user.sn}@x` `` is `@x` where there is no `sn`. With `+` the whole is nothing as soon as a part is.",
@@ -294,6 +306,13 @@ pub const CODES: &[Explanation] = &[
         "Such a comparison has the same answer for every object.",
         "fn scope(user) { user.title == user.title }",
         "fn scope(user) { user.title == user.description }",
+    ),
+    shown(
+        "W128",
+        "a helper that gives nothing",
+        "Its last line is no value, so what calls it gets `()`.",
+        "private fn full(a, b) { let name = a + b; }\nfn flow(user) { #{ cn: full(user.sn, user.cn) } }",
+        "private fn full(a, b) { a + b }\nfn flow(user) { #{ cn: full(user.sn, user.cn) } }",
     ),
     shown(
         "W127",

@@ -132,6 +132,7 @@ fn kinds(set: &RuleSet, schemas: &Schemas) -> Vec<Diagnostic> {
                 Kind::Boolean => "`true` or `false`, without quotes",
                 Kind::Integer => "a number, without quotes",
                 Kind::Reference => "references are flowed as a whole: `manager: person.manager`",
+                Kind::Password => "a password is made, not written: `once(password(24))`",
                 Kind::Text | Kind::Bytes | Kind::Time => "a text, in quotes",
             };
             findings.push(Diagnostic::error("E224", message).at(&rule.source, place).hint(hint));

@@ -213,7 +213,9 @@ fn trimmed(values: &[Value]) -> Values {
         .iter()
         .filter_map(|value| match value {
             Value::Text(text) => Value::text(text.trim()),
-            Value::Integer(_) | Value::Boolean(_) | Value::Bytes(_) | Value::Time(_) => Some(value.clone()),
+            Value::Integer(_) | Value::Boolean(_) | Value::Bytes(_) | Value::Time(_) | Value::Password(_) => {
+                Some(value.clone())
+            }
         })
         .collect()
 }

@@ -15,7 +15,7 @@ const SOURCE: [&str; 4] = ["connector", "domain_fqdn", "domain_netbios", "dn"];
 const TARGET: [&str; 4] = ["connector", "name", "initial_domain", "verified_domains"];
 
 /// Words for flows to a target.
-const OUTBOUND_WORDS: [&str; 3] = ["keep", "once", "seed"];
+const OUTBOUND_WORDS: [&str; 4] = ["keep", "once", "password", "seed"];
 
 /// Everything that looks wrong in the functions of a rule.
 pub(super) fn functions(
@@ -87,6 +87,7 @@ impl Lint<'_> {
             match node {
                 ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position)) => {
                     self.call(call, 0, *position);
+                    self.password(path, call, *position);
                 }
                 ASTNode::Expr(Expr::MethodCall(call, position)) => self.call(call, 1, *position),
                 ASTNode::Expr(Expr::InterpolatedString(parts, _)) => self.interpolation(parts),
@@ -126,6 +127,20 @@ impl Lint<'_> {
             && !counts.contains(&given)
         {
             self.say(super::check::miscounted(name, given), position, format!("`{signature}`"));
+        }
+    }
+
+    /// A password is wished for once, when the account is made.
+    fn password(&mut self, path: &[ASTNode<'_>], call: &rhai::FnCallExpr, position: Position) {
+        let outer = path.iter().rev().nth(1);
+        let is_once = |call: &rhai::FnCallExpr| call.name == "once";
+        let once = match outer {
+            Some(ASTNode::Expr(Expr::FnCall(outer, _)) | ASTNode::Stmt(Stmt::FnCall(outer, _))) => is_once(outer),
+            _ => false,
+        };
+        if call.name == "password" && call.namespace.is_empty() && !self.inbound && !once {
+            let problem = Diagnostic::error("E134", "`password` stands outside of `once`");
+            self.say(problem, position, "a password is given when an account is made: `once(password(24))`".into());
         }
     }
 
@@ -286,7 +301,6 @@ impl Lint<'_> {
     }
 }
 
-/// Whether a statement is an answer when it stands at the end of a function.
 /// The text labels of a `switch`, and where they stand, quotation marks included. The tree keeps no labels, so they are
 /// read from the text.
 pub(super) fn labels(source: &SourceText, switch: Position) -> Vec<(std::ops::Range<usize>, &str)> {
@@ -311,6 +325,7 @@ pub(super) fn labels(source: &SourceText, switch: Position) -> Vec<(std::ops::Ra
     labels
 }
 
+/// Whether a statement is an answer when it stands at the end of a function.
 fn is_answer(statement: &Stmt) -> bool {
     match statement {
         Stmt::Expr(_) | Stmt::FnCall(..) | Stmt::Return(Some(_), ..) | Stmt::Switch(..) | Stmt::Block(_) => true,

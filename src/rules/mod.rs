@@ -195,7 +195,7 @@ impl RuleSet {
     /// Reads a folder: `*.rhai`, `lib/*.rhai`, `tables/*.csv` and `tables/*.toml`. Other files and hidden files are left alone.
     ///
     /// # Errors
-    /// `E001` when the folder or a file cannot be read, `E002` when there are no rules.
+    /// `E001` when the folder or a file cannot be read, `E002` when there are no rules, `E007` for a rule in a folder below.
     pub fn read(folder: &Path) -> Result<Vec<SourceText>, Vec<Diagnostic>> {
         let mut files = Vec::new();
         let unreadable = |path: &Path, error: &std::io::Error| {
@@ -212,6 +212,9 @@ impl RuleSet {
             let entries = std::fs::read_dir(&part).map_err(|error| unreadable(&part, &error))?;
             for entry in entries {
                 let path = entry.map_err(|error| unreadable(&part, &error))?.path();
+                if part == folder && path.is_dir() {
+                    astray(&path)?;
+                }
                 if !is_rule_file(&path) {
                     continue;
                 }
@@ -415,6 +418,24 @@ impl RuleSet {
 
 fn is(candidate: &ConnectorType, connector: &str, object_type: &str) -> bool {
     candidate.connector == connector && candidate.object_type.eq_ignore_ascii_case(object_type)
+}
+
+/// A rule that lies where nobody reads it looks like one that was taken away.
+fn astray(folder: &Path) -> Result<(), Vec<Diagnostic>> {
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if name == "lib" || name.starts_with('.') {
+        return Ok(());
+    }
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut rules: Vec<_> = files.filter(|path| path.extension().is_some_and(|kind| kind == "rhai")).collect();
+    rules.sort();
+    match rules.first() {
+        None => Ok(()),
+        Some(rule) => {
+            let problem = Diagnostic::error("E007", format!("`{}` is not read", rule.display()));
+            Err(vec![problem.hint("rules lie in the rules folder itself, helpers in `lib/`; a folder that begins with a dot is left alone")])
+        }
+    }
 }
 
 fn is_rule_file(path: &Path) -> bool {

@@ -22,7 +22,7 @@ pub(super) struct References {
     count: usize,
 }
 
-/// `absent()`, `keep()`, `once(v)`, `seed(v)`, `merge(list)`, `unique(list)`.
+/// `absent()`, `keep()`, `once(v)`, `seed(v)`, `merge(list)`, `unique(list)`, `password(length)`.
 #[derive(Clone)]
 pub(super) enum Special {
     Absent,
@@ -31,6 +31,7 @@ pub(super) enum Special {
     Seed(Dynamic),
     Merge(Dynamic),
     Unique(Dynamic),
+    Password(u16),
 }
 
 type Fallible<T> = Result<T, Box<EvalAltResult>>;
@@ -81,6 +82,7 @@ fn one_to_dynamic(value: &Value) -> Dynamic {
         Value::Boolean(flag) => (*flag).into(),
         Value::Bytes(bytes) => Dynamic::from_blob(bytes.clone()),
         Value::Time(_) => value.to_string().into(),
+        Value::Password(length) => Dynamic::from(Special::Password(*length)),
     }
 }
 
@@ -99,6 +101,7 @@ pub(super) fn register(engine: &mut Engine, names: impl Iterator<Item = Attribut
     engine.register_fn("once", |value: Dynamic| Special::Once(value));
     engine.register_fn("seed", |value: Dynamic| Special::Seed(value));
     engine.register_fn("merge", |value: Dynamic| Special::Merge(value));
+    engine.register_fn("password", password);
     register_unique(engine);
     engine.register_fn("count", count);
     engine.register_fn("imported", imported_value);
@@ -110,6 +113,15 @@ pub(super) fn register(engine: &mut Engine, names: impl Iterator<Item = Attribut
         let wanted = context.tag().read_lock::<Arc<Context>>();
         Ok(wanted.filter(|context| context.name == name).map(|context| context_map(&context)))
     });
+}
+
+/// Shorter is guessed, longer Entra ID does not take.
+const PASSWORDS: std::ops::RangeInclusive<i64> = 12..=256;
+
+fn password(length: i64) -> Fallible<Special> {
+    let fits = u16::try_from(length).ok().filter(|_| PASSWORDS.contains(&length));
+    let wrong = || failed(format!("a password of {length} characters: {} to {}", PASSWORDS.start(), PASSWORDS.end()));
+    fits.map(Special::Password).ok_or_else(wrong)
 }
 
 /// Rhai has no functions with a changing number of parameters; who has more names gives a list.
@@ -158,10 +170,11 @@ pub(super) fn to_flow_value(value: Dynamic) -> Result<FlowValue, String> {
         return match special {
             Special::Absent => Ok(FlowValue::Absent),
             Special::Keep => Ok(FlowValue::Keep),
-            Special::Once(value) => to_values(value).map(|values| non_empty(values, FlowValue::Once)),
+            Special::Once(value) => to_once(value).map(|values| non_empty(values, FlowValue::Once)),
             Special::Seed(value) => to_values(value).map(|values| non_empty(values, FlowValue::Seed)),
             Special::Merge(value) => to_values(value).map(|values| non_empty(values, FlowValue::Merge)),
             Special::Unique(value) => to_values(value).map(|values| non_empty(values, FlowValue::Unique)),
+            Special::Password(_) => Err("a password is given when an account is made: `once(password(24))`".into()),
         };
     }
     if let Some(references) = value.read_lock::<References>() {
@@ -173,6 +186,20 @@ pub(super) fn to_flow_value(value: Dynamic) -> Result<FlowValue, String> {
         return Ok(non_empty(values, FlowValue::List));
     }
     Ok(values.pop().map_or(FlowValue::Nothing, FlowValue::One))
+}
+
+/// What is given once may be a password.
+fn to_once(value: Dynamic) -> Result<Values, String> {
+    let password = value.read_lock::<Special>().and_then(|special| match *special {
+        Special::Password(length) => Some(vec![Value::Password(length)]),
+        Special::Absent
+        | Special::Keep
+        | Special::Once(_)
+        | Special::Seed(_)
+        | Special::Merge(_)
+        | Special::Unique(_) => None,
+    });
+    password.map_or_else(|| to_values(value), Ok)
 }
 
 fn non_empty(values: Values, wrap: impl Fn(Values) -> FlowValue) -> FlowValue {

@@ -38,10 +38,12 @@ pub(super) fn of(function: &Function, source: &Arc<SourceText>) -> Vec<Diagnosti
                 operator(function, &call.name, &call.args, *position)
             }
             Some(ASTNode::Stmt(Stmt::Switch(switch, position))) => letters(function, &switch.0, source, *position),
+            Some(ASTNode::Stmt(Stmt::Return(None, _, position))) => empty_return(function, *position),
             _ => None,
         };
         problems.extend(found.map(|(problem, position, hint)| at(problem, source, position).hint(hint)));
     });
+    problems.extend(silent_helper(function).map(|(problem, position, hint)| at(problem, source, position).hint(hint)));
     problems.extend(answer(function).map(|(problem, position, hint)| at(problem, source, position).hint(hint)));
     problems
 }
@@ -90,6 +92,33 @@ fn letters(function: &Function, value: &Expr, source: &Arc<SourceText>, position
     labels(source, position).iter().find(|(_, label)| label.contains(char::is_alphabetic))?;
     let problem = Diagnostic::warning("W125", format!("`switch` compares `{name}` to the letter"));
     Some((problem, position, format!("`switch lower({parameter}.{name}) {{ … }}`, with labels in small letters")))
+}
+
+/// `return;` answers nothing.
+fn empty_return(function: &Function, position: Position) -> Found {
+    let answer = match function.name.as_str() {
+        "scope" if function.public => "`return false;`",
+        "join" if function.public => "`return [];`",
+        "flow" if function.public => "`return #{};`",
+        _ => return None,
+    };
+    let problem = Diagnostic::error("E117", format!("`{}` returns without an answer", function.name));
+    Some((problem, position, answer.to_owned()))
+}
+
+/// A helper whose last line is no value gives `()`, and so does every attribute that is made with it.
+fn silent_helper(function: &Function) -> Found {
+    if function.public {
+        return None;
+    }
+    let mut last = None;
+    function.walk(&mut |path| {
+        if let [ASTNode::Stmt(statement)] = path {
+            last = matches!(statement, Stmt::Var(..) | Stmt::Assignment(..)).then(|| statement.position());
+        }
+    });
+    let problem = Diagnostic::warning("W128", format!("`{}` ends without an answer", function.name));
+    last.map(|position| (problem, position, "its last line is what it gives, without `;`".to_owned()))
 }
 
 /// The last line of `scope` and `join`, where it can be seen what it is.

@@ -15,7 +15,7 @@ pub struct Word {
 }
 
 /// All words, in the order of the documentation.
-pub const WORDS: [Word; 11] = [
+pub const WORDS: [Word; 12] = [
     Word {
         name: "absent",
         signature: "absent() -> no value",
@@ -33,6 +33,12 @@ pub const WORDS: [Word; 11] = [
         signature: "once(value) -> at creation",
         doc: "To a target: given when the object is created, and never again.",
         example: "fn flow(person) { #{ preferredLanguage: once(\"en-GB\") } }",
+    },
+    Word {
+        name: "password",
+        signature: "password(length) -> a password to be made",
+        doc: "To a target, with `once`: a random password for a new account, of 12 to 256 characters. It is made when it is sent; no preview, journal or store holds it.",
+        example: "fn flow(person) { #{ \"passwordProfile.password\": once(password(24)) } }",
     },
     Word {
         name: "seed",

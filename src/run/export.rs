@@ -191,7 +191,7 @@ pub fn settle_in_flight(session: &mut Session, connector: &str) -> Result<u64, R
             let Some(export) = &mut object.export else { continue };
             if let Some(anchor) = found {
                 object.anchor = Some(anchor);
-                export.operation = Operation::Update;
+                export.object_exists();
                 // Set once, by the creation.
                 export.changes.remove(&AttributeName::from("uniqueName"));
             }
@@ -367,17 +367,17 @@ fn settle(
                 ExportAction::Create { .. } => {
                     report.created += 1;
                     object.anchor = created.or(object.anchor);
-                    mark_sent(&mut export);
+                    export.mark_sent();
                 }
                 ExportAction::Restore { anchor } => {
                     report.restored += 1;
                     object.anchor = Some(anchor.clone());
-                    export.operation = Operation::Update;
+                    export.object_exists();
                     export.state = ExportState::Pending;
                 }
                 ExportAction::Update { .. } => {
                     report.updated += 1;
-                    mark_sent(&mut export);
+                    export.mark_sent();
                 }
                 ExportAction::Delete { .. } => {
                     report.deleted += 1;
@@ -403,9 +403,4 @@ fn settle(
     object.export = Some(export);
     draft.put_object(&object)?;
     Ok(())
-}
-
-fn mark_sent(export: &mut crate::connector_space::Export) {
-    export.state = ExportState::Exported;
-    export.changes.values_mut().for_each(|change| change.sent = true);
 }

@@ -39,6 +39,9 @@ pub struct Waiting {
     pub since: i64,
     /// Why.
     pub why: String,
+    /// Somebody has accepted them: the process that serves takes them at once.
+    #[serde(default)]
+    pub accepted: bool,
 }
 
 /// Rules that cannot be used.
@@ -57,6 +60,19 @@ const KEPT: &str = "rules-in-use";
 pub fn status(store_folder: &Path) -> Option<RulesStatus> {
     let text = std::fs::read_to_string(store_folder.join(STATUS)).ok()?;
     serde_json::from_str(&text).ok()
+}
+
+/// Tells the process that serves, if there is one, that what waits was accepted.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn tell_accepted(store_folder: &Path, fingerprint: &str) -> std::io::Result<()> {
+    let Some(mut status) = status(store_folder) else { return Ok(()) };
+    match &mut status.waiting {
+        Some(waiting) if waiting.fingerprint == fingerprint => waiting.accepted = true,
+        Some(_) | None => return Ok(()),
+    }
+    write_status(store_folder, &status)
 }
 
 /// Writes how rules stand, whole or not at all.

@@ -141,7 +141,7 @@ impl Server<'_> {
         }
     }
 
-    /// Waits for the next cycle; rules that were saved make it come at once.
+    /// Waits for the next cycle; rules that were saved, or accepted, make it come at once.
     fn wait(&mut self, watcher: &Watcher, begun: Instant, pause: Duration) {
         while begun.elapsed() < pause && !self.stop.load(Ordering::Relaxed) {
             if let Some(reload) = watcher.wait(GLANCE.min(pause))
@@ -149,7 +149,15 @@ impl Server<'_> {
             {
                 return;
             }
+            if self.waits && self.is_accepted() {
+                return;
+            }
         }
+    }
+
+    fn is_accepted(&self) -> bool {
+        let waiting = rules_in_use::status(&self.config.store_folder).and_then(|status| status.waiting);
+        waiting.is_some_and(|waiting| waiting.accepted)
     }
 
     /// Takes notice of what was saved. Gives whether there is something to try.
@@ -186,7 +194,7 @@ impl Server<'_> {
             Adoption::Waits { why, .. } => {
                 (self.tell)(Event::Waits(&saved, why));
                 let fingerprint = saved.fingerprint().to_owned();
-                self.status.waiting = Some(Waiting { fingerprint, since: now(), why: why.clone() });
+                self.status.waiting = Some(Waiting { fingerprint, since: now(), why: why.clone(), accepted: false });
                 self.waits = true;
                 self.saved = Some(saved);
             }

@@ -164,7 +164,7 @@ fn confirm(object: &mut ConnectorObject, shown: &Attributes) -> bool {
     let Some(mut export) = object.export.take() else { return false };
     if export.operation == Operation::Create {
         // It is there, so it was created. What was wished for since has not been sent.
-        export.operation = Operation::Update;
+        export.object_exists();
         export.state = ExportState::Exported;
     }
     if export.operation == Operation::Delete {

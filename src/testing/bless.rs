@@ -113,7 +113,7 @@ fn toml(values: &Values) -> Toml {
         Value::Integer(number) => Toml::from(*number),
         Value::Boolean(flag) => Toml::from(*flag),
         Value::Bytes(_) => Toml::from(format!("base64:{value}")),
-        Value::Text(_) | Value::Time(_) => Toml::from(value.to_string()),
+        Value::Text(_) | Value::Time(_) | Value::Password(_) => Toml::from(value.to_string()),
     };
     match values.as_slice() {
         [] => Toml::from(false),

@@ -400,6 +400,12 @@ impl Looking<'_> {
 
     fn compare(&mut self, (section, name): (&str, &str), wish: &toml::Value, got: &Values, from: Option<String>) {
         let real = got;
+        // What is only a wish is compared by how it reads.
+        let read = |value: &Value| match value {
+            Value::Password(_) => Value::Text(value.to_string()),
+            value => value.clone(),
+        };
+        let got = &got.iter().map(read).collect::<Values>();
         let nothing = *wish == toml::Value::Boolean(false) && got.is_empty();
         if nothing || same_values(&values(wish), got) {
             return;

@@ -98,7 +98,8 @@ impl Deployment {
         )
     }
 
-    fn steady(&self, text: &str) -> String {
+    /// What a command said, without what differs from run to run.
+    pub(crate) fn steady(&self, text: &str) -> String {
         let place = fs::canonicalize(self.folder.path()).unwrap();
         let text = text.replace(&place.display().to_string(), "DIR");
         let text = text.replace(&self.folder.path().display().to_string(), "DIR");
@@ -116,11 +117,20 @@ fn steady_line(line: &str) -> String {
         let time = (timed || at + 2 == words.len())
             && bare.parse::<f64>().is_ok()
             && unit.is_some_and(|unit| ["ms", "s", "min"].contains(&unit));
+        let off = unit == Some("seconds");
         let inner = bare.trim_matches('"');
         let fingerprint = inner.len() >= 8 && inner.bytes().all(|byte| byte.is_ascii_hexdigit());
         let day = bare.len() == 10 && bare.bytes().filter(|byte| *byte == b'-').count() == 2 && bare.starts_with("20");
-        let hour = bare.len() == 5 && bare.find(':') == Some(2) && bare.bytes().filter(u8::is_ascii_digit).count() == 4;
-        if time || fingerprint || day || hour { format!("…{}", &word[bare.len()..]) } else { (*word).to_owned() }
+        let digits = bare.bytes().filter(u8::is_ascii_digit).count();
+        let hour = matches!((bare.len(), digits), (5, 4) | (8, 6)) && bare.find(':') == Some(2);
+        if bare.starts_with("http://127.0.0.1:") {
+            return "http://127.0.0.1:…".to_owned();
+        }
+        if time || off || fingerprint || day || hour {
+            format!("…{}", &word[bare.len()..])
+        } else {
+            (*word).to_owned()
+        }
     };
     words.iter().enumerate().map(steady).collect::<Vec<_>>().join(" ").trim_end().to_owned()
 }

@@ -97,7 +97,10 @@ fn make(session: &mut Session, arguments: &PreviewArguments) -> Result<(Preview,
     if let Some(other) = &other {
         session.index_for(other)?;
     }
-    let world = World::of(session)?;
+    let mut world = World::of(session)?;
+    if arguments.file.is_some() {
+        world.believe_file(session, &arguments.connector)?;
+    }
     let preview = one(session, arguments, &session.rules, &world)?;
     let other = other.map(|rules| one(session, arguments, &rules, &world)).transpose()?;
     Ok((preview, other))

@@ -78,6 +78,8 @@ impl Query {
                 (Some(Kind::Reference), "manager") => query.manager = true,
                 (Some(Kind::Reference), "members") => query.lists.push("members"),
                 (Some(Kind::Reference), "owners") => query.lists.push("owners"),
+                // Nobody can read one.
+                (Some(Kind::Password), _) => {}
                 (Some(_), name) => {
                     query.names.insert(AttributeName::from(name));
                 }
@@ -151,7 +153,7 @@ pub(super) fn finding(object_type: &str, attribute: &AttributeName, value: &Valu
     let literal = match value {
         Value::Text(text) => format!("'{}'", escaped(&text.replace('\'', "''"))),
         Value::Bytes(_) => format!("'{}'", escaped(&value.to_string())),
-        Value::Integer(_) | Value::Boolean(_) | Value::Time(_) => escaped(&value.to_string()),
+        Value::Integer(_) | Value::Boolean(_) | Value::Time(_) | Value::Password(_) => escaped(&value.to_string()),
     };
     // Keys are looked up where they are written; a filter goes to an index that lags.
     match name {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::schema::schema;
 use crate::connector::{Anchor, ExportAction, ExportItem};
-use crate::value::{AttributeName, Schema, Values, values_to_json};
+use crate::value::{AttributeName, Kind, Schema, Value, Values, values_to_json};
 
 /// One request. `body` is what is shown; a password is put in when it is sent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -19,7 +19,13 @@ pub struct RenderedRequest {
     /// The references that it is about.
     #[serde(skip)]
     pub targets: Vec<Anchor>,
+    /// The characters of the password that the body needs.
+    #[serde(skip)]
+    pub password: Option<u16>,
 }
+
+/// The length of the password of a new account, unless a rule says otherwise.
+const PASSWORD: u16 = 40;
 
 /// How many references a request adds. Only members can be added several at a time.
 const REFERENCES: usize = 20;
@@ -41,7 +47,9 @@ pub(super) fn requests(item: &ExportItem, root: &str) -> Vec<RenderedRequest> {
     let schema = schema(&item.object_type).unwrap_or_default();
     match &item.action {
         ExportAction::Create { attributes, references, .. } => {
-            let mut body = properties(attributes.iter(), &schema);
+            let is_password = |values: &Values| values.iter().any(|value| value.kind() == Kind::Password);
+            let mut body = properties(attributes.iter().filter(|(_, values)| !is_password(values)), &schema);
+            let mut password = None;
             if item.object_type == "group" {
                 body.insert("securityEnabled".into(), true.into());
                 body.insert("mailEnabled".into(), false.into());
@@ -49,12 +57,17 @@ pub(super) fn requests(item: &ExportItem, root: &str) -> Vec<RenderedRequest> {
             } else {
                 let profile = json!({ "password": MADE_WHEN_SENT, "forceChangePasswordNextSignIn": true });
                 body.insert("passwordProfile".into(), profile);
+                let asked = attributes.values().flatten().find_map(|value| match value {
+                    Value::Password(length) => Some(*length),
+                    _ => None,
+                });
+                password = Some(asked.unwrap_or(PASSWORD));
             }
             for (attribute, targets) in references.iter().filter(|(_, targets)| !targets.is_empty()) {
                 body.insert(format!("{}@odata.bind", spelled(attribute, &schema)), links(targets, root));
             }
             let targets = references.values().flatten().cloned().collect();
-            vec![RenderedRequest { targets, ..request("POST", format!("/{set}"), Some(Json::Object(body))) }]
+            vec![RenderedRequest { targets, password, ..request("POST", format!("/{set}"), Some(Json::Object(body))) }]
         }
         ExportAction::Restore { anchor } => {
             let path = format!("/directory/deletedItems/{}/restore", segment(anchor));
@@ -104,7 +117,7 @@ pub(super) fn unfit(item: &ExportItem) -> Option<String> {
 }
 
 fn request(method: &'static str, path: String, body: Option<Json>) -> RenderedRequest {
-    RenderedRequest { method, path, body, targets: Vec::new() }
+    RenderedRequest { method, path, body, targets: Vec::new(), password: None }
 }
 
 /// The collection of a type.
@@ -225,7 +238,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    use crate::value::{Attributes, Value};
+    use crate::value::Attributes;
     use expect_test::{Expect, expect};
     use uuid::Uuid;
 
@@ -340,6 +353,21 @@ mod tests {
             expect![[
                 r#"POST /users {"passwordProfile":{"forceChangePasswordNextSignIn":true,"password":"(made when sent)"}}"#
             ]],
+        );
+    }
+
+    #[test]
+    fn rules_say_how_long_a_password_is() {
+        let attributes = [("passwordProfile.password".into(), vec![Value::Password(24)])].into();
+        let action = ExportAction::Create { attributes, references: BTreeMap::new(), match_key: None };
+        let item = ExportItem { id: Uuid::nil(), object_type: "user".into(), action };
+        let requests = render(&item);
+        assert_eq!(requests.iter().map(|request| request.password).collect::<Vec<_>>(), [Some(24)]);
+        let bodies: Vec<String> =
+            requests.iter().filter_map(|request| Some(request.body.as_ref()?.to_string())).collect();
+        assert_eq!(
+            bodies,
+            [r#"{"passwordProfile":{"forceChangePasswordNextSignIn":true,"password":"(made when sent)"}}"#]
         );
     }
 

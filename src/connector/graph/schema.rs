@@ -57,6 +57,7 @@ const USER: &[Row] = &[
     fixed("onPremisesUserPrincipalName", Kind::Text),
     ("otherMails", Kind::Text, true, true, Some(250)),
     free("passwordPolicies", Kind::Text),
+    free("passwordProfile.password", Kind::Password),
     text("postalCode", 40),
     text("preferredDataLocation", 10),
     text("preferredLanguage", 64),
@@ -177,8 +178,8 @@ mod tests {
         assert_eq!(known("EMPLOYEEORGDATA.COSTCENTER"), Some((Kind::Text, false, true)));
         assert_eq!(known("proxyAddresses"), Some((Kind::Text, true, false)));
         assert_eq!(known("manager"), Some((Kind::Reference, false, true)));
-        // Passwords are made when they are sent, and come from no rule.
-        assert!(!user.attributes.keys().any(|name| name.as_str().starts_with("passwordProfile")));
+        // Rules say how long a password is; no text is one.
+        assert_eq!(known("passwordProfile.password"), Some((Kind::Password, false, true)));
         assert!(user.closed && schema("device").is_none());
     }
 }

@@ -10,15 +10,15 @@ use serde_json::Value as Json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use super::batch::{self, Part};
 use super::http::{ATTEMPTS, Broken, Client, Reply};
 use super::judge::{Situation, Verdict, Work, judge, unanswered};
 use super::query::finding;
-use super::render::{MADE_WHEN_SENT, RenderedRequest, requests, unfit};
+use super::render::{RenderedRequest, requests, unfit};
 use super::schema::unique_attributes;
 use super::throttle::Width;
+use crate::connector::password;
 use crate::connector::{Anchor, ConnectorError, ConnectorErrorKind, ExportAction, ExportItem, ExportOutcome};
 use crate::value::{AttributeName, Value};
 
@@ -331,7 +331,7 @@ impl Export<'_> {
             return;
         };
         let path = finding(&item.object_type, name, value);
-        let request = RenderedRequest { method: "GET", path, body: None, targets: Vec::new() };
+        let request = RenderedRequest { method: "GET", path, body: None, targets: Vec::new(), password: None };
         let attempts = unit.attempts + 1;
         if attempts >= 2 * ATTEMPTS {
             self.end(unit.item, ExportOutcome::Unknown { message: why }).await;
@@ -419,42 +419,16 @@ async fn send(client: &Client, units: Vec<Unit>) -> (Vec<Unit>, Answer) {
 /// The request as it is sent: with a password where one belongs. Nothing when there is no randomness to make one of.
 fn part(request: &RenderedRequest) -> Option<Part> {
     let mut body = request.body.clone();
-    let password = body.as_mut().and_then(|body| body.pointer_mut("/passwordProfile/password"));
-    if let Some(place) = password.filter(|place| place.as_str() == Some(MADE_WHEN_SENT)) {
-        *place = Json::from(password_text()?.as_str());
+    let place = body.as_mut().and_then(|body| body.pointer_mut("/passwordProfile/password"));
+    if let (Some(place), Some(length)) = (place, request.password) {
+        *place = Json::from(password::random(length)?.as_str());
     }
     Some(Part { method: request.method, url: request.path.clone(), body })
-}
-
-/// 40 random characters of four classes. Nobody learns it: the user gets another one from an administrator.
-fn password_text() -> Option<Zeroizing<String>> {
-    const CLASSES: [&[u8]; 4] = [b"abcdefghijkmnopqrstuvwxyz", b"ABCDEFGHJKLMNPQRSTUVWXYZ", b"23456789", b"!#%+-=?_"];
-    let mut bytes = Zeroizing::new([0_u8; 80]);
-    getrandom::fill(bytes.as_mut_slice()).ok()?;
-    let mut text = Zeroizing::new(String::with_capacity(40));
-    for (at, pair) in bytes.chunks_exact(2).enumerate() {
-        let class = CLASSES.get(at % CLASSES.len()).copied().unwrap_or_default();
-        let dice = pair.iter().fold(0_usize, |sum, byte| sum * 256 + usize::from(*byte));
-        text.extend(class.get(dice % class.len()).map(|byte| char::from(*byte)));
-    }
-    Some(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn passwords_differ_and_have_every_class() {
-        let (one, other) = (password_text().unwrap(), password_text().unwrap());
-        assert_ne!(*one, *other);
-        assert_eq!(one.len(), 40);
-        for class in
-            [char::is_lowercase, char::is_uppercase, |c: char| c.is_ascii_digit(), |c: char| c.is_ascii_punctuation()]
-        {
-            assert!(one.chars().any(class));
-        }
-    }
 
     #[test]
     fn only_values_that_nobody_shares_lead_back_to_a_new_object() {

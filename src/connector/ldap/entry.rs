@@ -196,7 +196,7 @@ impl<'a> Converter<'a> {
     fn value(&self, kind: Kind, name: &AttributeName, bytes: &[u8]) -> Result<Value, String> {
         Ok(match kind {
             Kind::Bytes => Value::Bytes(bytes.to_vec()),
-            Kind::Text | Kind::Time | Kind::Reference => Value::Text(self.text(name, bytes)?),
+            Kind::Text | Kind::Time | Kind::Reference | Kind::Password => Value::Text(self.text(name, bytes)?),
             Kind::Integer => {
                 let text = self.text(name, bytes)?;
                 let number = text.trim().parse();

@@ -4,6 +4,7 @@
 //! [`compare`] (two rule sets on one object). Prints nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -50,6 +51,19 @@ impl World {
             facts.insert(name.clone(), session.tenant(name)?);
         }
         Ok(World { sources, targets, orders: session.orders.clone(), facts, now: session.now })
+    }
+
+    /// A file shows everything of an object. Of types that a connector has never imported, there are no others.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn believe_file(&mut self, session: &Session, connector: &str) -> Result<(), RunError> {
+        let wanted = super::import::wanted(session, connector)?;
+        let Some(source) = self.sources.get_mut(connector) else { return Ok(()) };
+        for (object_type, names) in wanted.request.types {
+            source.imported.entry(object_type).or_insert_with(|| Arc::new(names));
+        }
+        Ok(())
     }
 }
 

@@ -44,7 +44,12 @@ fn text(value: &Value) -> String {
             let start: String = whole.chars().take(BYTES_SHOWN - 12).collect();
             format!("{start}… ({} bytes)", bytes.len())
         }
-        Value::Bytes(_) | Value::Text(_) | Value::Integer(_) | Value::Boolean(_) | Value::Time(_) => whole,
+        Value::Bytes(_)
+        | Value::Text(_)
+        | Value::Integer(_)
+        | Value::Boolean(_)
+        | Value::Time(_)
+        | Value::Password(_) => whole,
     }
 }
 

@@ -207,6 +207,7 @@ fn value(schema: &Schema, name: &AttributeName, text: &str) -> Result<Option<Val
     };
     let value = match known.kind {
         Kind::Text | Kind::Reference => Value::Text(text.to_owned()),
+        Kind::Password => return Err(RunError::Unknown(format!("`{name}` is never read, so it cannot be tried"))),
         Kind::Integer => Value::Integer(text.trim().parse().map_err(|_| wrong("a whole number"))?),
         Kind::Boolean => match text.to_ascii_lowercase().as_str() {
             "true" => Value::Boolean(true),
