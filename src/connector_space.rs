@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::metaverse::MetaverseId;
-use crate::value::{AttributeName, Attributes, Kind, Values};
+use crate::value::{AttributeName, Attributes, Kind, Value, Values};
 
 /// The immutable identifier of an object in its directory, as text: a GUID in its usual form (AD `objectGUID`, LDAP
 /// `entryUUID`, Entra `id`), or whatever else the directory has. Compares to the letter.
@@ -105,6 +105,16 @@ pub struct ConnectorObject {
     pub error: Option<String>,
     /// While it is not linked: metaverse values (folded) that its rules join on. Whoever gets one of them may be it.
     pub seeks: BTreeSet<(AttributeName, String)>,
+}
+
+/// Whether values of an attribute say that an account is on; nothing for attributes that say nothing about it. Entra ID
+/// has `accountEnabled`, Active Directory a bit (2) of `userAccountControl`.
+pub fn enables(attribute: &AttributeName, values: &[Value]) -> Option<bool> {
+    match values.first()? {
+        Value::Boolean(on) if *attribute == AttributeName::from("accountEnabled") => Some(*on),
+        Value::Integer(flags) if *attribute == AttributeName::from("userAccountControl") => Some(flags & 2 == 0),
+        _ => None,
+    }
 }
 
 /// How an object came to its metaverse object.

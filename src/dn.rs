@@ -3,7 +3,7 @@
 //! Two spellings are the same name when the directories say so: letter case, blanks around separators, runs of blanks
 //! inside a value, and the way a character is escaped make no difference (RFC 4518 for directory strings).
 
-use crate::value::{fold, hex};
+use crate::value::{AttributeName, Value, fold, hex, same_values};
 
 /// The name in the one spelling that is equal for equal names; for keys and comparisons, not for showing.
 pub fn normalise(dn: &str) -> String {
@@ -17,6 +17,12 @@ pub fn normalise(dn: &str) -> String {
         text.push_str(&parts.join("+"));
     }
     text
+}
+
+/// Whether two lists of values of an attribute are the same to a directory: to the letter, but names as names.
+pub fn agree(attribute: &AttributeName, left: &[Value], right: &[Value]) -> bool {
+    let name = |values: &[Value]| values.first().and_then(Value::as_text).map(normalise);
+    same_values(left, right) || *attribute == AttributeName::from("dn") && name(left) == name(right)
 }
 
 /// The name of the entry above, as spelled; nothing for a name of one component or none.

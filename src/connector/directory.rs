@@ -6,6 +6,7 @@ use super::graph::Graph;
 use super::ldap::Ldap;
 use super::ldif::Ldif;
 use super::schema::Schema;
+use super::target::TargetKind;
 use super::{
     Anchor, ConnectorError, ConnectorErrorKind, ExportItem, ExportOutcome, Finding, ImportEnd, ImportRequest,
     ImportSink, Presence, TenantFacts,
@@ -26,9 +27,15 @@ pub enum Directory {
 impl Directory {
     /// Whether things can be written to it.
     pub fn is_target(&self) -> bool {
+        self.target_kind().is_some()
+    }
+
+    /// The ways that it has as a target; nothing if nothing is written to it.
+    pub fn target_kind(&self) -> Option<TargetKind> {
         match self {
-            Directory::Entra(_) => true,
-            Directory::Ldap(_) | Directory::Ldif(_) => false,
+            Directory::Entra(_) => Some(TargetKind::Entra),
+            Directory::Ldap(ldap) => ldap.target_kind(),
+            Directory::Ldif(_) => None,
         }
     }
 
@@ -116,7 +123,8 @@ impl Directory {
     pub async fn facts(&self) -> Result<TenantFacts, ConnectorError> {
         match self {
             Directory::Entra(graph) => graph.facts().await,
-            Directory::Ldap(_) | Directory::Ldif(_) => Ok(TenantFacts::default()),
+            Directory::Ldap(ldap) => ldap.facts().await,
+            Directory::Ldif(_) => Ok(TenantFacts::default()),
         }
     }
 
@@ -131,7 +139,8 @@ impl Directory {
     ) -> Result<(), ConnectorError> {
         match self {
             Directory::Entra(graph) => graph.export(items, outcomes).await,
-            Directory::Ldap(_) | Directory::Ldif(_) => {
+            Directory::Ldap(ldap) => ldap.export(items, outcomes).await,
+            Directory::Ldif(_) => {
                 Err(ConnectorError::new(ConnectorErrorKind::Settings, "this kind of connector is not written to"))
             }
         }

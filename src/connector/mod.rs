@@ -18,6 +18,7 @@ pub mod ldif;
 mod password;
 pub mod schema;
 pub mod secret;
+pub mod target;
 
 /// What to read: object types, and for each the attributes and references wanted besides anchor and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,6 +77,43 @@ pub struct ExportItem {
     pub object_type: String,
     /// What to do.
     pub action: ExportAction,
+    /// What is known of the objects that it is about.
+    pub known: Known,
+}
+
+/// What the last import showed of the objects that an item is about, for directories that need it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Their names, where objects have any.
+    pub names: BTreeMap<Anchor, String>,
+    /// The values of the attributes that change.
+    pub before: Attributes,
+    /// Where an entry that is renamed or deleted is named: anchor and name of the other entry, and the attribute.
+    pub referrers: Vec<(Anchor, String, AttributeName)>,
+}
+
+impl ExportItem {
+    /// An item of which nothing more is known.
+    pub fn new(id: Uuid, object_type: &str, action: ExportAction) -> ExportItem {
+        ExportItem { id, object_type: object_type.to_owned(), action, known: Known::default() }
+    }
+}
+
+/// One request, as people see it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RenderedRequest {
+    /// `POST`, `PATCH`, `PUT`, `DELETE`; `add`, `modify`, `modrdn`, `delete` to an LDAP server.
+    pub method: &'static str,
+    /// Below `/v1.0`; to an LDAP server, the name of the entry.
+    pub path: String,
+    /// JSON. What must not be seen, such as a password, is put in when it is sent.
+    pub body: Option<serde_json::Value>,
+    /// The references that it is about.
+    #[serde(skip)]
+    pub targets: Vec<Anchor>,
+    /// The characters of the password that it needs.
+    #[serde(skip)]
+    pub password: Option<u16>,
 }
 
 /// What to do with an object. References are written apart from attributes.
@@ -170,8 +208,11 @@ pub struct TenantFacts {
     pub name: String,
     /// Domains that user names may have.
     pub verified_domains: Vec<String>,
-    /// The domain that is always there: `contoso.onmicrosoft.com`.
+    /// The domain that is always there: `contoso.onmicrosoft.com`; that of an LDAP server's suffix.
     pub initial_domain: String,
+    /// The suffix below which the entries of an LDAP server lie.
+    #[serde(default)]
+    pub base_dn: String,
     /// Whether a Microsoft synchronisation client is active in the tenant.
     pub synced_by_microsoft: bool,
 }

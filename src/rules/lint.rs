@@ -12,7 +12,7 @@ use crate::diagnostic::{Diagnostic, SourceText, did_you_mean, word_at};
 
 /// What inbound rules know about the connector, and outbound rules about the target.
 const SOURCE: [&str; 4] = ["connector", "domain_fqdn", "domain_netbios", "dn"];
-const TARGET: [&str; 4] = ["connector", "name", "initial_domain", "verified_domains"];
+const TARGET: [&str; 5] = ["connector", "name", "initial_domain", "verified_domains", "base_dn"];
 
 /// Words for flows to a target.
 const OUTBOUND_WORDS: [&str; 4] = ["keep", "once", "password", "seed"];

@@ -180,12 +180,13 @@ fn incomplete_target(report: &CycleReport, targets: &[String]) -> bool {
 /// A target that has objects when it is first seen is staging until somebody says `go-live`.
 fn decide_staging(session: &mut Session, connector: &str) -> Result<(), RunError> {
     let key = format!("live/{connector}");
+    let object_types = session.directory(connector)?.object_types();
     let mut draft = session.store.draft();
     if draft.fact::<bool>(&key)?.is_some() {
         return Ok(());
     }
     let mut empty = true;
-    for object_type in ["user", "group"] {
+    for object_type in &object_types {
         empty &= draft.population(connector, object_type, None, 1)?.is_empty();
     }
     draft.put_fact(&key, &empty)?;
@@ -250,7 +251,7 @@ fn export_to(
     let seen = count_confirmed(session, &touched)?;
     report.confirmed.0 += seen;
     report.confirmed.1 += u64::try_from(touched.len()).unwrap_or(0);
-    progress.end(&format!("confirm   {} of {} seen", report.confirmed.0, report.confirmed.1));
+    progress.end(&format!("confirm   {seen} of {} seen", touched.len()));
     Ok(())
 }
 

@@ -10,8 +10,9 @@ use super::session::Session;
 use super::{Progress, RunError, references, retry, swaps, waves};
 use crate::connector::directory::Directory;
 use crate::connector::graph;
-use crate::connector::{Anchor, ConnectorError, ExportAction, ExportItem, ExportOutcome, TenantFacts};
-use crate::connector_space::{ConnectorObject, ExportState, ObjectId, Operation, ValueChange};
+use crate::connector::target::TargetKind;
+use crate::connector::{Anchor, ConnectorError, ExportAction, ExportItem, ExportOutcome, Known, TenantFacts};
+use crate::connector_space::{ConnectorObject, Export, ExportState, ObjectId, Operation, ValueChange};
 use crate::store::Draft;
 use crate::sync::ledger::{Ledger, View};
 use crate::value::{AttributeName, Value};
@@ -91,7 +92,15 @@ pub fn item_of(object: &ConnectorObject) -> Option<ExportItem> {
         (Operation::Delete, Some(anchor)) => ExportAction::Delete { anchor: anchor.clone() },
         (Operation::Update | Operation::Delete, None) => return None,
     };
-    Some(ExportItem { id: object.id.0, object_type: object.object_type.clone(), action })
+    Some(ExportItem { known: known(object), ..ExportItem::new(object.id.0, &object.object_type, action) })
+}
+
+/// What directories may need to know of an object that is written.
+pub(super) fn known(object: &ConnectorObject) -> Known {
+    let names = object.anchor.iter().zip(&object.dn).map(|(anchor, dn)| (anchor.clone(), dn.clone()));
+    let changed = object.export.iter().flat_map(|export| export.changes.keys());
+    let before = changed.filter_map(|name| Some((name.clone(), object.image.get(name)?.clone())));
+    Known { names: names.collect(), before: before.collect(), ..Known::default() }
 }
 
 /// The change that an object's export would make to its source anchor, once that is in the target.
@@ -113,20 +122,20 @@ fn anchor_refusal(object: &ConnectorObject) -> Option<String> {
 
 /// What is wrong with an object's export before it is sent. A source anchor that changes is refused until a person has
 /// looked at it.
-pub fn refusals(object: &ConnectorObject, facts: &TenantFacts) -> Vec<String> {
-    anchor_refusal(object).into_iter().chain(invalid(object, facts)).collect()
+pub fn refusals(object: &ConnectorObject, kind: TargetKind, facts: &TenantFacts) -> Vec<String> {
+    anchor_refusal(object).into_iter().chain(invalid(object, kind, facts)).collect()
 }
 
 /// What the target would refuse.
-pub(super) fn invalid(object: &ConnectorObject, facts: &TenantFacts) -> Vec<String> {
+pub(super) fn invalid(object: &ConnectorObject, kind: TargetKind, facts: &TenantFacts) -> Vec<String> {
     match object.export.as_ref().map(|export| export.operation) {
-        Some(Operation::Create) => graph::validate(&object.object_type, &object.expected(), facts),
+        Some(Operation::Create) => kind.validate(&object.object_type, &object.expected(), facts),
         Some(Operation::Update) => {
             let unsent = object.export.iter().flat_map(|export| &export.changes).filter(|(_, change)| !change.sent);
             let (set, cleared): (Vec<_>, Vec<_>) = unsent.partition(|(_, change)| !change.values.is_empty());
             let set = set.into_iter().map(|(name, change)| (name.clone(), change.values.clone())).collect();
-            let mut wrong = graph::validate_changes(&object.object_type, &set, facts);
-            wrong.extend(cleared.into_iter().filter_map(|(name, _)| graph::validate_clearing(name)));
+            let mut wrong = kind.validate_changes(&object.object_type, &set, facts);
+            wrong.extend(cleared.into_iter().filter_map(|(name, _)| kind.validate_clearing(name)));
             wrong
         }
         Some(Operation::Delete) | None => Vec::new(),
@@ -216,16 +225,23 @@ fn find_created(
     object: &ConnectorObject,
 ) -> Result<Option<Anchor>, RunError> {
     let creating = object.export.as_ref().is_some_and(|export| export.operation == Operation::Create);
+    let failed = |error: ConnectorError| RunError::Connector { connector: connector.to_owned(), error };
+    if let (Directory::Ldap(ldap), true) = (directory, creating) {
+        // Had somebody else made an entry of this name, ours would have been refused.
+        let name = object
+            .expected()
+            .get(&AttributeName::from("dn"))
+            .and_then(|values| values.first()?.as_text().map(str::to_owned));
+        let Some(name) = name else { return Ok(None) };
+        return session.runtime.block_on(ldap.anchor_of(&name)).map_err(failed);
+    }
     let Some(ExportItem { action: ExportAction::Create { match_key: Some((name, value)), .. }, .. }) =
         as_pending(object).as_ref().and_then(item_of).filter(|_| creating)
     else {
         return Ok(None);
     };
     let Directory::Entra(graph) = directory else { return Ok(None) };
-    let found = session
-        .runtime
-        .block_on(graph.find(&object.object_type, &name, &value))
-        .map_err(|error| RunError::Connector { connector: connector.to_owned(), error })?;
+    let found = session.runtime.block_on(graph.find(&object.object_type, &name, &value)).map_err(failed)?;
     Ok(found.into_iter().next())
 }
 
@@ -245,10 +261,14 @@ fn export_objects(
     report: &mut ExportReport,
 ) -> Result<(), RunError> {
     let mut items = Vec::with_capacity(ids.len());
+    let dangling = session.target_kind(connector)?.leaves_dangling_references();
     let mut draft = session.store.draft();
     for id in ids {
         let Some(mut object) = draft.object(*id)? else { continue };
-        let Some(item) = item_of(&object) else { continue };
+        let Some(mut item) = item_of(&object) else { continue };
+        if dangling && loses_its_name(&item) {
+            item.known.referrers = referrers(&draft, &object)?;
+        }
         if let Some(export) = &mut object.export {
             let Ok(state) = export.state.next(ExportState::InFlight) else { continue };
             export.state = state;
@@ -363,6 +383,9 @@ fn settle(
     match outcome {
         ExportOutcome::Done { created } => {
             report.touched.insert(id);
+            if let Some(name) = new_name(&export) {
+                object.dn = Some(name);
+            }
             match &item.action {
                 ExportAction::Create { .. } => {
                     report.created += 1;
@@ -403,4 +426,35 @@ fn settle(
     object.export = Some(export);
     draft.put_object(&object)?;
     Ok(())
+}
+
+/// The name that an entry of an LDAP server has once its changes were taken.
+fn new_name(export: &Export) -> Option<String> {
+    let change = export.changes.get(&AttributeName::from("dn")).filter(|change| !change.sent)?;
+    Some(change.values.first()?.as_text()?.to_owned())
+}
+
+fn loses_its_name(item: &ExportItem) -> bool {
+    match &item.action {
+        ExportAction::Delete { .. } => true,
+        ExportAction::Update { attributes, .. } => attributes.contains_key(&AttributeName::from("dn")),
+        ExportAction::Create { .. }
+        | ExportAction::Restore { .. }
+        | ExportAction::AddReferences { .. }
+        | ExportAction::RemoveReferences { .. } => false,
+    }
+}
+
+/// The entries of the same directory that name an object.
+fn referrers(draft: &Draft<'_>, object: &ConnectorObject) -> Result<Vec<(Anchor, String, AttributeName)>, RunError> {
+    let mut found = Vec::new();
+    for (from, attribute) in draft.referrers(object.id)? {
+        let Some(other) = draft.object(from)?.filter(|other| other.connector == object.connector) else { continue };
+        if let (Some(anchor), Some(name), true) =
+            (other.anchor, other.dn, draft.edge(from, &attribute, object.id)?.seen)
+        {
+            found.push((anchor, name, attribute));
+        }
+    }
+    Ok(found)
 }

@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::session::Session;
 use super::{RunError, export};
-use crate::connector_space::{ConnectorObject, ObjectId, Operation};
+use crate::connector_space::{ConnectorObject, ObjectId, Operation, enables};
 use crate::store::Draft;
-use crate::value::{AttributeName, Value};
 
 /// How long the guard remembers, in seconds.
 const WINDOW: i64 = 24 * 60 * 60;
@@ -73,10 +72,12 @@ pub fn danger(object: &ConnectorObject) -> Option<(Danger, String)> {
     if let Some((name, change)) = export::anchor_change(object) {
         return Some((Danger::Anchor, format!("{}.rhai:{} gives another `{name}`", change.rule, change.line)));
     }
-    let change = export.changes.get(&AttributeName::from("accountEnabled")).filter(|change| !change.sent)?;
-    let off = change.values.first() == Some(&Value::Boolean(false));
-    let on_now = object.image.get(&AttributeName::from("accountEnabled"))?.first() == Some(&Value::Boolean(true));
-    (off && on_now).then(|| {
+    let unsent = export.changes.iter().filter(|(_, change)| !change.sent);
+    let mut off = unsent.filter(|(name, change)| {
+        let now = object.image.get(*name).and_then(|values| enables(name, values));
+        enables(name, &change.values) == Some(false) && now == Some(true)
+    });
+    off.next().map(|(_, change)| {
         let reason =
             if change.line == 0 { export.reason.clone() } else { format!("{}.rhai:{}", change.rule, change.line) };
         (Danger::Disable, reason)

@@ -33,6 +33,9 @@ const LISTED: usize = 20;
 /// What people want to see of an object even if no rule reads it, and what says whose it is.
 const ALWAYS_READ: [&str; 5] = ["displayName", "userPrincipalName", "onPremisesSyncEnabled", "userType", "mail"];
 
+/// What says whether an entry of an LDAP server may be written, and whether it is switched on.
+const OF_TARGETS: [&str; 2] = ["isCriticalSystemObject", "userAccountControl"];
+
 /// What an import did.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ImportReport {
@@ -92,6 +95,7 @@ impl Wanted {
 /// When the store cannot be read.
 pub fn wanted(session: &Session, connector: &str) -> Result<Wanted, RunError> {
     let schemas = session.schemas()?;
+    let directory = session.directory(connector)?;
     let mut wanted = Wanted { request: ImportRequest::default(), references: BTreeMap::new(), unread: BTreeSet::new() };
     let types: BTreeSet<ConnectorType> = session.rule_sets().flat_map(RuleSet::connector_types).collect();
     for side in types.iter().filter(|side| side.connector == connector) {
@@ -107,6 +111,9 @@ pub fn wanted(session: &Session, connector: &str) -> Result<Wanted, RunError> {
             wanted.unread.insert(side.object_type.clone());
         }
         names.extend(ALWAYS_READ.map(AttributeName::from));
+        if directory.is_target() {
+            names.extend(OF_TARGETS.map(AttributeName::from));
+        }
         names.retain(|name| schema.is_none_or(|schema| !schema.closed || schema.get(name).is_some()));
         wanted.request.types.insert(side.object_type.clone(), names);
     }
@@ -375,15 +382,15 @@ pub fn refresh(session: &mut Session, connector: &str, ids: &[ObjectId]) -> Resu
         let mut anchors = Vec::new();
         for id in chunk {
             let object = draft.object(*id)?;
-            anchors.extend(object.and_then(|object| Some((object.anchor?, *id))));
+            anchors.extend(object.and_then(|object| Some((object.anchor?, object.dn, *id))));
         }
         drop(draft);
-        let asked: Vec<_> = anchors.iter().map(|(anchor, _)| (anchor.clone(), None)).collect();
+        let asked: Vec<_> = anchors.iter().map(|(anchor, name, _)| (anchor.clone(), name.clone())).collect();
         let found = session
             .runtime
             .block_on(directory.look_up(&wanted.request, &asked))
             .map_err(|error| RunError::Connector { connector: connector.to_owned(), error })?;
-        let ids: BTreeMap<Anchor, ObjectId> = anchors.into_iter().collect();
+        let ids: BTreeMap<Anchor, ObjectId> = anchors.into_iter().map(|(anchor, _, id)| (anchor, id)).collect();
         let there = present(found.iter().map(|(_, presence)| presence));
         stage_all(session, connector, &wanted, there, |_, _, _| seen += 1)?;
         let mut draft = session.store.draft();

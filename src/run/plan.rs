@@ -9,6 +9,8 @@ use super::guard::{self, Exceeded};
 use super::session::Session;
 use super::synchronise::{self, SyncReport};
 use super::{Progress, RunError};
+use crate::connector::TenantFacts;
+use crate::connector::target::TargetKind;
 use crate::connector_space::{ConnectorObject, Export, ExportState, Operation};
 use crate::sync::ledger::View;
 use crate::value::{Value, values_to_json};
@@ -88,10 +90,10 @@ pub fn make(session: &Session, progress: &dyn Progress) -> Result<Plan, RunError
     let sync = synchronise::on_draft(session, &mut draft, (&sources, &targets), progress)?;
     let mut plan = Plan { rules: session.rules.fingerprint().to_owned(), sync, ..Plan::default() };
     for name in targets.keys() {
-        let facts = session.tenant(name)?;
+        let (kind, facts) = (session.target_kind(name)?, session.tenant(name)?);
         let mut target = TargetPlan { live: super::cycle::is_live(&draft, name)?, ..TargetPlan::default() };
         for object_type in session.directory(name)?.object_types() {
-            draft.each_object(name, &object_type, |object| target.add(&object, &facts))?;
+            draft.each_object(name, &object_type, |object| target.add(&object, kind, &facts))?;
         }
         target.references = count_references(&draft, name)?;
         target.lines.sort_by(|left, right| (order(left.kind), &left.name).cmp(&(order(right.kind), &right.name)));
@@ -123,7 +125,7 @@ fn count_references(draft: &crate::store::Draft<'_>, connector: &str) -> Result<
 }
 
 impl TargetPlan {
-    fn add(&mut self, object: &ConnectorObject, facts: &crate::connector::TenantFacts) {
+    fn add(&mut self, object: &ConnectorObject, target: TargetKind, facts: &TenantFacts) {
         if !object.outbound.held.is_empty() {
             self.held += 1;
             let reasons: Vec<String> = object
@@ -141,7 +143,7 @@ impl TargetPlan {
         if item_of(object).is_none() {
             return;
         }
-        let refusals = export::refusals(object, facts);
+        let refusals = export::refusals(object, target, facts);
         let Some(pending) = &object.export else { return };
         let danger = guard::danger(object);
         let kind = match (refusals.is_empty(), danger, pending.operation) {

@@ -7,6 +7,7 @@ use super::export::{self, ExportReport};
 use super::session::Session;
 use super::{Progress, RunError};
 use crate::connector::directory::Directory;
+use crate::connector::target::TargetKind;
 use crate::connector::{Anchor, ExportAction, ExportItem, ExportOutcome};
 use crate::connector_space::{EdgeChange, ObjectId};
 use crate::store::Draft;
@@ -28,7 +29,7 @@ pub(super) fn run(
     report: &mut ExportReport,
     progress: &dyn Progress,
 ) -> Result<(), RunError> {
-    let schemas = session.schemas()?;
+    let (schemas, kind) = (session.schemas()?, session.target_kind(connector)?);
     let single = |object_type: &str, attribute: &AttributeName| {
         let known =
             schemas.get(connector).and_then(|types| types.get(object_type)).and_then(|schema| schema.get(attribute));
@@ -40,7 +41,7 @@ pub(super) fn run(
         let draft = session.store.draft();
         let keys = draft.edge_exports(after.as_ref(), EDGE_BATCH)?;
         after = keys.last().cloned();
-        let groups = group_edges(&draft, connector, &keys, single)?;
+        let groups = group_edges(&draft, connector, &keys, kind, single)?;
         drop(draft);
         for chunk in groups.chunks(BATCH) {
             session.go_on()?;
@@ -75,26 +76,31 @@ pub(super) fn items(
     draft: &Draft<'_>,
     connector: &str,
     keys: &[EdgeKey],
+    kind: TargetKind,
     schemas: &BTreeMap<String, Schema>,
 ) -> Result<Vec<ExportItem>, RunError> {
     let single = |object_type: &str, attribute: &AttributeName| {
         let known = schemas.get(object_type).and_then(|schema| schema.get(attribute));
         known.is_some_and(|known| known.kind == Kind::Reference && !known.multi)
     };
-    Ok(group_edges(draft, connector, keys, single)?.into_iter().map(|group| group.item).collect())
+    Ok(group_edges(draft, connector, keys, kind, single)?.into_iter().map(|group| group.item).collect())
 }
 
 fn group_edges(
     draft: &Draft<'_>,
     connector: &str,
     keys: &[EdgeKey],
+    kind: TargetKind,
     single: impl Fn(&str, &AttributeName) -> bool,
 ) -> Result<Vec<EdgeGroup>, RunError> {
+    // What the objects are called, in directories where they have names.
+    let mut names: BTreeMap<Anchor, String> = BTreeMap::new();
     let mut lists: BTreeMap<(ObjectId, AttributeName, bool), Vec<(Anchor, ObjectId)>> = BTreeMap::new();
     for (from, attribute, to) in keys {
         let edge = draft.edge(*from, attribute, *to)?;
-        let anchor = draft.object(*to)?.and_then(|object| object.anchor);
-        let (true, Some(change), Some(anchor)) = (edge.is_due(), edge.pending, anchor) else { continue };
+        let Some(object) = draft.object(*to)? else { continue };
+        let (true, Some(change), Some(anchor)) = (edge.is_due(), edge.pending, object.anchor) else { continue };
+        names.extend(object.dn.map(|dn| (anchor.clone(), dn)));
         lists.entry((*from, attribute.clone(), change == EdgeChange::Add)).or_default().push((anchor, *to));
     }
     let replaced: BTreeSet<(ObjectId, AttributeName)> =
@@ -104,21 +110,24 @@ fn group_edges(
     for ((from, attribute, add), targets) in lists {
         let Some(object) = draft.object(from)?.filter(|object| object.connector == connector) else { continue };
         let Some(anchor) = object.anchor else { continue };
+        names.extend(object.dn.map(|dn| (anchor.clone(), dn)));
         let single = single(&object.object_type, &attribute);
         if single && !add && replaced.contains(&(from, attribute.clone())) {
             // Setting the new one replaces the old one; a removal after it would remove the new one.
             superseded.insert((from, attribute), targets.into_iter().map(|(_, to)| to).collect());
             continue;
         }
-        for part in targets.chunks(20) {
+        for part in targets.chunks(kind.references_at_once()) {
             let anchors = part.iter().map(|(anchor, _)| anchor.clone()).collect();
-            let (anchor, attribute) = (anchor.clone(), attribute.clone());
+            let (owner, anchor, attribute) = (anchor.clone(), anchor.clone(), attribute.clone());
             let action = if add {
                 ExportAction::AddReferences { anchor, attribute: attribute.clone(), targets: anchors }
             } else {
                 ExportAction::RemoveReferences { anchor, attribute: attribute.clone(), targets: anchors }
             };
-            let item = ExportItem { id: from.0, object_type: object.object_type.clone(), action };
+            let mut item = ExportItem::new(from.0, &object.object_type, action);
+            let of_item = part.iter().map(|(target, _)| target).chain([&owner]);
+            item.known.names = of_item.filter_map(|one| Some((one.clone(), names.get(one)?.clone()))).collect();
             let change = if add { EdgeChange::Add } else { EdgeChange::Remove };
             // Removals sort before additions, so what is superseded is known by now.
             let superseded = superseded.remove(&(from, attribute.clone())).unwrap_or_default();

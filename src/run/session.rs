@@ -14,6 +14,7 @@ use crate::connector::directory::Directory;
 use crate::connector::graph::{self, Graph};
 use crate::connector::ldap::Ldap;
 use crate::connector::ldif::Ldif;
+use crate::connector::target::TargetKind;
 use crate::connector::{ConnectorError, TenantFacts};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::emulator;
@@ -300,23 +301,42 @@ impl Session {
     pub fn targets(&self) -> Result<Targets, RunError> {
         let schemas = self.schemas()?;
         let mut targets = Targets::new();
-        for (name, _) in self.directories.iter().filter(|(_, directory)| directory.is_target()) {
+        for (name, kind) in self.target_kinds() {
             let facts = self.tenant(name)?;
             let mut context = Context { name: "target", ..Context::default() };
             context.texts.insert("connector", name.clone());
             context.texts.insert("name", facts.name);
             context.texts.insert("initial_domain", facts.initial_domain);
+            context.texts.insert("base_dn", facts.base_dn);
             context.lists.insert("verified_domains", facts.verified_domains);
             targets.insert(
                 name.clone(),
                 Target {
                     schemas: schemas.get(name).cloned().unwrap_or_default(),
                     context: Arc::new(context),
-                    protected: graph::protected,
+                    protected: kind.protected(),
                 },
             );
         }
         Ok(targets)
+    }
+
+    /// The connectors that are written to, with their ways.
+    pub fn target_kinds(&self) -> impl Iterator<Item = (&String, TargetKind)> {
+        self.directories.iter().filter_map(|(name, directory)| Some((name, directory.target_kind()?)))
+    }
+
+    /// The ways of a connector that is written to.
+    ///
+    /// # Errors
+    /// When there is no such connector, or nothing is written to it.
+    pub fn target_kind(&self, connector: &str) -> Result<TargetKind, RunError> {
+        let unknown = || RunError::Unknown(format!("nothing is written to `{connector}`"));
+        self.directory(connector)?.target_kind().ok_or_else(unknown)
+    }
+
+    fn object_types(&self, connector: &str) -> Vec<String> {
+        self.directories.get(connector).map(|directory| directory.object_types()).unwrap_or_default()
     }
 
     /// The rules in use, and those that may be taken soon.
@@ -327,11 +347,11 @@ impl Session {
     fn indexes(&self) -> Indexes {
         let joins = self.rule_sets().flat_map(RuleSet::join_attributes).collect();
         let mut indexes = Indexes { metaverse: joins, ..Indexes::default() };
-        for (name, _) in self.directories.iter().filter(|(_, directory)| directory.is_target()) {
+        for (name, kind) in self.target_kinds() {
             let mut names: BTreeSet<AttributeName> =
                 self.rule_sets().flat_map(|rules| rules.match_attributes(name)).collect();
-            for object_type in ["user", "group"] {
-                names.extend(graph::unique_attributes(object_type).iter().map(|name| AttributeName::from(*name)));
+            for object_type in self.object_types(name) {
+                names.extend(kind.unique_attributes(&object_type).iter().map(|name| AttributeName::from(*name)));
             }
             indexes.objects.insert(name.clone(), names);
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::RunError;
-use super::export::send;
+use super::export::{self, send};
 use super::session::Session;
 use crate::connector::directory::Directory;
 use crate::connector::{ExportAction, ExportItem};
@@ -61,5 +61,5 @@ fn aside(object: &ConnectorObject, name: &AttributeName) -> Option<ExportItem> {
     };
     let attributes = BTreeMap::from([(name.clone(), vec![Value::Text(text)])]);
     let action = ExportAction::Update { anchor: object.anchor.clone()?, attributes };
-    Some(ExportItem { id: object.id.0, object_type: object.object_type.clone(), action })
+    Some(ExportItem { known: export::known(object), ..ExportItem::new(object.id.0, &object.object_type, action) })
 }

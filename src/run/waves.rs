@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::RunError;
 use super::export::{ExportReport, invalid, item_of, refusals};
 use super::session::Session;
-use crate::connector::{TenantFacts, graph};
+use crate::connector::TenantFacts;
+use crate::connector::target::TargetKind;
 use crate::connector_space::{ConnectorObject, ExportState, ObjectId, Operation};
 use crate::store::Draft;
 use crate::sync::ledger::{Ledger, View};
@@ -31,7 +32,8 @@ pub(super) fn sort(
     allowed: &BTreeSet<ObjectId>,
     report: &mut ExportReport,
 ) -> Result<Order, RunError> {
-    let mut sorting = Sorting::default();
+    let kind = session.target_kind(connector)?;
+    let mut sorting = Sorting { kind, depths: BTreeMap::new(), path: Vec::new(), swaps: BTreeSet::new() };
     let mut refused = Vec::new();
     let mut deletions = Vec::new();
     let draft = session.store.draft();
@@ -41,7 +43,7 @@ pub(super) fn sort(
             return;
         }
         let looked_at = allowed.contains(&object.id);
-        let wrong = if looked_at { invalid(&object, facts) } else { refusals(&object, facts) };
+        let wrong = if looked_at { invalid(&object, kind, facts) } else { refusals(&object, kind, facts) };
         if !wrong.is_empty() {
             refused.push((object, wrong.join("; ")));
         } else if object.export.as_ref().is_some_and(|export| export.operation == Operation::Delete) {
@@ -65,8 +67,8 @@ pub(super) fn sort(
     Ok(sorting.order(deletions))
 }
 
-#[derive(Default)]
 struct Sorting {
+    kind: TargetKind,
     depths: BTreeMap<ObjectId, usize>,
     path: Vec<ObjectId>,
     swaps: BTreeSet<(ObjectId, AttributeName)>,
@@ -85,7 +87,7 @@ impl Sorting {
         }
         self.path.push(object.id);
         let mut deepest = 0;
-        for name in graph::unique_attributes(&object.object_type) {
+        for name in self.kind.unique_attributes(&object.object_type) {
             let name = AttributeName::from(*name);
             let change =
                 object.export.as_ref().and_then(|export| export.changes.get(&name)).filter(|change| !change.sent);

@@ -8,10 +8,7 @@ use crate::connector_space::{
     ConnectorObject, Deprovision, Edge, Export, ExportState, LinkKind, ObjectId, Operation, ValueChange,
 };
 use crate::metaverse::MetaverseObject;
-use crate::value::Value;
-
-/// The attribute that tells whether an account is enabled.
-pub(super) const ENABLED: &str = "accountEnabled";
+use crate::value::{AttributeName, Value, Values};
 
 /// Unlinks an inbound object: recalls what it contributed, and ends its metaverse object if nothing keeps that alive.
 ///
@@ -90,11 +87,11 @@ pub fn release(ledger: &mut dyn Ledger, mut object: ConnectorObject, policy: Dep
     let operation = match (object.outbound.owned, policy) {
         (true, Deprovision::Delete) => Some((Operation::Delete, Default::default())),
         (true, Deprovision::Disable) => {
-            let off = vec![Value::Boolean(false)];
+            let (attribute, off) = switched_off(&object);
             let rule = "deprovision".to_owned();
             let change = ValueChange { values: off, sent: false, unseen: 0, rule, line: 0 };
             object.outbound.enabled = Some(false);
-            Some((Operation::Update, std::iter::once((ENABLED.into(), change)).collect()))
+            Some((Operation::Update, std::iter::once((attribute, change)).collect()))
         }
         (true, Deprovision::Disconnect | Deprovision::Nothing) | (false, _) => None,
     };
@@ -109,6 +106,15 @@ pub fn release(ledger: &mut dyn Ledger, mut object: ConnectorObject, policy: Dep
         }
     }
     Ok(())
+}
+
+/// How an account is switched off in its directory.
+fn switched_off(object: &ConnectorObject) -> (AttributeName, Values) {
+    let flags = AttributeName::from("userAccountControl");
+    match object.image.get(&flags).and_then(|values| values.first()) {
+        Some(Value::Integer(now)) => (flags, vec![Value::Integer(now | 2)]),
+        _ => (AttributeName::from("accountEnabled"), vec![Value::Boolean(false)]),
+    }
 }
 
 /// Takes an object out of the connector space: its directory no longer has it, with proof.

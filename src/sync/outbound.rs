@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::deprovision::{self, ENABLED};
+use super::deprovision;
 use super::inbound::SyncError;
 use super::ledger::{Ledger, LedgerError};
 use super::precedence::{self, Winner};
@@ -12,10 +12,12 @@ use super::{Target, Targets, references};
 use crate::change::Change;
 use crate::connector_space::{
     ConnectorObject, Export, ExportState, Link, LinkKind, Members, ObjectId, Operation, ReferenceSource, ValueChange,
+    enables,
 };
+use crate::dn::agree;
 use crate::metaverse::{Contribution, FlowValue, MetaverseObject};
 use crate::rules::{ConnectorType, Host, Input, JoinGroup, LinkType, Rule, RuleSet};
-use crate::value::{AttributeName, Kind, Value, Values, same_values};
+use crate::value::{AttributeName, Kind, Value, Values};
 
 /// More corrections than this, and somebody else is writing too.
 const ENOUGH_CORRECTIONS: u8 = 3;
@@ -146,6 +148,15 @@ pub fn integrate(
                     flow(ledger, rules, target, person, object, evaluation)?;
                 }
             }
+            (None, Some(mut object)) if is_source(&object) => {
+                // It came in from there: nothing is written to it any more, and it stays who it is.
+                let old = object.clone();
+                object.export = None;
+                object.outbound.references.clear();
+                if object != old {
+                    ledger.put_object(&object)?;
+                }
+            }
             (None, Some(mut object)) => {
                 let policy = object.outbound.deprovision.unwrap_or(crate::connector_space::Deprovision::Delete);
                 references::mark_incoming(ledger, object.id)?;
@@ -160,6 +171,11 @@ pub fn integrate(
         }
     }
     Ok(ledger.unmark_metaverse(person.id)?)
+}
+
+/// Whether an object is one that rules read, and other rules write back to.
+fn is_source(object: &ConnectorObject) -> bool {
+    object.link.as_ref().is_some_and(|link| !link.kind.is_outbound())
 }
 
 fn existing(
@@ -317,7 +333,7 @@ fn flow(
         if let Some(rule) = rules.rule(rule) {
             object.outbound.deprovision = Some(rule.header.deprovision);
         }
-        if let Some(link) = &mut object.link {
+        if let Some(link) = object.link.as_mut().filter(|link| link.kind.is_outbound()) {
             link.rule.clone_from(rule);
         }
     }
@@ -478,7 +494,7 @@ impl Wish<'_> {
             return self.leave(attribute);
         }
         let none = Values::new();
-        let there = same_values(self.object.image.get(attribute).unwrap_or(&none), &values);
+        let there = agree(attribute, self.object.image.get(attribute).unwrap_or(&none), &values);
         let export = self.object.export.get_or_insert_with(|| Export {
             operation: Operation::Update,
             state: ExportState::Pending,
@@ -486,7 +502,7 @@ impl Wish<'_> {
             reason: String::new(),
         });
         match export.changes.get_mut(attribute) {
-            Some(change) if same_values(&change.values, &values) => {}
+            Some(change) if agree(attribute, &change.values, &values) => {}
             // Something else was sent and may arrive yet: the wish must be sent even if the image has it.
             Some(change) if change.sent || !there => {
                 *change = ValueChange { values, sent: false, unseen: 0, rule: by.rule.clone(), line: by.line };
@@ -505,9 +521,8 @@ impl Wish<'_> {
     /// Two things are never put right: an account that somebody disabled, and a value that keeps coming back.
     fn is_blocked(&mut self, attribute: &AttributeName, values: &[Value]) -> bool {
         let image = self.object.image.get(attribute).cloned().unwrap_or_default();
-        if *attribute == AttributeName::from(ENABLED) {
-            let wanted = values.first() == Some(&Value::Boolean(true));
-            let disabled = image.first() == Some(&Value::Boolean(false));
+        if let Some(wanted) = enables(attribute, values) {
+            let disabled = enables(attribute, &image) == Some(false);
             let by_us = self.object.outbound.enabled == Some(false);
             let on_its_way = self.object.export.as_ref().is_some_and(|export| export.changes.contains_key(attribute));
             if wanted && disabled && !by_us && !on_its_way && !self.creating {
@@ -523,11 +538,11 @@ impl Wish<'_> {
             self.object.outbound.enabled = Some(wanted);
         }
         let corrections = &mut self.object.outbound.corrections;
-        if corrections.get(attribute).is_some_and(|correction| !same_values(&correction.wish, values)) {
+        if corrections.get(attribute).is_some_and(|correction| !agree(attribute, &correction.wish, values)) {
             corrections.remove(attribute);
         }
         let times = corrections.get(attribute).map_or(0, |correction| correction.times);
-        if times > ENOUGH_CORRECTIONS && !same_values(&image, values) {
+        if times > ENOUGH_CORRECTIONS && !agree(attribute, &image, values) {
             let why = format!("put right {ENOUGH_CORRECTIONS} times already: somebody else writes it too");
             self.object.outbound.held.insert(attribute.clone(), why);
             return true;

@@ -8,7 +8,8 @@ use crate::change::Change;
 use crate::connector_space::{
     ConnectorObject, Correction, Edge, EdgeChange, Export, ExportState, ImportedObject, ObjectId, Operation, Target,
 };
-use crate::value::{AttributeName, Attributes, Values, same_values};
+use crate::dn::agree;
+use crate::value::{AttributeName, Attributes, Values};
 
 /// How many imports may fail to show an exported value before it is sent again.
 const PATIENCE: u8 = 3;
@@ -149,7 +150,7 @@ fn is_as_exported(object: &ConnectorObject, shown: &Attributes) -> bool {
     let mut names = shown.keys().filter(|name| !created || promised.contains_key(*name)).chain(promised.keys());
     linked
         && object.export.as_ref().is_none_or(awaits_confirmation)
-        && names.all(|name| same_values(shown.get(name).unwrap_or(&none), promised.get(name).unwrap_or(&none)))
+        && names.all(|name| agree(name, shown.get(name).unwrap_or(&none), promised.get(name).unwrap_or(&none)))
 }
 
 /// Rules may count references or ask whether there are any, so a change of references makes the object due. Targets are
@@ -179,10 +180,10 @@ fn confirm(object: &mut ConnectorObject, shown: &Attributes) -> bool {
     let none = Vec::new();
     export.changes.retain(|name, change| {
         let value = shown.get(name).unwrap_or(&none);
-        if !change.sent || same_values(value, &change.values) {
-            return !change.sent && !same_values(value, &change.values);
+        if !change.sent || agree(name, value, &change.values) {
+            return !change.sent && !agree(name, value, &change.values);
         }
-        let moved_on = !same_values(value, old.get(name).unwrap_or(&none));
+        let moved_on = !agree(name, value, old.get(name).unwrap_or(&none));
         change.unseen += 1;
         if moved_on || change.unseen >= PATIENCE {
             change.sent = false;
@@ -213,7 +214,7 @@ fn note_drift(object: &mut ConnectorObject, shown: &Attributes) {
     let names: BTreeSet<&AttributeName> = object.image.keys().chain(shown.keys()).collect();
     let ours = |name: &AttributeName| object.export.as_ref().is_some_and(|export| export.changes.contains_key(name));
     let drifted = names.into_iter().filter(|name| {
-        !ours(name) && !same_values(object.image.get(*name).unwrap_or(&none), shown.get(*name).unwrap_or(&none))
+        !ours(name) && !agree(name, object.image.get(*name).unwrap_or(&none), shown.get(*name).unwrap_or(&none))
     });
     for name in drifted.cloned().collect::<Vec<_>>() {
         let wish = object.image.get(&name).cloned().unwrap_or_default();

@@ -96,6 +96,7 @@ async fn the_tenant_tells_about_itself() {
         verified_domains: vec!["contoso.com".into(), "contoso.onmicrosoft.com".into(), "contoso.test".into()],
         initial_domain: "contoso.onmicrosoft.com".into(),
         synced_by_microsoft: true,
+        base_dn: String::new(),
     };
     assert_eq!(world.graph.facts().await.expect("facts"), expected);
     let roles = vec!["Domain.Read.All".to_owned()];

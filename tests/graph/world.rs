@@ -152,7 +152,7 @@ pub(crate) fn wanted() -> ImportRequest {
 }
 
 pub(crate) fn item(object_type: &str, action: ExportAction) -> ExportItem {
-    ExportItem { id: Uuid::new_v4(), object_type: object_type.into(), action }
+    ExportItem::new(Uuid::new_v4(), object_type, action)
 }
 
 pub(crate) fn attributes(json: Json) -> BTreeMap<AttributeName, Values> {

@@ -11,3 +11,5 @@ mod openldap;
 mod scripted;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod writing;

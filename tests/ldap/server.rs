@@ -5,6 +5,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use syncline::connector::ldap::{Flavour, Ldap};
 use syncline::connector::{ConnectorError, ImportEnd, ImportEvent, ImportRequest, ImportedObject};
 
@@ -53,6 +55,35 @@ impl Server {
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// What `ldapsearch` finds, as administrator: names and these attributes, sorted, decoded.
+    pub(crate) fn search(&self, base: &str, filter: &str, attributes: &[&str]) -> Vec<String> {
+        let output = Command::new("ldapsearch")
+            .args(["-x", "-LLL", "-o", "ldif-wrap=no", "-H", self.fact("LDAPS_URL"), "-D", self.fact("BIND_DN")])
+            .args(["-w", self.fact("BIND_PASSWORD"), "-b", base, filter])
+            .args(attributes)
+            .env("LDAPTLS_CACERT", self.fact("CA_FILE"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut entries: Vec<Vec<String>> = Vec::new();
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let line = match line.split_once(":: ") {
+                Some((name, encoded)) => {
+                    format!("{name}: {}", String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap())
+                }
+                None => line.to_owned(),
+            };
+            match entries.last_mut().filter(|_| !line.starts_with("dn: ")) {
+                Some(entry) => entry.push(line),
+                None => entries.push(vec![line]),
+            }
+        }
+        entries.iter_mut().for_each(|entry| entry[1..].sort());
+        entries.sort();
+        entries.concat()
     }
 
     /// A source on this server, as administrator, with these further settings.

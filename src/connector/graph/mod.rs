@@ -32,7 +32,7 @@ mod token;
 mod validate;
 mod write;
 
-pub use render::{RenderedRequest, render};
+pub use render::render;
 pub use schema::{anchor_attributes, protected, schema, unique_attributes};
 pub use validate::{validate, validate_changes, validate_clearing};
 

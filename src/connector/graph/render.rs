@@ -1,28 +1,10 @@
 //! Items as Graph requests. Previews show what this gives, and exports send it.
 
-use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::schema::schema;
-use crate::connector::{Anchor, ExportAction, ExportItem};
+use crate::connector::{Anchor, ExportAction, ExportItem, RenderedRequest};
 use crate::value::{AttributeName, Kind, Schema, Value, Values, values_to_json};
-
-/// One request. `body` is what is shown; a password is put in when it is sent.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct RenderedRequest {
-    /// `POST`, `PATCH`, `PUT`, `DELETE`.
-    pub method: &'static str,
-    /// Below `/v1.0`.
-    pub path: String,
-    /// JSON.
-    pub body: Option<Json>,
-    /// The references that it is about.
-    #[serde(skip)]
-    pub targets: Vec<Anchor>,
-    /// The characters of the password that the body needs.
-    #[serde(skip)]
-    pub password: Option<u16>,
-}
 
 /// The length of the password of a new account, unless a rule says otherwise.
 const PASSWORD: u16 = 40;
@@ -243,7 +225,7 @@ mod tests {
     use uuid::Uuid;
 
     fn check(object_type: &str, action: ExportAction, expected: Expect) {
-        let item = ExportItem { id: Uuid::nil(), object_type: object_type.into(), action };
+        let item = ExportItem::new(Uuid::nil(), object_type, action);
         let lines: Vec<String> = render(&item)
             .into_iter()
             .map(|request| {
@@ -310,7 +292,7 @@ mod tests {
     fn twenty_members_a_request() {
         let targets = (0..45).map(|number| anchor(&number.to_string())).collect();
         let action = ExportAction::AddReferences { anchor: anchor("g"), attribute: "members".into(), targets };
-        let item = ExportItem { id: Uuid::nil(), object_type: "group".into(), action };
+        let item = ExportItem::new(Uuid::nil(), "group", action);
         let sizes: Vec<usize> = render(&item).iter().map(|request| request.targets.len()).collect();
         assert_eq!(sizes, [20, 20, 5]);
     }
@@ -331,7 +313,7 @@ mod tests {
                 r#"POST /groups {"displayName":"Sales","groupTypes":[],"mailEnabled":false,"mailNickname":"sales","members@odata.bind":["https://graph.microsoft.com/v1.0/directoryObjects/0"],"securityEnabled":true}"#
             ]],
         );
-        let item = |object_type: &str, action| ExportItem { id: Uuid::nil(), object_type: object_type.into(), action };
+        let item = |object_type: &str, action| ExportItem::new(Uuid::nil(), object_type, action);
         assert_eq!(unfit(&item("group", create(20))), None);
         let many = Some("a creation takes 20 references along, not 21".to_owned());
         assert_eq!(unfit(&item("group", create(21))), many);
@@ -360,7 +342,7 @@ mod tests {
     fn rules_say_how_long_a_password_is() {
         let attributes = [("passwordProfile.password".into(), vec![Value::Password(24)])].into();
         let action = ExportAction::Create { attributes, references: BTreeMap::new(), match_key: None };
-        let item = ExportItem { id: Uuid::nil(), object_type: "user".into(), action };
+        let item = ExportItem::new(Uuid::nil(), "user", action);
         let requests = render(&item);
         assert_eq!(requests.iter().map(|request| request.password).collect::<Vec<_>>(), [Some(24)]);
         let bodies: Vec<String> =
@@ -376,7 +358,7 @@ mod tests {
         let item = |target: &str| {
             let targets = vec![anchor(target)];
             let action = ExportAction::RemoveReferences { anchor: anchor("g"), attribute: "members".into(), targets };
-            ExportItem { id: Uuid::nil(), object_type: "group".into(), action }
+            ExportItem::new(Uuid::nil(), "group", action)
         };
         for target in ["", "..", "../../users/x", "a?b", "a/$ref#"] {
             assert!(unfit(&item(target)).is_some(), "{target}");
@@ -389,7 +371,7 @@ mod tests {
 
     #[test]
     fn what_changes_nothing_sends_nothing() {
-        let none = |action| render(&ExportItem { id: Uuid::nil(), object_type: "group".into(), action }).is_empty();
+        let none = |action| render(&ExportItem::new(Uuid::nil(), "group", action)).is_empty();
         let (anchor, attribute) = (anchor("g"), AttributeName::from("members"));
         assert!(none(ExportAction::Update { anchor: anchor.clone(), attributes: BTreeMap::new() }));
         let targets = Vec::new();

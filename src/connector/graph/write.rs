@@ -15,11 +15,13 @@ use super::batch::{self, Part};
 use super::http::{ATTEMPTS, Broken, Client, Reply};
 use super::judge::{Situation, Verdict, Work, judge, unanswered};
 use super::query::finding;
-use super::render::{RenderedRequest, requests, unfit};
+use super::render::{requests, unfit};
 use super::schema::unique_attributes;
 use super::throttle::Width;
 use crate::connector::password;
-use crate::connector::{Anchor, ConnectorError, ConnectorErrorKind, ExportAction, ExportItem, ExportOutcome};
+use crate::connector::{
+    Anchor, ConnectorError, ConnectorErrorKind, ExportAction, ExportItem, ExportOutcome, RenderedRequest,
+};
 use crate::value::{AttributeName, Value};
 
 /// How often a batch is tried when nobody answers at all.
@@ -294,7 +296,7 @@ impl Export<'_> {
 
     /// One bad reference fails all twenty: halves find it.
     fn halve(&mut self, unit: Unit) {
-        let Some(ExportItem { action: ExportAction::AddReferences { anchor, attribute, .. }, object_type, id }) =
+        let Some(ExportItem { action: ExportAction::AddReferences { anchor, attribute, .. }, object_type, id, .. }) =
             self.items.get(unit.item)
         else {
             return;
@@ -304,8 +306,7 @@ impl Export<'_> {
         for part in [left, right] {
             let (anchor, attribute, targets) = (anchor.clone(), attribute.clone(), part.to_vec());
             let action = ExportAction::AddReferences { anchor, attribute, targets };
-            halves
-                .extend(requests(&ExportItem { id: *id, object_type: object_type.clone(), action }, &self.client.root));
+            halves.extend(requests(&ExportItem::new(*id, object_type, action), &self.client.root));
         }
         if let Some(progress) = self.progress.get_mut(unit.item) {
             progress.open = (progress.open + halves.len()).saturating_sub(1);
@@ -435,7 +436,7 @@ mod tests {
         let key = |object_type: &str, name: &str| {
             let match_key = Some((name.into(), Value::Text("x".into())));
             let action = ExportAction::Create { attributes: [].into(), references: [].into(), match_key };
-            match_key_is_some(&ExportItem { id: Uuid::nil(), object_type: object_type.into(), action })
+            match_key_is_some(&ExportItem::new(Uuid::nil(), object_type, action))
         };
         assert!(key("user", "onPremisesImmutableId") && key("user", "USERPRINCIPALNAME") && key("group", "uniqueName"));
         assert!(!key("user", "displayName") && !key("group", "mailNickname"));

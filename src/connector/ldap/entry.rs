@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ldap3::ResultEntry;
 use uuid::Uuid;
 
+use super::operations::NAME;
 use super::ranges::Range;
 use super::{Flavour, object_types};
 use crate::connector::schema::Schema;
@@ -145,6 +146,9 @@ impl<'a> Converter<'a> {
         let Some((_, wanted)) = self.types.iter().find(|(name, _)| *name == object_type) else {
             return Converted::OtherType;
         };
+        if let Some(name) = wanted.get(&AttributeName::from(NAME)) {
+            object.attributes.insert(name.clone(), Value::text(entry.dn.as_str()).into_iter().collect());
+        }
         for attribute in &entry.attributes {
             let Some(name) = wanted.get(&AttributeName::from(attribute.name.as_str())) else { continue };
             if let Err(reason) = self.place(&mut object, name, attribute) {
@@ -229,7 +233,8 @@ pub(crate) fn attributes_to_ask(request: &ImportRequest, flavour: Flavour) -> Ve
     let wanted: BTreeSet<&AttributeName> = request.types.values().flatten().collect();
     let anchor = AttributeName::from(anchor_attribute(flavour));
     let class = AttributeName::from("objectClass");
-    let rest = wanted.into_iter().filter(|name| **name != anchor && **name != class);
+    let own = [anchor.clone(), class.clone(), AttributeName::from(NAME)];
+    let rest = wanted.into_iter().filter(|name| !own.contains(name));
     [&anchor, &class].into_iter().chain(rest).map(|name| name.as_str().to_owned()).collect()
 }
 

@@ -1,17 +1,23 @@
-//! LDAP servers: Active Directory and OpenLDAP. Reads objects, looks single ones up, describes schema and health.
+//! LDAP servers: Active Directory and OpenLDAP. Reads objects, looks single ones up, writes, describes schema and health.
 //!
 //! Reading order: this file (settings and the public face), [`connection`], [`entry`], [`import`], [`look_up`],
-//! [`doctor`]. Knows nothing of rules or store; never writes.
+//! [`operations`], [`write`], [`doctor`]. Knows nothing of rules or store; writes only where the settings say so.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use super::schema::Schema;
 use super::secret::Secret;
-use super::{Anchor, ConnectorError, ConnectorErrorKind, Finding, ImportEnd, ImportRequest, ImportSink, Presence};
+use super::{
+    Anchor, ConnectorError, ConnectorErrorKind, ExportItem, ExportOutcome, Finding, ImportEnd, ImportRequest,
+    ImportSink, Presence, TenantFacts,
+};
 use crate::dn;
+use crate::value::{AttributeType, Kind};
 use connection::Connection;
 
 mod connection;
@@ -20,11 +26,17 @@ pub(crate) mod entry;
 mod import;
 mod look_up;
 pub(crate) mod object_types;
+mod operations;
 mod ranges;
 mod scope;
 mod server_schema;
 mod trouble;
+mod validate;
 pub(crate) mod well_known;
+mod write;
+
+pub use operations::render;
+pub use validate::{protected, unique_attributes, validate, validate_changes, validate_clearing};
 
 /// Which kind of server: what its objects, anchors and defaults are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +73,12 @@ pub struct Settings {
     /// Names of entries that are left out with everything below them.
     #[serde(default)]
     pub exclude: Vec<String>,
+    /// Whether rules may write to it.
+    #[serde(default)]
+    pub write: bool,
+    /// Whether organizational units that are not there are made for new entries.
+    #[serde(default)]
+    pub create_parents: bool,
     /// How many entries to ask for at a time.
     #[serde(default = "default_page_size")]
     pub page_size: u32,
@@ -136,7 +154,7 @@ pub struct Domain {
     pub netbios: Option<String>,
 }
 
-/// An LDAP source. Every call makes its own connection.
+/// An LDAP server. Every call makes its own connection.
 #[derive(Clone, Debug)]
 pub struct Ldap {
     flavour: Flavour,
@@ -195,14 +213,14 @@ impl Ldap {
     /// When the directory could not be asked.
     pub async fn schema(&self) -> Result<BTreeMap<String, Schema>, ConnectorError> {
         let mut connection = Connection::open(&self.settings).await?;
-        let schema = self.read_schema(&mut connection).await?;
+        let schema = self.with_own_attributes(self.read_schema(&mut connection).await?);
         connection.close().await;
         Ok(self.object_types().into_iter().map(|name| (name, schema.clone())).collect())
     }
 
     /// What is known about attributes without asking the server.
     pub fn shipped_schema(&self) -> BTreeMap<String, Schema> {
-        let schema = well_known::schema(self.flavour);
+        let schema = self.with_own_attributes(well_known::schema(self.flavour));
         self.object_types().into_iter().map(|name| (name, schema.clone())).collect()
     }
 
@@ -220,6 +238,65 @@ impl Ldap {
     /// Looks at everything that an import needs.
     pub async fn doctor(&self) -> Vec<Finding> {
         doctor::run(self).await
+    }
+
+    /// Which server's ways it has, if it is written to.
+    pub fn target_kind(&self) -> Option<super::target::TargetKind> {
+        self.settings.write.then_some(super::target::TargetKind::Ldap(self.flavour))
+    }
+
+    /// What rules may know of it as a target.
+    ///
+    /// # Errors
+    /// When the directory could not be asked.
+    pub async fn facts(&self) -> Result<TenantFacts, ConnectorError> {
+        let domain = self.domains().await?.into_iter().next();
+        let (base_dn, fqdn) = domain.map(|domain| (domain.dn, domain.fqdn)).unwrap_or_default();
+        let verified_domains = Some(fqdn.clone()).filter(|fqdn| !fqdn.is_empty()).into_iter().collect();
+        Ok(TenantFacts { name: fqdn.clone(), verified_domains, initial_domain: fqdn, base_dn, ..Default::default() })
+    }
+
+    /// Writes. Outcomes carry the place of their item.
+    ///
+    /// # Errors
+    /// When nothing (more) can be written.
+    pub async fn export(
+        &self,
+        items: Vec<ExportItem>,
+        outcomes: mpsc::Sender<(Uuid, usize, ExportOutcome)>,
+    ) -> Result<(), ConnectorError> {
+        if !self.settings.write {
+            return Err(ConnectorError::new(ConnectorErrorKind::Settings, "this connector is not written to")
+                .hint("`write = true` in its section allows it"));
+        }
+        write::export(self, items, outcomes).await
+    }
+
+    /// The anchor of the entry with a name, if there is one.
+    ///
+    /// # Errors
+    /// When the directory could not be asked.
+    pub async fn anchor_of(&self, name: &str) -> Result<Option<Anchor>, ConnectorError> {
+        let mut connection = Connection::open(&self.settings).await?;
+        let wanted = entry::anchor_attribute(self.flavour);
+        let found = connection.read(name, &[wanted], Vec::new()).await?;
+        connection.close().await;
+        Ok(found.and_then(|entry| entry::anchor_of(&entry).ok().flatten()))
+    }
+
+    /// What rules flow to a target and no schema knows: the name of an entry, and a password to be made.
+    fn with_own_attributes(&self, mut schema: Schema) -> Schema {
+        if self.settings.write {
+            let own = |kind| AttributeType { kind, multi: false, writable: true, max_length: None };
+            let password = match self.flavour {
+                Flavour::ActiveDirectory => "unicodePwd",
+                Flavour::OpenLdap => "userPassword",
+            };
+            schema.attributes.insert(operations::NAME.into(), own(Kind::Text));
+            schema.attributes.remove(&password.into());
+            schema.attributes.insert(password.into(), own(Kind::Password));
+        }
+        schema
     }
 
     async fn read_schema(&self, connection: &mut Connection) -> Result<Schema, ConnectorError> {

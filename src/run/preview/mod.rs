@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::RunError;
 use super::session::Session;
-use crate::connector::TenantFacts;
-use crate::connector::graph::RenderedRequest;
+use crate::connector::target::TargetKind;
+use crate::connector::{RenderedRequest, TenantFacts};
 use crate::connector_space::ObjectId;
 use crate::metaverse::MetaverseId;
 use crate::sync::{Sources, Targets};
@@ -35,6 +35,8 @@ pub struct World {
     pub orders: BTreeMap<String, u16>,
     /// What each target said about itself.
     pub facts: BTreeMap<String, TenantFacts>,
+    /// The ways of each target.
+    pub kinds: BTreeMap<String, TargetKind>,
     /// What rules that ask for the day are told, in seconds since 1970.
     pub now: i64,
 }
@@ -50,7 +52,8 @@ impl World {
         for name in targets.keys() {
             facts.insert(name.clone(), session.tenant(name)?);
         }
-        Ok(World { sources, targets, orders: session.orders.clone(), facts, now: session.now })
+        let kinds = session.target_kinds().map(|(name, kind)| (name.clone(), kind)).collect();
+        Ok(World { sources, targets, orders: session.orders.clone(), facts, kinds, now: session.now })
     }
 
     /// A file shows everything of an object. Of types that a connector has never imported, there are no others.

@@ -8,7 +8,7 @@ use super::{
     ChangeTrace, LinkTrace, ObjectTrace, Preview, ReferenceTrace, SourceTrace, Subject, TargetTrace, Tried, World,
     rules,
 };
-use crate::connector::graph;
+use crate::connector::ExportItem;
 use crate::connector_space::{ConnectorObject, EdgeChange, Export, ExportState, ObjectId};
 use crate::metaverse::{MetaverseId, MetaverseObject};
 use crate::rules::RuleSet;
@@ -220,10 +220,12 @@ fn target(
     let due = object.export.as_ref().filter(|export| export.is_due());
     let (references, keys) = due_references(draft, object)?;
     let item = item_of(object);
-    let mut requests = item.as_ref().map(graph::render).unwrap_or_default();
-    if let Some(target) = world.targets.get(connector) {
-        let items = references::items(draft, connector, &keys, &target.schemas)?;
-        requests.extend(items.iter().flat_map(graph::render));
+    let kind = world.kinds.get(connector).copied();
+    let render = |item: &ExportItem| kind.map(|kind| kind.render(item)).unwrap_or_default();
+    let mut requests = item.as_ref().map(render).unwrap_or_default();
+    if let (Some(target), Some(kind)) = (world.targets.get(connector), kind) {
+        let items = references::items(draft, connector, &keys, kind, &target.schemas)?;
+        requests.extend(items.iter().flat_map(render));
     }
     let facts = world.facts.get(connector).cloned().unwrap_or_default();
     Ok(TargetTrace {
@@ -234,7 +236,10 @@ fn target(
         changes: changes(ruleset, object),
         references,
         requests,
-        refused: if item.is_some() { refusals(object, &facts) } else { Vec::new() },
+        refused: match kind.filter(|_| item.is_some()) {
+            Some(kind) => refusals(object, kind, &facts),
+            None => Vec::new(),
+        },
         held: object
             .outbound
             .held

@@ -1,0 +1,86 @@
+//! What is known of a target's ways without asking it: what no two objects share, what it would refuse, what must be left
+//! alone, what a request looks like.
+
+use super::ldap::Flavour;
+use super::{ExportItem, RenderedRequest, TenantFacts, graph, ldap};
+use crate::value::{AttributeName, Attributes};
+
+/// The kinds of directories that are written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetKind {
+    /// Microsoft Entra ID.
+    Entra,
+    /// Active Directory or another LDAP server.
+    Ldap(Flavour),
+}
+
+impl TargetKind {
+    /// Attributes whose values no two objects may share.
+    pub fn unique_attributes(self, object_type: &str) -> &'static [&'static str] {
+        match self {
+            TargetKind::Entra => graph::unique_attributes(object_type),
+            TargetKind::Ldap(flavour) => ldap::unique_attributes(flavour),
+        }
+    }
+
+    /// Attributes that say whose object it is: they are written once.
+    pub fn anchor_attributes(self, object_type: &str) -> &'static [&'static str] {
+        match self {
+            TargetKind::Entra => graph::anchor_attributes(object_type),
+            TargetKind::Ldap(_) => &[],
+        }
+    }
+
+    /// Why an object, by its type and image, must not be written.
+    pub fn protected(self) -> fn(&str, &Attributes) -> Option<&'static str> {
+        match self {
+            TargetKind::Entra => graph::protected,
+            TargetKind::Ldap(_) => ldap::protected,
+        }
+    }
+
+    /// What is wrong with an object that is to be made; one sentence each.
+    pub fn validate(self, object_type: &str, attributes: &Attributes, facts: &TenantFacts) -> Vec<String> {
+        match self {
+            TargetKind::Entra => graph::validate(object_type, attributes, facts),
+            TargetKind::Ldap(flavour) => ldap::validate(flavour, object_type, attributes),
+        }
+    }
+
+    /// What is wrong with values that are to be set on an object that is there.
+    pub fn validate_changes(self, object_type: &str, attributes: &Attributes, facts: &TenantFacts) -> Vec<String> {
+        match self {
+            TargetKind::Entra => graph::validate_changes(object_type, attributes, facts),
+            TargetKind::Ldap(flavour) => ldap::validate_changes(flavour, object_type, attributes),
+        }
+    }
+
+    /// What is wrong with clearing an attribute.
+    pub fn validate_clearing(self, name: &AttributeName) -> Option<String> {
+        match self {
+            TargetKind::Entra => graph::validate_clearing(name),
+            TargetKind::Ldap(_) => ldap::validate_clearing(name),
+        }
+    }
+
+    /// The requests that an item comes to; none for an item that changes nothing.
+    pub fn render(self, item: &ExportItem) -> Vec<RenderedRequest> {
+        match self {
+            TargetKind::Entra => graph::render(item),
+            TargetKind::Ldap(flavour) => ldap::render(flavour, item),
+        }
+    }
+
+    /// Whether references name an object by what it is called, and nobody changes them when that changes.
+    pub fn leaves_dangling_references(self) -> bool {
+        self == TargetKind::Ldap(Flavour::OpenLdap)
+    }
+
+    /// How many references of one object go into an item.
+    pub fn references_at_once(self) -> usize {
+        match self {
+            TargetKind::Entra => 20,
+            TargetKind::Ldap(_) => 1_000,
+        }
+    }
+}
