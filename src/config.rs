@@ -25,6 +25,8 @@ pub struct Config {
     pub connectors: Vec<(String, ConnectorSettings)>,
     /// Where the rules are.
     pub rules_folder: PathBuf,
+    /// The folder that it lies over, such as the rules that ship: files of one name replace those there.
+    pub rules_below: Option<PathBuf>,
     /// `[rules.settings]`.
     pub settings: BTreeMap<String, String>,
     /// Where the state is.
@@ -124,6 +126,7 @@ fn seconds(number: u32) -> Duration {
 #[serde(deny_unknown_fields)]
 struct RulesSection {
     folder: Option<PathBuf>,
+    over: Option<PathBuf>,
     #[serde(default)]
     settings: BTreeMap<String, String>,
 }
@@ -305,6 +308,7 @@ impl Reader {
             source: Arc::clone(&self.source),
             connectors: Vec::new(),
             rules_folder: folder.join("rules"),
+            rules_below: None,
             settings: BTreeMap::new(),
             store_folder: folder.join("state"),
             limits: Limits::default(),
@@ -317,6 +321,7 @@ impl Reader {
                 "rules" => {
                     let section: RulesSection = self.section("rules", value).unwrap_or_default();
                     config.rules_folder = beside(&folder, &section.folder.unwrap_or_else(|| "rules".into()));
+                    config.rules_below = section.over.map(|over| beside(&folder, &over));
                     config.settings = section.settings;
                 }
                 "store" => {

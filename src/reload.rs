@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use crate::diagnostic::{Diagnostic, SourceText};
-use crate::rules::{Compiled, RuleSet};
+use crate::rules::{Compiled, Folders, RuleSet};
 
 /// Nothing is read before it has been quiet for so long.
 const QUIET: Duration = Duration::from_millis(100);
@@ -46,16 +46,16 @@ pub struct Watcher {
 impl Watcher {
     /// Watches a folder. `known` is the fingerprint of the set that is in use already. `poll` is how often the folder is
     /// looked at besides.
-    pub fn start(folder: &Path, settings: BTreeMap<String, String>, known: String, poll: Duration) -> Watcher {
+    pub fn start(folders: Folders, settings: BTreeMap<String, String>, known: String, poll: Duration) -> Watcher {
         let (wake, woken) = mpsc::channel();
         let (sender, changes) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));
         let mut folder = Folder {
-            path: folder.to_path_buf(),
+            folders,
             settings,
             seen: Seen::Set(known),
             last: None,
-            watcher: None,
+            watchers: BTreeMap::new(),
             wake: wake.clone(),
         };
         let stopped = Arc::clone(&stop);
@@ -63,7 +63,7 @@ impl Watcher {
             let mut stamps = None;
             loop {
                 folder.arm();
-                let now = stamps_of(&folder.path);
+                let now = folder.stamps();
                 if stamps.as_ref() == Some(&now) {
                     match woken.recv_timeout(poll) {
                         Ok(()) => wait_for_quiet(&woken),
@@ -120,13 +120,13 @@ enum Seen {
 }
 
 struct Folder {
-    path: PathBuf,
+    folders: Folders,
     settings: BTreeMap<String, String>,
     seen: Seen,
     /// What compiled last: rules that have not changed are taken from it.
     last: Option<RuleSet>,
-    /// And the folder that it watches, by its identity: one that was replaced must be watched anew.
-    watcher: Option<(RecommendedWatcher, Identity)>,
+    /// By folder; with its identity, for one that was replaced must be watched anew.
+    watchers: BTreeMap<PathBuf, (RecommendedWatcher, Identity)>,
     wake: Sender<()>,
 }
 
@@ -141,32 +141,45 @@ fn identity(path: &Path) -> Option<Identity> {
 }
 
 impl Folder {
+    fn paths(&self) -> Vec<PathBuf> {
+        self.folders.below.iter().chain([&self.folders.own]).cloned().collect()
+    }
+
+    fn stamps(&self) -> Vec<Stamps> {
+        self.paths().iter().map(|path| stamps_of(path)).collect()
+    }
+
     /// Makes sure that the system tells of changes, if it can.
     fn arm(&mut self) {
-        let now = identity(&self.path);
-        if self.watcher.as_ref().map(|(_, known)| known) == now.as_ref() {
-            return;
-        }
-        self.watcher = None;
-        let Some(now) = now else { return };
-        let wake = self.wake.clone();
-        let told = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| !event.kind.is_access()) {
-                let _ = wake.send(());
+        for path in self.paths() {
+            let now = identity(&path);
+            if self.watchers.get(&path).map(|(_, known)| known) == now.as_ref() {
+                continue;
             }
-        });
-        if let Ok(mut watcher) = told
-            && watcher.watch(&self.path, RecursiveMode::Recursive).is_ok()
-        {
-            self.watcher = Some((watcher, now));
+            self.watchers.remove(&path);
+            let Some(now) = now else { continue };
+            let wake = self.wake.clone();
+            let told = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+                if event.is_ok_and(|event| !event.kind.is_access()) {
+                    let _ = wake.send(());
+                }
+            });
+            if let Ok(mut watcher) = told
+                && watcher.watch(&path, RecursiveMode::Recursive).is_ok()
+            {
+                self.watchers.insert(path, (watcher, now));
+            }
         }
     }
 
     /// Reads and compiles the folder; nothing if that comes to what was published last.
     fn read(&mut self) -> Option<Reload> {
-        let files = steady(&self.path);
+        let files = steady(&self.folders);
         let begun = Instant::now();
-        let compiled = files.and_then(|files| RuleSet::recompile(files, self.settings.clone(), self.last.as_ref()));
+        let below = self.folders.below.as_deref();
+        let compiled = files
+            .and_then(|files| RuleSet::recompile(files, self.settings.clone(), self.last.as_ref()))
+            .map(|(set, findings)| (set.lying_over(below), findings));
         let seen = match &compiled {
             Ok((set, _)) => Seen::Set(set.fingerprint().to_owned()),
             Err(problems) => Seen::Mistakes(problems.iter().map(|problem| problem.render(false)).collect()),
@@ -183,11 +196,11 @@ impl Folder {
 }
 
 /// Reads the folder until two readings agree, so that a checkout that is under way gives no mixture.
-fn steady(folder: &Path) -> Result<Vec<SourceText>, Vec<Diagnostic>> {
-    let mut last = RuleSet::read(folder);
+fn steady(folders: &Folders) -> Result<Vec<SourceText>, Vec<Diagnostic>> {
+    let mut last = folders.read();
     for _ in 0..READINGS {
         std::thread::sleep(SECOND_LOOK);
-        let next = RuleSet::read(folder);
+        let next = folders.read();
         let same = match (&last, &next) {
             (Ok(last), Ok(next)) => last == next,
             (Err(_), Err(_)) => true,
@@ -198,11 +211,14 @@ fn steady(folder: &Path) -> Result<Vec<SourceText>, Vec<Diagnostic>> {
         }
         last = next;
     }
-    Err(vec![Diagnostic::error("E004", format!("`{}` does not come to rest", folder.display()))])
+    Err(vec![Diagnostic::error("E004", format!("`{}` does not come to rest", folders.own.display()))])
 }
 
+/// Sizes and times by path.
+pub type Stamps = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
+
 /// Names, sizes and times of everything in the folder and one level below it.
-pub fn stamps_of(folder: &Path) -> BTreeMap<PathBuf, (u64, Option<SystemTime>)> {
+pub fn stamps_of(folder: &Path) -> Stamps {
     let mut stamps = BTreeMap::new();
     let mut open = vec![(folder.to_path_buf(), 0)];
     while let Some((folder, depth)) = open.pop() {

@@ -165,6 +165,26 @@ fn a_rule_in_a_folder_below_is_not_lost_silently() {
     check(expect_file!["transcripts/astray.txt"], &deployment.run("check"));
 }
 
+#[test]
+fn own_rules_lie_over_those_that_ship() {
+    let deployment = Deployment::new();
+    fs::rename(deployment.path("rules"), deployment.path("shipped")).unwrap();
+    fs::create_dir(deployment.path("rules")).unwrap();
+    // A rule that ships for a connector that nobody has here.
+    let elsewhere = OUT_USER.replace("entra/user", "ldap/inetOrgPerson");
+    deployment.write("shipped/out-elsewhere.rhai", &elsewhere);
+    deployment.write("rules/in-user.rhai", &IN_USER.replace("Hidden", "Secret"));
+    deployment.write("syncline.toml", &(CONFIG.to_owned() + "\n[rules]\nover = \"shipped\"\n"));
+    let first = ["check", "rules diff", "run"].map(|command| deployment.run(command)).join("\n");
+    // An upgrade.
+    deployment
+        .write("shipped/out-user.rhai", &OUT_USER.replace("accountEnabled:        true", "accountEnabled: false"));
+    let upgraded = deployment.run("rules diff");
+    fs::remove_file(deployment.path("rules/in-user.rhai")).unwrap();
+    let taken_back = deployment.run("check");
+    check(expect_file!["transcripts/overlay.txt"], &[first, upgraded, taken_back].join("\n"));
+}
+
 /// Looking at what is there, and saying what only a person can say.
 #[test]
 fn looking_around_and_deciding() {

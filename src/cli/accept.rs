@@ -18,6 +18,8 @@ use crate::sync::ledger::{Ledger, View};
 pub(super) enum RulesCommand {
     /// Lists them with direction, link and precedence.
     List,
+    /// Where own rules depart from those that they lie over, and what has changed since the last run.
+    Diff,
     /// Says that rules which vanished are meant to be gone.
     Accept,
 }
@@ -126,6 +128,8 @@ pub(super) fn rules(mut session: Session, command: &RulesCommand, format: Format
                 }
             }
         }
+        // Needs no store.
+        RulesCommand::Diff => {}
         RulesCommand::Accept => {
             let fingerprint = session.rules.fingerprint().to_owned();
             let mut draft = session.store.draft();

@@ -16,6 +16,7 @@ use crate::rules::{RuleSet, Schemas};
 use crate::run::RunError;
 use crate::run::rules_in_use;
 use crate::run::session::compile_rules;
+use crate::run::session::folders;
 use crate::store::Store;
 
 /// Whether the configuration and the rules are right.
@@ -75,6 +76,9 @@ pub(super) fn report(
             "diagnostics": warnings.iter().map(Diagnostic::to_json).collect::<Vec<_>>(),
         }));
         return Ok(Exit::Success);
+    }
+    for replaced in folders(config).replacements().unwrap_or_default() {
+        say(&format!("{} replaces {}", replaced.own.path.display(), replaced.below.path.display()));
     }
     output::findings(&warnings);
     print(&format!(

@@ -24,6 +24,7 @@ mod output;
 mod plan;
 mod preview;
 mod progress;
+mod rules_diff;
 mod run;
 mod runs;
 mod sarif;
@@ -162,6 +163,7 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Show(show) if show.asks_for_rules() => accept::status(&load(arguments)?, format),
         Command::Show(show) => show::show(open(arguments, false)?, show, format),
         Command::Search(search) => show::search(open(arguments, false)?, search, format),
+        Command::Rules(accept::RulesCommand::Diff) => rules_diff::run(&load(arguments)?, format),
         Command::Rules(command) => accept::rules(open(arguments, false)?, command, format),
         Command::GoLive(go_live) => accept::go_live(open(arguments, false)?, go_live),
         Command::Adopt(adopt) => accept::adopt(open(arguments, false)?, adopt),

@@ -10,9 +10,12 @@ use clap::Args;
 use super::output::{plural, print_json, say};
 use super::progress::Terminal;
 use super::{Exit, Format};
+use crate::config::Config;
+use crate::rules::RuleSet;
 use crate::run::cycle::{self, CycleReport, Permissions};
 use crate::run::guard::{self, Danger};
-use crate::run::session::Session;
+use crate::run::rules_in_use;
+use crate::run::session::{Session, folders};
 use crate::run::{RunError, Silent};
 
 /// One cycle: import everything, synchronise, export, confirm.
@@ -30,6 +33,15 @@ pub(super) struct RunArguments {
     /// Ends with exit code 1 when objects have errors or were refused, though the run itself is complete.
     #[arg(long)]
     strict: bool,
+}
+
+/// Keeps the rules of this run beside the store, for `rules diff`, and for `serve` to begin with.
+fn keep_rules(config: &Config, fingerprint: &str) {
+    let same = |rules: &RuleSet| rules.fingerprint() == fingerprint;
+    let rules = RuleSet::load(&folders(config), config.settings.clone()).ok().map(|(rules, _)| rules).filter(same);
+    if let Some(Err(error)) = rules.map(|rules| rules_in_use::keep(&config.store_folder, &rules)) {
+        say(&format!("the rules of this run cannot be kept beside the store: {error}"));
+    }
 }
 
 pub(super) fn run(mut session: Session, arguments: &RunArguments, format: Format) -> Result<Exit, RunError> {
@@ -54,8 +66,10 @@ pub(super) fn run(mut session: Session, arguments: &RunArguments, format: Format
         Format::Text => cycle::run(&mut session, &permissions, &Terminal::new()),
         Format::Json => cycle::run(&mut session, &permissions, &Silent),
     };
+    let (config, fingerprint) = (session.config.clone(), session.rules.fingerprint().to_owned());
     let closed = session.close();
     let report = report?;
+    keep_rules(&config, &fingerprint);
     closed?;
     match format {
         Format::Text => tell(&report),

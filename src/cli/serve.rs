@@ -162,7 +162,12 @@ pub(super) fn watch(mut config: Config, arguments: &WatchArguments, format: Form
     }
     let stop = stop_on_signals()?;
     let schemas = check::schemas(&config);
-    let watcher = Watcher::start(&config.rules_folder, config.settings.clone(), String::new(), config.reload.poll);
+    let watcher = Watcher::start(
+        crate::run::session::folders(&config),
+        config.settings.clone(),
+        String::new(),
+        config.reload.poll,
+    );
     say(&format!("watching {}; Ctrl-C ends", config.rules_folder.display()));
     let tests = config.rules_folder.join("tests");
     let mut seen = stamps_of(&tests);

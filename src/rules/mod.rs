@@ -5,7 +5,7 @@
 //! it may not do), `input.rs` (what it is shown and answers), `host.rs` (running it), `why.rs` (saying why not), `vocabulary/` (what it may call).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -17,6 +17,7 @@ mod agreement;
 mod check;
 mod clauses;
 mod coverage;
+mod folders;
 mod footprint;
 mod header;
 mod host;
@@ -32,6 +33,7 @@ mod why;
 mod words;
 
 pub use coverage::{Coverage, Covered};
+pub use folders::{Folders, Replacement};
 pub use footprint::{Footprint, Literal};
 pub use header::{ConnectorType, Copy, Deprovision, Direction, Header, LinkType, Members, State};
 pub use host::Host;
@@ -93,6 +95,8 @@ pub struct RuleSet {
     broken_tables: BTreeSet<String>,
     settings: Arc<BTreeMap<String, String>>,
     fingerprint: String,
+    /// The folder of rules that came from elsewhere.
+    below: Option<PathBuf>,
 }
 
 /// A compiled set with its warnings, or everything that is wrong.
@@ -184,50 +188,20 @@ impl RuleSet {
         (set, problems)
     }
 
-    /// Reads and compiles a folder.
+    /// Reads and compiles folders.
     ///
     /// # Errors
-    /// As [`RuleSet::read`] and [`RuleSet::compile`].
-    pub fn load(folder: &Path, settings: BTreeMap<String, String>) -> Compiled {
-        RuleSet::compile(RuleSet::read(folder)?, settings)
+    /// As [`Folders::read`] and [`RuleSet::compile`].
+    pub fn load(folders: &Folders, settings: BTreeMap<String, String>) -> Compiled {
+        let (set, findings) = RuleSet::compile(folders.read()?, settings)?;
+        Ok((set.lying_over(folders.below.as_deref()), findings))
     }
 
-    /// Reads a folder: `*.rhai`, `lib/*.rhai`, `tables/*.csv` and `tables/*.toml`. Other files and hidden files are left alone.
-    ///
-    /// # Errors
-    /// `E001` when the folder or a file cannot be read, `E002` when there are no rules, `E007` for a rule in a folder below.
-    pub fn read(folder: &Path) -> Result<Vec<SourceText>, Vec<Diagnostic>> {
-        let mut files = Vec::new();
-        let unreadable = |path: &Path, error: &std::io::Error| {
-            let problem = Diagnostic::error("E001", format!("cannot read `{}`: {error}", path.display()));
-            if path == folder {
-                return vec![problem.hint("`[rules] folder` in the configuration says where the rules are")];
-            }
-            vec![problem]
-        };
-        for part in [folder.to_path_buf(), folder.join("lib"), folder.join(tables::FOLDER)] {
-            if part != folder && !part.is_dir() {
-                continue;
-            }
-            let entries = std::fs::read_dir(&part).map_err(|error| unreadable(&part, &error))?;
-            for entry in entries {
-                let path = entry.map_err(|error| unreadable(&part, &error))?.path();
-                if part == folder && path.is_dir() {
-                    astray(&path)?;
-                }
-                if !is_rule_file(&path) {
-                    continue;
-                }
-                let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
-                files.push(SourceText { path, text });
-            }
-        }
-        if files.is_empty() {
-            let nothing = Diagnostic::error("E002", format!("there are no rules in `{}`", folder.display()));
-            return Err(vec![nothing.hint("a rule is a file that ends in `.rhai`")]);
-        }
-        files.sort_by(|left, right| left.path.cmp(&right.path));
-        Ok(files)
+    /// Says that rules below this folder came from elsewhere: those for connectors that are not configured are left out.
+    #[must_use]
+    pub fn lying_over(mut self, below: Option<&Path>) -> RuleSet {
+        self.below = below.map(Path::to_path_buf);
+        self
     }
 
     /// Whether a rule finds the same beside it here and there: helpers, tables, settings.
@@ -331,14 +305,17 @@ impl RuleSet {
             });
             schema.is_some_and(|schema| schema.closed && needs.iter().any(|name| schema.get(name).is_none()))
         };
+        let below = self.below.as_deref();
         set.rules.retain_mut(|rule| {
             let needs = rule.header.needs.clone();
+            let foreign = below.is_some_and(|below| rule.source.path.starts_with(below));
+            let absent = |side: &ConnectorType| foreign && !schemas.contains_key(&side.connector);
             match &mut rule.header.direction {
                 Direction::Inbound { from, .. } => {
-                    from.retain(|side| !lacks(side, &needs));
+                    from.retain(|side| !absent(side) && !lacks(side, &needs));
                     !from.is_empty()
                 }
-                Direction::Outbound { to, .. } => !lacks(to, &needs),
+                Direction::Outbound { to, .. } => !absent(to) && !lacks(to, &needs),
             }
         });
         for (index, rule) in set.rules.iter_mut().enumerate() {
@@ -418,30 +395,6 @@ impl RuleSet {
 
 fn is(candidate: &ConnectorType, connector: &str, object_type: &str) -> bool {
     candidate.connector == connector && candidate.object_type.eq_ignore_ascii_case(object_type)
-}
-
-/// A rule that lies where nobody reads it looks like one that was taken away.
-fn astray(folder: &Path) -> Result<(), Vec<Diagnostic>> {
-    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    if name == "lib" || name.starts_with('.') {
-        return Ok(());
-    }
-    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut rules: Vec<_> = files.filter(|path| path.extension().is_some_and(|kind| kind == "rhai")).collect();
-    rules.sort();
-    match rules.first() {
-        None => Ok(()),
-        Some(rule) => {
-            let problem = Diagnostic::error("E007", format!("`{}` is not read", rule.display()));
-            Err(vec![problem.hint("rules lie in the rules folder itself, helpers in `lib/`; a folder that begins with a dot is left alone")])
-        }
-    }
-}
-
-fn is_rule_file(path: &Path) -> bool {
-    let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-    let is_rule = path.extension().is_some_and(|extension| extension == "rhai");
-    !hidden && (is_rule || tables::is_table(path)) && path.is_file()
 }
 
 fn read_tables(sources: &[Arc<SourceText>]) -> (BTreeMap<String, Table>, Vec<Diagnostic>) {

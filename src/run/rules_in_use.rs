@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::rules::{Compiled, RuleSet};
+use crate::diagnostic::SourceText;
+use crate::rules::{Compiled, Folders, RuleSet};
 
 /// How rules stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,8 +115,19 @@ pub fn keep(store_folder: &Path, rules: &RuleSet) -> std::io::Result<()> {
     std::fs::rename(fresh, kept)
 }
 
+/// The files that were kept, if there are any.
+pub fn kept_files(store_folder: &Path) -> Option<Vec<SourceText>> {
+    let folder = store_folder.join(KEPT);
+    folder.is_dir().then(|| Folders::one(&folder).read().ok()).flatten()
+}
+
 /// The set that was kept, if there is one.
 pub fn kept(store_folder: &Path, settings: &BTreeMap<String, String>) -> Option<Compiled> {
     let folder = store_folder.join(KEPT);
-    folder.is_dir().then(|| RuleSet::load(&folder, settings.clone()))
+    if !folder.is_dir() {
+        return None;
+    }
+    // All of it was accepted, rules for connectors that are not configured too.
+    let loaded = RuleSet::load(&Folders::one(&folder), settings.clone());
+    Some(loaded.map(|(set, findings)| (set.lying_over(Some(&folder)), findings)))
 }

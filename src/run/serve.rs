@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::adoption::Adoption;
 use super::cycle::{self, CycleReport, Permissions};
 use super::rules_in_use::{self, InUse, Refused, RulesStatus, Waiting};
-use super::session::Session;
+use super::session::{Session, folders};
 use super::{RunError, Silent};
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
@@ -55,7 +55,7 @@ pub enum Event<'a> {
 pub fn run(config: &Config, stop: &Arc<AtomicBool>, tell: &mut dyn FnMut(Event<'_>)) -> Result<(), RunError> {
     let rules = first_rules(config)?;
     let known = rules.fingerprint().to_owned();
-    let watcher = Watcher::start(&config.rules_folder, config.settings.clone(), known, config.reload.poll);
+    let watcher = Watcher::start(folders(config), config.settings.clone(), known, config.reload.poll);
     tell(Event::Begins(&rules));
     let mut server = Server { config, stop, tell, rules, saved: None, waits: false, status: RulesStatus::default() };
     server.in_use();
@@ -88,7 +88,7 @@ fn first_rules(config: &Config) -> Result<RuleSet, RunError> {
     if let Some(Ok((rules, _))) = rules_in_use::kept(&config.store_folder, &config.settings) {
         return Ok(rules);
     }
-    let loaded = RuleSet::load(&config.rules_folder, config.settings.clone());
+    let loaded = RuleSet::load(&folders(config), config.settings.clone());
     loaded.map(|(rules, _)| rules).map_err(RunError::Rules)
 }
 

@@ -18,7 +18,7 @@ use crate::connector::target::TargetKind;
 use crate::connector::{ConnectorError, TenantFacts};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::emulator;
-use crate::rules::{Compiled, Context, RuleSet, Schemas, against_schemas};
+use crate::rules::{Compiled, Context, Folders, RuleSet, Schemas, against_schemas};
 use crate::store::{Indexes, Store};
 use crate::sync::{Source, Sources, Target, Targets};
 use crate::value::{AttributeName, Kind};
@@ -50,13 +50,19 @@ pub struct Session {
     emulators: Vec<emulator::Emulator>,
 }
 
+/// Where the rules of a configuration lie.
+pub fn folders(config: &Config) -> Folders {
+    Folders { own: config.rules_folder.clone(), below: config.rules_below.clone() }
+}
+
 /// Compiles the rules of a configuration and checks them against what is known of the schemas.
 ///
 /// # Errors
 /// Every mistake.
 pub fn compile_rules(config: &Config, schemas: &Schemas) -> Result<(RuleSet, Vec<Diagnostic>), RunError> {
-    let files = RuleSet::read(&config.rules_folder).map_err(RunError::Rules)?;
+    let files = folders(config).read().map_err(RunError::Rules)?;
     let (set, mut findings) = RuleSet::gather(files, config.settings.clone());
+    let set = set.lying_over(config.rules_below.as_deref());
     let is_error = |finding: &Diagnostic| finding.severity == Severity::Error;
     if !findings.iter().any(is_error) {
         return fit(&set, schemas, findings);
@@ -120,7 +126,7 @@ impl Session {
     /// # Errors
     /// Configuration, rules, store; connectors are only prepared, not called.
     pub fn open(config: Config, proposed: bool) -> Result<Session, RunError> {
-        let (set, warnings) = RuleSet::load(&config.rules_folder, config.settings.clone()).map_err(RunError::Rules)?;
+        let (set, warnings) = RuleSet::load(&folders(&config), config.settings.clone()).map_err(RunError::Rules)?;
         Session::open_with(config, &set.active(proposed), warnings)
     }
 

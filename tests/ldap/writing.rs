@@ -168,3 +168,73 @@ fn openldap_becomes_active_directory_and_stays_so() {
     );
     assert!(run().contains("nothing to write"));
 }
+
+/// What `ldapsearch` prints of everything below a base, in one file.
+fn dump(server: &Server, base: &str, path: &Path) {
+    let output = Command::new("ldapsearch")
+        .args(["-x", "-LLL", "-o", "ldif-wrap=no", "-E", "pr=500/noprompt", "-H", server.fact("LDAPS_URL")])
+        .args(["-D", server.fact("BIND_DN"), "-w", server.fact("BIND_PASSWORD"), "-b", base])
+        .env("LDAPTLS_CACERT", server.fact("CA_FILE"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::write(path, output.stdout).unwrap();
+}
+
+#[test]
+fn active_directory_becomes_openldap_and_entra_id_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ad, ldap) = (Server::start("samba-ad", 52, &[], &[]), Server::start("slapd", 53, &[], &[]));
+    let generated = Command::new("python3")
+        .arg(repository().join("tests/servers/gen-directory"))
+        .args("--flavour ad --users 120 --groups 12 --contacts 6 --seed 5 --no-guid".split(' '))
+        .output()
+        .unwrap();
+    ad.client("ldapadd", &[], &String::from_utf8(generated.stdout).unwrap());
+    let config = section("ad", "active-directory", &ad, &folder.path().join("ad.secret"), "")
+        + section(
+            "ldap",
+            "openldap",
+            &ldap,
+            &folder.path().join("ldap.secret"),
+            "objects = [\"inetOrgPerson\", \"groupOfNames\"]\nwrite = true\ncreate_parents = true",
+        )
+        .as_str()
+        + "[connector.entra]\nkind = \"entra\"\nemulator = true\n"
+        + format!(
+            "[rules]\nfolder = \"{}\"\nover = \"{}\"\n",
+            repository().join("examples/ad-to-openldap/rules").display(),
+            repository().join("rules").display()
+        )
+        .as_str();
+    std::fs::write(folder.path().join("syncline.toml"), config).unwrap();
+    let compare = |what: &str| {
+        let (from, to) = (folder.path().join("ad.ldif"), folder.path().join("ldap.ldif"));
+        dump(&ad, "DC=contoso,DC=test", &from);
+        dump(&ldap, BASE, &to);
+        let script = repository().join("tests/servers/compare-ldap");
+        let verdict = Command::new("python3").arg(script).args([from, to]).output().unwrap();
+        let said = String::from_utf8_lossy(&verdict.stdout).into_owned();
+        assert!(verdict.status.success(), "{what}\n{said}{}", String::from_utf8_lossy(&verdict.stderr));
+    };
+    let first = syncline(folder.path(), "run", 0);
+    compare(&first);
+    let second = syncline(folder.path(), "run", 0);
+    assert!(second.matches("nothing to write").count() + second.matches("refused before").count() >= 2, "{second}");
+
+    // Two people are called otherwise, one leaves, and one group is gone: names in groups follow.
+    let accounts = ad.search("OU=People,DC=contoso,DC=test", "(&(objectClass=user)(userAccountControl=512))", &["1.1"]);
+    let names: Vec<&str> = accounts.iter().filter_map(|line| line.strip_prefix("dn: ")).take(3).collect();
+    let mut changes = String::new();
+    for (name, number) in names.iter().zip(1..3) {
+        let new = format!("other.name{number}");
+        changes += &format!("dn: {name}\nchangetype: modify\nreplace: sAMAccountName\nsAMAccountName: {new}\n\n");
+    }
+    changes += &format!("dn: {}\nchangetype: delete\n", names[2]);
+    ad.client("ldapmodify", &[], &changes);
+    let third = syncline(folder.path(), "run", 0);
+    assert!(third.contains("2 update") && third.contains("1 delete"), "{third}");
+    compare(&third);
+    let fourth = syncline(folder.path(), "run", 0);
+    compare(&fourth);
+}

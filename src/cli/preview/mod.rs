@@ -114,7 +114,7 @@ fn one(session: &Session, arguments: &PreviewArguments, rules: &RuleSet, world: 
 }
 
 fn other_rules(session: &Session, folder: &Path) -> Result<RuleSet, RunError> {
-    let config = Config { rules_folder: folder.to_path_buf(), ..session.config.clone() };
+    let config = Config { rules_folder: folder.to_path_buf(), rules_below: None, ..session.config.clone() };
     let (rules, _) = compile_rules(&config, &session.schemas()?)?;
     Ok(rules.active(true))
 }
