@@ -108,6 +108,9 @@ fn exit_of(report: &CycleReport, strict: bool) -> Exit {
 }
 
 fn tell(report: &CycleReport) {
+    for (connector, warning) in &report.warnings {
+        say(&format!("warning: {connector}: {warning}"));
+    }
     for import in &report.imports {
         for reason in &import.incomplete {
             say(&format!("  incomplete: {}: {reason}; nothing was inferred from what was not shown", import.connector));

@@ -139,6 +139,7 @@ fn cycle(report: &CycleReport, last: &mut String) {
     if report.errors > 0 {
         parts.push(format!("{} errors", report.errors));
     }
+    parts.extend(report.warnings.iter().map(|(connector, warning)| format!("{connector}: {warning}")));
     for import in report.imports.iter().filter(|import| !import.incomplete.is_empty()) {
         parts.push(format!("import of `{}` is not complete: {}", import.connector, import.incomplete.join("; ")));
     }

@@ -48,6 +48,8 @@ pub struct CycleReport {
     pub list: Option<PathBuf>,
     /// What became of rules that were saved since.
     pub adoption: Option<Adoption>,
+    /// What people should know about a connector's settings, in a sentence each.
+    pub warnings: Vec<(String, String)>,
     /// Objects that wait in an error, import and synchronisation together.
     pub errors: usize,
     /// How long it took, in milliseconds.
@@ -108,7 +110,8 @@ fn steps(
     let targets: Vec<String> =
         names.iter().filter(|name| session.directories.get(*name).is_some_and(|it| it.is_target())).cloned().collect();
     for name in &names {
-        import::learn(session, name)?;
+        let warnings = import::learn(session, name)?;
+        report.warnings.extend(warnings.into_iter().map(|warning| (name.clone(), warning)));
     }
     // What the directories have just said about their attributes decides which rules apply, and what is asked for.
     session.fit_rules(Vec::new())?;

@@ -168,11 +168,12 @@ pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> R
 }
 
 /// Asks a directory about itself, and remembers the answer. Wrong addresses, accounts and secrets show here, before
-/// anything is imported from anywhere.
+/// anything is imported from anywhere. Gives what people should know, in a sentence each.
 ///
 /// # Errors
 /// When the directory could not be used, or the store fails.
-pub fn learn(session: &mut Session, connector: &str) -> Result<(), RunError> {
+pub fn learn(session: &mut Session, connector: &str) -> Result<Vec<String>, RunError> {
+    let warnings = find_places(session, connector)?;
     let directory = session.directory(connector)?;
     let asked = async { Ok((directory.schema().await?, directory.netbios_names().await?, directory.facts().await?)) };
     let (schema, netbios, facts) = session
@@ -187,7 +188,29 @@ pub fn learn(session: &mut Session, connector: &str) -> Result<(), RunError> {
     }
     let writes = draft.finish();
     session.store.commit(writes)?;
-    Ok(())
+    Ok(warnings)
+}
+
+/// Looks for search bases by their anchors, and from now on uses them where they are.
+fn find_places(session: &mut Session, connector: &str) -> Result<Vec<String>, RunError> {
+    let directory = session.directory(connector)?;
+    let Directory::Ldap(ldap) = &*directory else { return Ok(Vec::new()) };
+    let key = format!("places/{connector}");
+    let known = session.store.draft().fact(&key)?.unwrap_or_default();
+    let places = session
+        .runtime
+        .block_on(ldap.places(&known))
+        .map_err(|error| RunError::Connector { connector: connector.to_owned(), error })?;
+    if places.anchors != known {
+        let mut draft = session.store.draft();
+        draft.put_fact(&key, &places.anchors)?;
+        let writes = draft.finish();
+        session.store.commit(writes)?;
+    }
+    if !places.warnings.is_empty() {
+        session.directories.insert(connector.to_owned(), Arc::new(Directory::Ldap(ldap.at(&places))));
+    }
+    Ok(places.warnings)
 }
 
 /// Takes events until the directory has no more, and stages them in batches.

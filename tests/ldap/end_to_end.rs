@@ -199,8 +199,33 @@ fn from_active_directory_to_entra() {
     assert!(writes[0].starts_with("DELETE /users/"), "{writes:?}");
     world.compare();
 
+    a_unit_that_is_renamed_stays_in_scope(&world);
     an_account_that_sees_less_deletes_nobody(&world);
     the_guard_stops_before_anything_is_deleted(&world, &people);
+}
+
+/// The settings name a unit, and mean it whatever it is called.
+fn a_unit_that_is_renamed_stays_in_scope(world: &Deployment) {
+    let rename = |from: &str, to: &str| {
+        let change = format!("dn: OU={from},{BASE}\nchangetype: modrdn\nnewrdn: OU={to}\ndeleteoldrdn: 1\n");
+        world.ad.client("ldapmodify", &[], &change);
+    };
+    let before = world.writes().len();
+    rename("People", "Staff");
+    let talk = world.run();
+    let warning = format!("`OU=People,{BASE}` is called `OU=Staff,{BASE}` now and stays in scope");
+    assert!(talk.contains(&warning), "{talk}");
+    assert_eq!(world.writes().len(), before, "{talk}");
+    // Another unit of the old name counts as well, and takes nothing away.
+    world.ad.client("ldapadd", &[], &format!("dn: OU=People,{BASE}\nobjectClass: organizationalUnit\n"));
+    let talk = world.run();
+    assert!(talk.contains("another entry has taken the old name"), "{talk}");
+    assert_eq!(world.writes().len(), before, "{talk}");
+    world.ad.client("ldapdelete", &[], &format!("OU=People,{BASE}\n"));
+    rename("Staff", "People");
+    let talk = world.run();
+    assert!(!talk.contains("warning: "), "{talk}");
+    assert_eq!(world.writes().len(), before, "{talk}");
 }
 
 /// An ordinary account sees no tombstones, and nothing at all below an OU whose rights it lost.

@@ -27,6 +27,7 @@ mod import;
 mod look_up;
 pub(crate) mod object_types;
 mod operations;
+mod places;
 mod ranges;
 mod scope;
 mod server_schema;
@@ -36,6 +37,7 @@ pub(crate) mod well_known;
 mod write;
 
 pub use operations::render;
+pub use places::{Anchors, Places};
 pub use validate::{protected, unique_attributes, validate, validate_changes, validate_clearing};
 
 /// Which kind of server: what its objects, anchors and defaults are.
@@ -238,6 +240,24 @@ impl Ldap {
     /// Looks at everything that an import needs.
     pub async fn doctor(&self) -> Vec<Finding> {
         doctor::run(self).await
+    }
+
+    /// Where the search bases lie now. `known` are their anchors, as the last answer gave them.
+    ///
+    /// # Errors
+    /// When the directory could not be asked.
+    pub async fn places(&self, known: &Anchors) -> Result<Places, ConnectorError> {
+        let mut connection = Connection::open(&self.settings).await?;
+        let places = places::find(self, &mut connection, known).await?;
+        connection.close().await;
+        Ok(places)
+    }
+
+    /// The same server, with its search bases where they are now.
+    #[must_use]
+    pub fn at(&self, places: &Places) -> Ldap {
+        let (include, exclude) = (places.include.clone(), places.exclude.clone());
+        Ldap { flavour: self.flavour, settings: Settings { include, exclude, ..self.settings.clone() } }
     }
 
     /// Which server's ways it has, if it is written to.
