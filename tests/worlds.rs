@@ -338,3 +338,59 @@ fn who_returns_gets_back_what_was_made_for_them() {
     world.import("ad", "user u1 id=a1 name=Ada_L").sync();
     check(&world, expect!["update a1@x displayName=Ada L"]);
 }
+
+/// A pilot: whoever is in the group, or in a group of it, and nobody else.
+#[test]
+fn a_pilot_group_lets_in_and_out_through_groups_in_groups() {
+    let pilot = IN_USER.replace(r#"user.department != "Hidden""#, r#"is_in_group(user, "cn=pilot")"#);
+    let mut world = World::new(&[("in-user", &pilot), ("out-user", OUT_USER)]);
+    world.import("ad", "user u1 id=a1\nuser u2 id=a2\nuser u3 id=a3").sync();
+    check(&world, expect![""]);
+    world.import("ad", "group g1 dn=cn=pilot member=>u1,g2\ngroup g2 dn=cn=inner member=>u2,g1").sync();
+    check(
+        &world,
+        expect![[r#"
+            create a1@x immutableId=a1 upn=a1@x
+            create a2@x immutableId=a2 upn=a2@x"#]],
+    );
+    world.export().sync();
+    // A member of the inner group, and then the inner group itself.
+    world.import("ad", "group g2 dn=cn=inner member=>u2,u3").sync();
+    check(&world, expect!["create a3@x immutableId=a3 upn=a3@x"]);
+    world.export().sync();
+    world.import("ad", "group g1 dn=cn=pilot member=>u1").sync();
+    check(
+        &world,
+        expect![[r#"
+            delete a2@x
+            delete a3@x"#]],
+    );
+    world.import("ad", "group g1 dn=cn=pilot member=>u1,g2").sync();
+    check(&world, expect![""]);
+    // Rules mean the name: a group that is called otherwise is another one, and a group that is gone is none.
+    world.import("ad", "group g1 dn=cn=former_pilot member=>u1,g2").sync();
+    check(
+        &world,
+        expect![[r#"
+            delete a1@x
+            delete a2@x
+            delete a3@x"#]],
+    );
+    world.import("ad", "group g1 dn=cn=pilot member=>u1,g2").sync();
+    world.delete("ad", "g2").sync();
+    check(
+        &world,
+        expect![[r#"
+            delete a2@x
+            delete a3@x"#]],
+    );
+    let direct = IN_USER.replace(r#"user.department != "Hidden""#, r#"is_member_of(user, "cn=pilot")"#);
+    world.set_rules(&[("in-user", &direct), ("out-user", OUT_USER)]);
+    world.sync();
+    check(
+        &world,
+        expect![[r#"
+            delete a2@x
+            delete a3@x"#]],
+    );
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rhai::{ASTNode, Expr, Stmt};
 
-use super::footprint::{Function, attribute_read, final_map, is_variable};
+use super::footprint::{Function, MEMBERSHIP_WORDS, attribute_read, final_map, is_variable};
 use super::header::at;
 use super::vocabulary::{self, entra};
 use super::words::WORDS;
@@ -253,14 +253,16 @@ impl Check<'_> {
     }
 }
 
-/// Whether the object stands before a dot or bracket, or is the argument of `is_member_of`.
+/// Whether the object stands before a dot or bracket, or is the argument of `is_member_of` or `is_in_group`.
 fn used_as_object(path: &[ASTNode<'_>], expr: &Expr, name: &str) -> bool {
     let Some(parent) = path.len().checked_sub(2).and_then(|at| path.get(at)) else { return false };
     match parent {
         ASTNode::Expr(Expr::Dot(chain, ..) | Expr::Index(chain, ..)) => {
             is_variable(&chain.lhs, name) && chain.lhs.position() == expr.position()
         }
-        ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _)) => call.name == "is_member_of",
+        ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _)) => {
+            MEMBERSHIP_WORDS.contains(&call.name.as_str())
+        }
         _ => false,
     }
 }

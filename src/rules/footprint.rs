@@ -269,7 +269,10 @@ fn literals(function: &Function, found: &mut Vec<Literal>) {
     });
 }
 
-/// `count(x.member)` and `is_member_of(x, …)`, which need edges.
+/// Words that ask for groups, and take the whole object.
+pub(super) const MEMBERSHIP_WORDS: [&str; 2] = ["is_member_of", "is_in_group"];
+
+/// `count(x.member)`, `is_member_of(x, …)` and `is_in_group(x, …)`, which need edges.
 fn native_reads(function: &Function, footprint: &mut Footprint) {
     let Some(parameter) = function.parameter() else { return };
     function.walk(&mut |path| {
@@ -280,7 +283,7 @@ fn native_reads(function: &Function, footprint: &mut Footprint) {
             ("count", Some(argument)) => {
                 footprint.counts.extend(attribute_read(&ASTNode::Expr(argument), parameter).map(|(name, _)| name));
             }
-            ("is_member_of", _) => footprint.memberships = true,
+            (name, _) if MEMBERSHIP_WORDS.contains(&name) => footprint.memberships = true,
             _ => {}
         }
     });

@@ -21,14 +21,23 @@ pub struct Input {
     pub confirmed: BTreeMap<AttributeName, Values>,
     /// Reference attributes that hold at least one reference, and how many (1 stands for "some" unless counted).
     pub references: BTreeMap<AttributeName, usize>,
-    /// DNs (normalised) or anchors of the groups that it is a direct member of; filled only for rules that ask.
-    pub groups: BTreeSet<String>,
+    /// The groups that it is in; nothing where nobody knows, because no groups were imported or no rule asks.
+    pub groups: Option<Groups>,
     /// Attributes that scripts see as lists.
     pub lists: Arc<BTreeSet<AttributeName>>,
     /// Attributes that were imported for this object type; nothing: all. Reading another is an error.
     pub imported: Option<Arc<BTreeSet<AttributeName>>>,
     /// The read-only context, `source` for inbound rules and `target` for outbound ones.
     pub context: Arc<Context>,
+}
+
+/// The groups that an object is in: their DNs (normalised) and anchors.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Groups {
+    /// Of which it is a member itself.
+    pub direct: BTreeSet<String>,
+    /// Of which a group is a member that it is in.
+    pub nested: BTreeSet<String>,
 }
 
 /// Named facts that are not attributes: `source.domain_fqdn`, `target.verified_domains`.

@@ -37,7 +37,7 @@ pub use folders::{Folders, Replacement};
 pub use footprint::{Footprint, Literal};
 pub use header::{ConnectorType, Copy, Deprovision, Direction, Header, LinkType, Members, State};
 pub use host::Host;
-pub use input::{Context, Flow, FlowValue, Input, JoinGroup, JoinKey, RuleError};
+pub use input::{Context, Flow, FlowValue, Groups, Input, JoinGroup, JoinKey, RuleError};
 pub use schemas::{Schemas, against_schemas};
 pub use tables::Table;
 pub use why::{Clause, JoinAttempt};
@@ -322,6 +322,16 @@ impl RuleSet {
             rule.index = index;
         }
         set
+    }
+
+    /// Whether rules ask which groups objects of a connector are in.
+    pub fn asks_for_memberships(&self, connector: &str) -> bool {
+        self.rules.iter().any(|rule| match &rule.header.direction {
+            Direction::Inbound { from, .. } => {
+                rule.footprint.memberships && from.iter().any(|from| from.connector == connector)
+            }
+            Direction::Outbound { .. } => false,
+        })
     }
 
     /// Inbound rules for a type of a connector's objects.

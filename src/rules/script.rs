@@ -2,11 +2,12 @@
 //! on the other.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Position};
 
-use super::input::{Context, FlowValue, Input, JoinGroup, JoinKey};
+use super::input::{Context, FlowValue, Groups, Input, JoinGroup, JoinKey};
 use super::vocabulary::Exact;
 use super::vocabulary::entra::Failure;
 use crate::value::{AttributeName, Value, Values};
@@ -106,13 +107,27 @@ pub(super) fn register(engine: &mut Engine, names: impl Iterator<Item = Attribut
     engine.register_fn("count", count);
     engine.register_fn("imported", imported_value);
     engine.register_fn("is_member_of", |object: ScriptObject, group: ImmutableString| {
-        object.0.groups.contains(&crate::dn::normalise(&group)) || object.0.groups.contains(group.as_str())
+        Ok::<_, Box<EvalAltResult>>(names_one(&known_groups(&object)?.direct, &group))
+    });
+    engine.register_fn("is_in_group", |object: ScriptObject, group: ImmutableString| {
+        let groups = known_groups(&object)?;
+        Ok::<_, Box<EvalAltResult>>(names_one(&groups.direct, &group) || names_one(&groups.nested, &group))
     });
     #[expect(deprecated, reason = "rhai marks it volatile, not deprecated; the version is pinned")]
     engine.on_var(|name, _, context| {
         let wanted = context.tag().read_lock::<Arc<Context>>();
         Ok(wanted.filter(|context| context.name == name).map(|context| context_map(&context)))
     });
+}
+
+/// Who is in which group is not known where no groups were imported: then nobody is in none.
+fn known_groups(object: &ScriptObject) -> Fallible<&Groups> {
+    let unknown = || failed("no groups have been imported, so nobody knows who is in them".to_owned());
+    object.0.groups.as_ref().ok_or_else(unknown)
+}
+
+fn names_one(groups: &BTreeSet<String>, group: &str) -> bool {
+    groups.contains(&crate::dn::normalise(group)) || groups.contains(group)
 }
 
 /// Shorter is guessed, longer Entra ID does not take.

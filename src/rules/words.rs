@@ -15,7 +15,7 @@ pub struct Word {
 }
 
 /// All words, in the order of the documentation.
-pub const WORDS: [Word; 12] = [
+pub const WORDS: [Word; 13] = [
     Word {
         name: "absent",
         signature: "absent() -> no value",
@@ -87,5 +87,11 @@ pub const WORDS: [Word; 12] = [
         signature: "is_member_of(user, group) -> true or false",
         doc: "Whether the object is a direct member of the group with that DN or anchor.",
         example: "fn scope(user) { is_member_of(user, \"CN=Pilot,OU=Groups,DC=contoso,DC=com\") }",
+    },
+    Word {
+        name: "is_in_group",
+        signature: "is_in_group(user, group) -> true or false",
+        doc: "The same, and members of groups that are members of it count as well.",
+        example: "fn scope(user) { is_in_group(user, \"CN=Pilot,OU=Groups,DC=contoso,DC=com\") }",
     },
 ];

@@ -15,8 +15,8 @@ use crate::rules::{ConnectorType, RuleSet};
 use crate::store::Draft;
 use crate::sync::ledger::{LedgerError, View};
 use crate::sync::stage::{EdgeNews, Readers, Staged, Staging};
-use crate::sync::{deprovision, stage};
-use crate::value::{AttributeName, Kind};
+use crate::sync::{deprovision, memberships, stage};
+use crate::value::{AttributeName, Kind, Schema};
 
 /// How many objects are committed at a time.
 const BATCH: usize = 200;
@@ -77,14 +77,21 @@ pub struct Wanted {
     pub references: BTreeMap<String, BTreeSet<AttributeName>>,
     /// Object types that no inbound rule reads.
     pub unread: BTreeSet<String>,
+    /// Whether rules ask which groups objects are in.
+    pub memberships: bool,
 }
 
 impl Wanted {
+    /// Who reads objects of a type.
+    pub fn readers(&self, object_type: &str) -> Readers {
+        Readers { rules: !self.unread.contains(object_type), memberships: self.memberships }
+    }
+
     /// Stages one object, and at most so many of its references as a batch may hold.
     fn stage(&self, draft: &mut Draft<'_>, connector: &str, object: &ImportedObject) -> Result<Staging, LedgerError> {
         let nothing = BTreeSet::new();
         let references = self.references.get(&object.object_type).unwrap_or(&nothing);
-        let readers = if self.unread.contains(&object.object_type) { Readers::Nobody } else { Readers::Inbound };
+        let readers = self.readers(&object.object_type);
         stage::stage_part(draft, connector, object, references, readers, MANY)
     }
 }
@@ -96,7 +103,12 @@ impl Wanted {
 pub fn wanted(session: &Session, connector: &str) -> Result<Wanted, RunError> {
     let schemas = session.schemas()?;
     let directory = session.directory(connector)?;
-    let mut wanted = Wanted { request: ImportRequest::default(), references: BTreeMap::new(), unread: BTreeSet::new() };
+    let mut wanted = Wanted {
+        request: ImportRequest::default(),
+        references: BTreeMap::new(),
+        unread: BTreeSet::new(),
+        memberships: false,
+    };
     let types: BTreeSet<ConnectorType> = session.rule_sets().flat_map(RuleSet::connector_types).collect();
     for side in types.iter().filter(|side| side.connector == connector) {
         let reads = |rules: &RuleSet| rules.reads(connector, &side.object_type);
@@ -117,7 +129,26 @@ pub fn wanted(session: &Session, connector: &str) -> Result<Wanted, RunError> {
         names.retain(|name| schema.is_none_or(|schema| !schema.closed || schema.get(name).is_some()));
         wanted.request.types.insert(side.object_type.clone(), names);
     }
+    wanted.memberships = session.rule_sets().any(|rules| rules.asks_for_memberships(connector));
+    if wanted.memberships {
+        let types = directory.object_types();
+        ask_for_members(&mut wanted, &types, schemas.get(connector).unwrap_or(&BTreeMap::new()));
+    }
     Ok(wanted)
+}
+
+/// Who is in which group is to be known, though no rule may read groups.
+fn ask_for_members(wanted: &mut Wanted, types: &[String], schemas: &BTreeMap<String, Schema>) {
+    for object_type in types.iter().filter(|name| name.to_ascii_lowercase().contains("group")) {
+        let known = |name: &AttributeName| schemas.get(object_type).is_none_or(|schema| schema.get(name).is_some());
+        for name in memberships::ATTRIBUTES.map(AttributeName::from).into_iter().filter(known) {
+            if !wanted.request.types.contains_key(object_type) {
+                wanted.unread.insert(object_type.clone());
+            }
+            wanted.request.types.entry(object_type.clone()).or_default().insert(name.clone());
+            wanted.references.entry(object_type.clone()).or_default().insert(name);
+        }
+    }
 }
 
 /// Imports everything that rules need from a connector.
@@ -287,7 +318,7 @@ fn stage_all<'a>(
             let writes = draft.finish();
             session.store.commit(writes)?;
             // Before the next object: it may be what a reference leads to, and takes the place of a name.
-            stage_rest(session, id, &rest)?;
+            stage_rest(session, id, &rest, wanted.readers(&object.object_type))?;
             draft = session.store.draft();
         }
     }
@@ -305,12 +336,12 @@ fn present<'a>(found: impl Iterator<Item = &'a Presence>) -> impl Iterator<Item 
 }
 
 /// Stages what was left of the references of an object, in batches of their own.
-fn stage_rest(session: &mut Session, id: ObjectId, rest: &[EdgeNews]) -> Result<(), RunError> {
+fn stage_rest(session: &mut Session, id: ObjectId, rest: &[EdgeNews], readers: Readers) -> Result<(), RunError> {
     for chunk in rest.chunks(MANY) {
         let mut draft = session.store.draft();
         let Some(object) = draft.object(id)? else { return Ok(()) };
         for (attribute, to, seen) in chunk {
-            stage::stage_edge(&mut draft, &object, attribute, *to, *seen)?;
+            stage::stage_edge(&mut draft, &object, attribute, *to, *seen, readers)?;
         }
         let writes = draft.finish();
         session.store.commit(writes)?;

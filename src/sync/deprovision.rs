@@ -2,7 +2,7 @@
 
 use super::inbound::{drop_contributions, note_flows};
 use super::ledger::{Ledger, Result};
-use super::references;
+use super::{memberships, references};
 use crate::change::Change;
 use crate::connector_space::{
     ConnectorObject, Deprovision, Edge, Export, ExportState, LinkKind, ObjectId, Operation, ValueChange,
@@ -123,6 +123,14 @@ fn switched_off(object: &ConnectorObject) -> (AttributeName, Values) {
 /// As [`disconnect`].
 pub fn gone(ledger: &mut dyn Ledger, id: ObjectId, reason: &str) -> Result<()> {
     let Some(mut object) = ledger.object(id)? else { return Ok(()) };
+    if object.link.as_ref().is_none_or(|link| !link.kind.is_outbound()) {
+        // Who was in it may be in nothing else.
+        for attribute in ledger.reference_attributes(id)?.into_iter().filter(memberships::is_membership) {
+            for (member, _) in ledger.edges(id, &attribute)? {
+                memberships::mark(ledger, member)?;
+            }
+        }
+    }
     match object.link.clone() {
         Some(link) if link.kind.is_outbound() => {
             references::mark_referrers_of(ledger, id)?;

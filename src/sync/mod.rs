@@ -10,6 +10,7 @@ pub mod audit;
 pub mod deprovision;
 pub mod inbound;
 pub mod ledger;
+pub mod memberships;
 pub mod outbound;
 pub mod precedence;
 pub mod references;
@@ -35,6 +36,13 @@ pub struct Source {
     pub imported: BTreeMap<String, Arc<BTreeSet<AttributeName>>>,
     /// NetBIOS names of domains, by their DNS names.
     pub netbios: BTreeMap<String, String>,
+}
+
+impl Source {
+    /// Whether it was asked for the members of groups.
+    fn knows_groups(&self) -> bool {
+        self.imported.values().any(|names| memberships::ATTRIBUTES.iter().any(|name| names.contains(&(*name).into())))
+    }
 }
 
 /// By connector.
@@ -256,13 +264,9 @@ impl<'a> Synchronisation<'a> {
                 input.references.insert(name, count);
             }
         }
-        if footprints().any(|footprint| footprint.memberships) {
-            for (group, _) in ledger.referrers(object.id)? {
-                if let Some(group) = ledger.object(group)? {
-                    input.groups.extend(group.dn.as_deref().map(crate::dn::normalise));
-                    input.groups.extend(group.anchor.map(|anchor| anchor.0));
-                }
-            }
+        let knows_groups = source.is_none_or(Source::knows_groups);
+        if footprints().any(|footprint| footprint.memberships) && knows_groups {
+            input.groups = Some(memberships::of(ledger, object.id)?);
         }
         if let Some(source) = source {
             input.lists = source.lists.get(&object.object_type).cloned().unwrap_or_default();

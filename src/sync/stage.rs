@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ledger::{Ledger, Result};
-use super::references;
+use super::{memberships, references};
 use crate::change::Change;
 use crate::connector_space::{
     ConnectorObject, Correction, Edge, EdgeChange, Export, ExportState, ImportedObject, ObjectId, Operation, Target,
@@ -36,17 +36,22 @@ pub fn stage(
     imported: &ImportedObject,
     references: &BTreeSet<AttributeName>,
 ) -> Result<(ObjectId, Staged)> {
-    let staging = stage_part(ledger, connector, imported, references, Readers::Inbound, usize::MAX)?;
+    let staging = stage_part(ledger, connector, imported, references, Readers::RULES, usize::MAX)?;
     Ok((staging.id, staging.staged))
 }
 
-/// Who reads the objects of a type.
+/// Who reads what is staged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readers {
-    /// Inbound rules.
-    Inbound,
-    /// No rule: when an object shows just what was exported, nobody needs to look at it again.
-    Nobody,
+pub struct Readers {
+    /// Inbound rules read the object. Without, when it shows just what was exported, nobody needs to look at it again.
+    pub rules: bool,
+    /// Rules ask which groups objects are in: who comes to a group, or leaves it, is due.
+    pub memberships: bool,
+}
+
+impl Readers {
+    /// Inbound rules that do not ask for groups.
+    pub const RULES: Readers = Readers { rules: true, memberships: false };
 }
 
 /// A reference of which attribute, where to, and whether it is seen now or no longer is.
@@ -86,7 +91,7 @@ pub fn stage_part(
     object.object_type.clone_from(&imported.object_type);
     object.dn.clone_from(&imported.dn);
     object.missing = false;
-    let expected = readers == Readers::Nobody && is_as_exported(&object, &imported.attributes);
+    let expected = !readers.rules && is_as_exported(&object, &imported.attributes);
     let confirmed = confirm(&mut object, &imported.attributes);
     object.image.clone_from(&imported.attributes);
     let moved = old.as_ref().and_then(|old| old.dn.as_ref()) != object.dn.as_ref();
@@ -102,12 +107,16 @@ pub fn stage_part(
     }
     if moved {
         take_placeholder(ledger, connector, &object)?;
+        if readers.memberships && !is_new {
+            // Rules call groups by their names.
+            memberships::mark(ledger, id)?;
+        }
     }
     let mut news = reference_news(ledger, &object, imported, references, is_new)?;
     let edges_changed = !news.is_empty();
     let rest = news.split_off(limit.min(news.len()));
     for ((attribute, to, seen), edge) in news {
-        see(ledger, &object, &attribute, to, edge, seen)?;
+        see(ledger, &object, &attribute, to, edge, seen, readers)?;
     }
     if confirmed {
         ledger.note(Change::Confirmed(id));
@@ -286,6 +295,7 @@ fn see(
     to: ObjectId,
     edge: Edge,
     seen: bool,
+    readers: Readers,
 ) -> Result<()> {
     let confirmed = match edge.pending {
         Some(EdgeChange::Add) => seen,
@@ -307,6 +317,9 @@ fn see(
     if object.outbound.references.contains_key(attribute) {
         ledger.mark_edge(object.id, attribute, to)?;
     }
+    if readers.memberships && memberships::is_membership(attribute) {
+        memberships::mark(ledger, to)?;
+    }
     Ok(())
 }
 
@@ -320,9 +333,10 @@ pub fn stage_reference(
     attribute: &AttributeName,
     target: &Target,
     seen: bool,
+    readers: Readers,
 ) -> Result<()> {
     let to = resolve(ledger, &object.connector, target)?;
-    stage_edge(ledger, object, attribute, to, seen)
+    stage_edge(ledger, object, attribute, to, seen, readers)
 }
 
 /// The same, for a reference that is known by what it leads to.
@@ -335,12 +349,13 @@ pub fn stage_edge(
     attribute: &AttributeName,
     to: ObjectId,
     seen: bool,
+    readers: Readers,
 ) -> Result<()> {
     let edge = ledger.edge(object.id, attribute, to)?;
     if edge.seen == seen {
         return Ok(());
     }
-    see(ledger, object, attribute, to, edge, seen)?;
+    see(ledger, object, attribute, to, edge, seen, readers)?;
     if is_edge_read_by_rules(object) { ledger.mark_object(object.id) } else { Ok(()) }
 }
 

@@ -13,7 +13,7 @@ use crate::metaverse::{FlowValue, MetaverseObject};
 use crate::rules::{Context, Coverage, RuleSet, Schemas};
 use crate::store::{Draft, Indexes, Store};
 use crate::sync::ledger::{LedgerError, View};
-use crate::sync::{Source, Sources, Synchronisation, Target, Targets, precedence, stage};
+use crate::sync::{Source, Sources, Synchronisation, Target, Targets, memberships, precedence, stage};
 use crate::value::{AttributeName, Kind, Value, Values, same_values};
 
 /// How many objects are synchronised in a step.
@@ -59,7 +59,10 @@ impl<'a> World<'a> {
             for (object_type, schema) in types {
                 let lists = schema.attributes.iter().filter(|(_, kind)| kind.multi && kind.kind != Kind::Reference);
                 source.lists.insert(object_type.clone(), Arc::new(lists.map(|(name, _)| name.clone()).collect()));
-                source.imported.insert(object_type.clone(), Arc::new(rules.reads(name, object_type)));
+                let mut reads = rules.reads(name, object_type);
+                // A test shows all the groups that there are.
+                reads.extend(memberships::ATTRIBUTES.map(AttributeName::from));
+                source.imported.insert(object_type.clone(), Arc::new(reads));
             }
             world.sources.insert(name.clone(), source);
             if written.contains(name) {

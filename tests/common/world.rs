@@ -80,11 +80,12 @@ impl World {
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let references = ["member".into(), "manager".into(), "members".into()].into();
             // In parts, as very large groups are.
-            let readers = stage::Readers::Inbound;
+            let memberships = self.rules.asks_for_memberships(connector);
+            let readers = stage::Readers { rules: true, memberships };
             let staging = stage::stage_part(&mut draft, connector, &object(line), &references, readers, 1).unwrap();
             let staged = draft.object(staging.id).unwrap().unwrap();
             for (attribute, to, seen) in staging.rest {
-                stage::stage_edge(&mut draft, &staged, &attribute, to, seen).unwrap();
+                stage::stage_edge(&mut draft, &staged, &attribute, to, seen, readers).unwrap();
             }
         }
         let writes = draft.finish();

@@ -17,7 +17,7 @@ use crate::run::session::Session;
 use crate::run::{RunError, import};
 use crate::store::Draft;
 use crate::sync::ledger::View;
-use crate::sync::stage;
+use crate::sync::stage::{self, Readers};
 use crate::value::{AttributeName, Attributes, Kind, Schema, Value, Values};
 
 /// What happens to an attribute that is tried.
@@ -137,6 +137,9 @@ fn try_name(imported: &mut ImportedObject, trial: &Trial) -> Result<Tried, RunEr
     })
 }
 
+/// A trial on a group concerns whoever is in it.
+const READERS: Readers = Readers { rules: true, memberships: true };
+
 fn try_references(
     draft: &mut Draft<'_>,
     object: &ConnectorObject,
@@ -145,7 +148,7 @@ fn try_references(
 ) -> Result<(), RunError> {
     if trial.how == How::Set {
         for (to, _) in draft.edges(object.id, name)? {
-            stage::stage_edge(draft, object, name, to, false)?;
+            stage::stage_edge(draft, object, name, to, false, READERS)?;
         }
     }
     if trial.value.is_empty() {
@@ -153,7 +156,7 @@ fn try_references(
     }
     let by_anchor = Target::Anchor(Anchor(trial.value.clone()));
     let target = if dn::is_dn(&trial.value) { Target::Dn(trial.value.clone()) } else { by_anchor };
-    Ok(stage::stage_reference(draft, object, name, &target, trial.how != How::Remove)?)
+    Ok(stage::stage_reference(draft, object, name, &target, trial.how != How::Remove, READERS)?)
 }
 
 fn schema_of(session: &Session, connector: &str, object_type: &str) -> Result<Schema, RunError> {
