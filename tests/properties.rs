@@ -11,6 +11,9 @@ use syncline::sync::ledger::View;
 use syncline::value::Value;
 
 #[cfg(test)]
+#[path = "common/target.rs"]
+mod target;
+#[cfg(test)]
 #[path = "common/tenant.rs"]
 mod tenant;
 #[cfg(test)]

@@ -1,0 +1,362 @@
+//! The synchroniser against a naive model of it: after any sequence of edits, deletions, filter changes, rule edits,
+//! failing exports, broken-off runs, stale imports and meddling in the target, both say the same of every account.
+//!
+//! `PROPTEST_CASES=100000` asks for more worlds than the few that every test run tries. A world has up to 60 events.
+
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use syncline::connector::Anchor;
+use syncline::sync::ledger::View;
+use syncline::sync::{Synchronisation, stage};
+use syncline::value::{AttributeName, Value};
+
+#[cfg(test)]
+mod naive;
+#[cfg(test)]
+#[path = "../common/target.rs"]
+mod target;
+#[cfg(test)]
+#[path = "../common/world.rs"]
+mod world;
+
+use naive::{Account, Edition, Model, Record, User};
+use target::Tenant;
+use world::World;
+
+const IN_USER: &str = r#"
+    const rule = #{ from: "ad/user", to: "metaverse/person", link: "project", precedence: 100, copy: ["department", "name"] };
+    fn scope(user) { user.department != "Hidden" }
+    fn join(user) { [ #{ id: user.id } ] }
+    fn flow(user) { #{ id: user.id, number: user.number, title: user.title, enabled: user.enabled, manager: user.manager } }
+"#;
+const IN_RECORD: &str = r#"
+    const rule = #{ from: "hr/user", to: "metaverse/person", link: "join", precedence: 50, copy: ["title"] };
+    fn join(user) { [ #{ number: user.number } ] }
+"#;
+const IN_GROUP: &str = r#"
+    const rule = #{ from: "ad/group", to: "metaverse/group", link: "project", precedence: 100 };
+    fn flow(group) { #{ id: group.id, member: group.member } }
+"#;
+const OUT_USER: &str = r#"
+    const rule = #{ from: "metaverse/person", to: "entra/user", link: "provision", precedence: 100, copy: ["title", #{ displayName: "name" }] };
+    fn scope(person) { person.department != "Local" }
+    fn join(person) { [ #{ immutableId: exact(person.id) } ] }
+    fn flow(person) { #{ immutableId: person.id, upn: person.id + "@x", accountEnabled: person.enabled, manager: person.manager } }
+"#;
+const OUT_GROUP: &str = r#"
+    const rule = #{ from: "metaverse/group", to: "entra/group", link: "provision", precedence: 100 };
+    fn join(group) { [ #{ immutableId: exact(group.id) } ] }
+    fn flow(group) { #{ immutableId: group.id, upn: group.id + "@x", members: group.member } }
+"#;
+
+/// The same rules as the model has them.
+fn rules(edition: Edition) -> Vec<(&'static str, String)> {
+    let (mut in_user, mut out_user) = (IN_USER.to_owned(), OUT_USER.to_owned());
+    match edition {
+        Edition::Whole | Edition::WithoutRecords => {}
+        Edition::NoFilter => {
+            out_user = out_user.replace(r#"person.department != "Local""#, "person.department != \"-\"")
+        }
+        Edition::Capitals => in_user = in_user.replace("title: user.title", "title: upper(user.title)"),
+        Edition::Nameless => {
+            out_user =
+                out_user.replace(r#", #{ displayName: "name" }"#, "").replace("upn:", "displayName: absent(), upn:");
+        }
+    }
+    let mut rules = vec![("in-user", in_user), ("in-group", IN_GROUP.to_owned()), ("out-user", out_user)];
+    rules.push(("out-group", OUT_GROUP.to_owned()));
+    if edition != Edition::WithoutRecords {
+        rules.push(("in-record", IN_RECORD.to_owned()));
+    }
+    rules
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    User(u8, User),
+    Record(u8, Record),
+    Group(u8, BTreeSet<u8>),
+    DeleteUser(u8),
+    DeleteRecord(u8),
+    DeleteGroup(u8),
+    /// An import that is complete does not show somebody, and nothing proves that they are gone.
+    Hidden(u8),
+    /// A controller that lags shows what somebody looked like before.
+    Stale(u8),
+    Rules(Edition),
+    Synchronise,
+    /// Breaks off after so many steps.
+    BrokenOff(u8),
+    /// So many of ten fail.
+    Export(u8),
+    Confirm,
+    /// In the target: a title is changed, an account is switched off, one is deleted, a member is added.
+    Meddle(u8, u8),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let pick = |list: &'static [&'static str]| (0..list.len()).prop_map(move |at| list[at]);
+    let user = (
+        pick(&["", "", "", "Local", "Hidden"]),
+        pick(&["", "Clerk", "Chief"]),
+        pick(&["", "Ada", "Bob"]),
+        any::<bool>(),
+        prop::option::of(0..5_u8),
+    );
+    let user =
+        user.prop_map(|(department, title, name, enabled, manager)| User { department, title, name, enabled, manager });
+    let editions = prop_oneof![
+        Just(Edition::Whole),
+        Just(Edition::WithoutRecords),
+        Just(Edition::NoFilter),
+        Just(Edition::Capitals),
+        Just(Edition::Nameless),
+    ];
+    prop_oneof![
+        12 => (0..5_u8, user).prop_map(|(number, user)| Event::User(number, user)),
+        // Records of their own for each person, so that nobody competes for one.
+        4 => (0..3_u8, any::<bool>(), pick(&["", "Boss", "Temp"])).prop_map(|(number, other, title)| {
+            Event::Record(number, Record { person: if other { number + 3 } else { number }, title })
+        }),
+        4 => (0..2_u8, prop::collection::btree_set(0..5_u8, 0..5)).prop_map(|(number, set)| Event::Group(number, set)),
+        3 => (0..5_u8).prop_map(Event::DeleteUser),
+        1 => (0..3_u8).prop_map(Event::DeleteRecord),
+        1 => (0..2_u8).prop_map(Event::DeleteGroup),
+        1 => (0..5_u8).prop_map(Event::Hidden),
+        1 => (0..5_u8).prop_map(Event::Stale),
+        2 => editions.prop_map(Event::Rules),
+        5 => Just(Event::Synchronise),
+        2 => (0..6_u8).prop_map(Event::BrokenOff),
+        5 => (0..6_u8).prop_map(Event::Export),
+        2 => Just(Event::Confirm),
+        2 => (0..5_u8, 0..4_u8).prop_map(|(number, how)| Event::Meddle(number, how)),
+    ]
+}
+
+/// The real one, its target, and the model beside them.
+struct Both {
+    world: World,
+    tenant: Tenant,
+    model: Model,
+    before: BTreeMap<u8, User>,
+}
+
+fn shown(number: u8, user: &User) -> String {
+    let mut line = format!("user u{number} id=a{number} number=#{number} enabled=#{}", user.enabled);
+    for (name, text) in [("department", user.department), ("title", user.title), ("name", user.name)] {
+        if !text.is_empty() {
+            line += &format!(" {name}={text}");
+        }
+    }
+    line += user.manager.map(|manager| format!(" manager=>u{manager}")).unwrap_or_default().as_str();
+    line
+}
+
+impl Both {
+    fn new(dice: u64) -> Both {
+        let rules = rules(Edition::Whole);
+        let rules: Vec<(&str, &str)> = rules.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        let (world, tenant) = (World::new(&rules), Tenant { dice, ..Tenant::default() });
+        Both { world, tenant, model: Model::new(), before: BTreeMap::new() }
+    }
+
+    fn show(&mut self, number: u8, user: User) {
+        self.world.import("ad", &shown(number, &user));
+        if let Some(old) = self.model.users.insert(number, user) {
+            self.before.insert(number, old);
+        }
+    }
+
+    fn synchronise(&mut self) {
+        self.world.sync();
+        self.model.synchronise();
+    }
+
+    fn happen(&mut self, event: &Event) {
+        match event {
+            Event::User(number, user) => self.show(*number, user.clone()),
+            Event::Stale(number) => {
+                if let (Some(old), true) = (self.before.get(number).cloned(), self.model.users.contains_key(number)) {
+                    self.show(*number, old);
+                }
+            }
+            Event::Record(number, record) => {
+                let title = if record.title.is_empty() { String::new() } else { format!(" title={}", record.title) };
+                self.world.import("hr", &format!("user h{number} number=#{}{title}", record.person));
+                self.model.records.insert(*number, record.clone());
+            }
+            Event::Group(number, members) => {
+                let list: Vec<String> = members.iter().map(|member| format!("u{member}")).collect();
+                let list = if list.is_empty() { String::new() } else { format!(" member=>{}", list.join(",")) };
+                self.world.import("ad", &format!("group g{number} id=g{number}{list}"));
+                self.model.groups.insert(*number, members.clone());
+            }
+            Event::DeleteUser(number) if self.model.users.contains_key(number) => {
+                self.world.delete("ad", &format!("u{number}"));
+                self.model.delete_user(*number);
+            }
+            Event::DeleteRecord(number) if self.model.records.contains_key(number) => {
+                self.world.delete("hr", &format!("h{number}"));
+                self.model.delete_record(*number);
+            }
+            Event::DeleteGroup(number) if self.model.groups.remove(number).is_some() => {
+                self.world.delete("ad", &format!("g{number}"));
+            }
+            Event::DeleteUser(_) | Event::DeleteRecord(_) | Event::DeleteGroup(_) => {}
+            Event::Hidden(number) => {
+                let mut draft = self.world.store.draft();
+                let id = draft.id_of_anchor("ad", &Anchor(format!("u{number}"))).unwrap();
+                stage::hold_missing(&mut draft, id).unwrap();
+                let writes = draft.finish();
+                self.world.store.commit(writes).unwrap();
+            }
+            Event::Rules(edition) => {
+                let rules = rules(*edition);
+                let rules: Vec<(&str, &str)> = rules.iter().map(|(name, text)| (*name, text.as_str())).collect();
+                self.world.set_rules(&rules);
+                self.model.edition = *edition;
+            }
+            Event::Synchronise => self.synchronise(),
+            Event::BrokenOff(steps) => {
+                self.broken_off(*steps);
+                self.synchronise();
+            }
+            Event::Export(often) => {
+                self.synchronise();
+                self.tenant.export(&mut self.world, *often);
+            }
+            Event::Confirm => self.tenant.import(&mut self.world),
+            Event::Meddle(number, how) => self.meddle(*number, *how),
+        }
+    }
+
+    /// A synchronisation of one object a step that stops in the middle; the last step is lost.
+    fn broken_off(&mut self, steps: u8) {
+        let world = &mut self.world;
+        let mut synchronisation = Synchronisation::new(&world.rules, &world.sources, &world.targets, &world.orders, 1);
+        for step in 0..=steps {
+            let mut draft = world.store.draft();
+            if synchronisation.step(&mut draft, 1).unwrap().is_none() {
+                return;
+            }
+            let writes = draft.finish();
+            if step < steps {
+                world.store.commit(writes).unwrap();
+            }
+        }
+    }
+
+    /// Three rounds in which nothing fails.
+    fn settle(&mut self) {
+        for _ in 0..3 {
+            self.synchronise();
+            self.tenant.export(&mut self.world, 0);
+            self.tenant.import(&mut self.world);
+        }
+        self.synchronise();
+    }
+
+    /// Somebody works in the target, where everything has come to rest.
+    fn meddle(&mut self, number: u8, how: u8) {
+        self.settle();
+        let called = |name: &str| vec![Value::Text(name.to_owned())];
+        let anchor_of = |tenant: &Tenant, name: String| {
+            let found =
+                tenant.entries.iter().find(|(_, entry)| entry.attributes.get(&"upn".into()) == Some(&called(&name)));
+            found.map(|(anchor, _)| anchor.clone())
+        };
+        let Some(account) = anchor_of(&self.tenant, format!("a{number}@x")) else { return };
+        let group = anchor_of(&self.tenant, "g0@x".into());
+        let Some(entry) = self.tenant.entries.get_mut(&account) else { return };
+        match how {
+            0 => {
+                entry.attributes.insert("title".into(), called("Meddler"));
+            }
+            1 => {
+                entry.attributes.insert("accountEnabled".into(), vec![Value::Boolean(false)]);
+                self.model.switched_off(number);
+            }
+            2 => {
+                self.tenant.entries.remove(&account);
+                for entry in self.tenant.entries.values_mut() {
+                    entry.references.values_mut().for_each(|set| set.retain(|member| *member != account));
+                }
+                self.model.deleted(number);
+            }
+            _ => {
+                if let Some(group) = group.and_then(|group| self.tenant.entries.get_mut(&group)) {
+                    group.references.entry("members".into()).or_default().insert(account);
+                }
+            }
+        }
+        self.tenant.import(&mut self.world);
+        self.settle();
+        // A day goes by: what was put right is forgotten.
+        self.forget_corrections();
+    }
+
+    fn forget_corrections(&mut self) {
+        use syncline::sync::ledger::Ledger;
+        let mut draft = self.world.store.draft();
+        for id in draft.population("entra", "user", None, 10_000).unwrap() {
+            let mut object = draft.object(id).unwrap().unwrap();
+            object.outbound.corrections.clear();
+            draft.put_object(&object).unwrap();
+        }
+        let writes = draft.finish();
+        self.world.store.commit(writes).unwrap();
+    }
+
+    /// What the target holds, as the model says it.
+    fn target(&self) -> (BTreeMap<String, Account>, BTreeMap<String, BTreeSet<String>>) {
+        let name = |anchor: &Anchor| {
+            let upn = self.tenant.entries.get(anchor).and_then(|entry| entry.attributes.get(&"upn".into()));
+            upn.and_then(|values| values.first()).map_or_else(|| anchor.to_string(), Value::to_string)
+        };
+        let (mut accounts, mut groups) = (BTreeMap::new(), BTreeMap::new());
+        for (anchor, entry) in &self.tenant.entries {
+            let one = |name: &str| {
+                entry.attributes.get(&AttributeName::from(name)).and_then(|values| values.first()).map(Value::to_string)
+            };
+            let set = |attribute: &str| -> BTreeSet<String> {
+                entry.references.get(&AttributeName::from(attribute)).into_iter().flatten().map(name).collect()
+            };
+            if entry.object_type == "group" {
+                groups.insert(name(anchor), set("members"));
+                continue;
+            }
+            let account = Account {
+                title: one("title"),
+                name: one("displayName"),
+                enabled: one("accountEnabled").as_deref() == Some("true"),
+                manager: set("manager").into_iter().next(),
+            };
+            assert!(accounts.insert(name(anchor), account).is_none(), "{} is there twice", name(anchor));
+        }
+        (accounts, groups)
+    }
+}
+
+fn config() -> ProptestConfig {
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { 200 };
+    ProptestConfig { cases, max_shrink_iters: 3_000, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn the_real_one_agrees_with_the_naive_one(events in prop::collection::vec(event(), 1..60), dice in any::<u64>()) {
+        let mut both = Both::new(dice);
+        for event in &events {
+            both.happen(event);
+        }
+        both.settle();
+        prop_assert_eq!(both.world.exports(), "");
+        prop_assert_eq!(both.target(), both.model.target());
+        prop_assert_eq!(&both.world.errors, &Vec::<String>::new());
+    }
+}
