@@ -2,7 +2,7 @@
 //!
 //! Relative paths are relative to the folder of the file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +25,10 @@ pub struct Config {
     pub connectors: Vec<(String, ConnectorSettings)>,
     /// Where the rules are.
     pub rules_folder: PathBuf,
+    /// Whether runs do everything but export, until somebody says `promote`.
+    pub staging: bool,
+    /// Targets in which changes of others are only reported.
+    pub reports_drift: BTreeSet<String>,
     /// The folder that it lies over, such as the rules that ship: files of one name replace those there.
     pub rules_below: Option<PathBuf>,
     /// `[rules.settings]`.
@@ -309,6 +313,8 @@ impl Reader {
             connectors: Vec::new(),
             rules_folder: folder.join("rules"),
             rules_below: None,
+            staging: false,
+            reports_drift: BTreeSet::new(),
             settings: BTreeMap::new(),
             store_folder: folder.join("state"),
             limits: Limits::default(),
@@ -317,7 +323,7 @@ impl Reader {
         };
         for (key, value) in table {
             match key.get_ref().as_ref() {
-                "connector" => config.connectors = self.connectors(value, &folder),
+                "connector" => config.connectors = self.connectors(value, &folder, &mut config.reports_drift),
                 "rules" => {
                     let section: RulesSection = self.section("rules", value).unwrap_or_default();
                     config.rules_folder = beside(&folder, &section.folder.unwrap_or_else(|| "rules".into()));
@@ -341,12 +347,17 @@ impl Reader {
                     reload.apply_below = section.apply_below.unwrap_or(reload.apply_below);
                     reload.poll = section.poll.map_or(reload.poll, seconds);
                 }
+                "staging" => match value.get_ref() {
+                    DeValue::Boolean(staging) => config.staging = *staging,
+                    _ => self.problem("`staging` is `true` or `false`", value.span()),
+                },
                 "serve" => {
                     let section: ServeSection = self.section("serve", value).unwrap_or_default();
                     config.every = section.every.map_or(config.every, seconds);
                 }
                 other => {
-                    let hint = did_you_mean(other, ["connector", "rules", "store", "limits", "reload", "serve"]);
+                    let hint =
+                        did_you_mean(other, ["connector", "rules", "store", "limits", "reload", "serve", "staging"]);
                     self.problem(format!("there is no section `{other}`"), key.span());
                     if let (Some(problem), Some(hint)) = (self.problems.last_mut(), hint) {
                         problem.hint = Some(hint);
@@ -374,7 +385,12 @@ impl Reader {
         }
     }
 
-    fn connectors(&mut self, value: Spanned<DeValue<'_>>, folder: &Path) -> Vec<(String, ConnectorSettings)> {
+    fn connectors(
+        &mut self,
+        value: Spanned<DeValue<'_>>,
+        folder: &Path,
+        reports_drift: &mut BTreeSet<String>,
+    ) -> Vec<(String, ConnectorSettings)> {
         let range = value.span();
         let DeValue::Table(table) = value.into_inner() else {
             self.problem("`connector` must be a table: `[connector.ad]`", range);
@@ -383,8 +399,11 @@ impl Reader {
         let mut entries: Vec<_> = table.into_iter().collect();
         entries.sort_by_key(|(key, _)| key.span().start);
         let mut connectors = Vec::new();
-        for (key, value) in entries {
+        for (key, mut value) in entries {
             let name = key.get_ref().to_string();
+            if self.reports_drift(&name, &mut value) {
+                reports_drift.insert(name.clone());
+            }
             if name == "metaverse" {
                 self.problem("`metaverse` cannot be the name of a connector", key.span());
                 continue;
@@ -394,6 +413,21 @@ impl Reader {
             }
         }
         connectors
+    }
+
+    /// `drift = "report"`, which every kind of target may have.
+    fn reports_drift(&mut self, name: &str, value: &mut Spanned<DeValue<'_>>) -> bool {
+        let DeValue::Table(table) = value.get_mut() else { return false };
+        let Some(drift) = table.remove("drift") else { return false };
+        match drift.get_ref() {
+            DeValue::String(text) if text == "report" => true,
+            DeValue::String(text) if text == "correct" => false,
+            _ => {
+                let range = drift.span();
+                self.problem(format!("`connector.{name}`: `drift` is \"correct\" or \"report\""), range);
+                false
+            }
+        }
     }
 
     fn connector(

@@ -185,6 +185,49 @@ fn own_rules_lie_over_those_that_ship() {
     check(expect_file!["transcripts/overlay.txt"], &[first, upgraded, taken_back].join("\n"));
 }
 
+#[test]
+fn what_a_target_holds_against_what_the_rules_would_make() {
+    let deployment = Deployment::new();
+    deployment.run("run");
+    deployment.people([0, 1, 2, 5].into_iter());
+    let people = fs::read_to_string(deployment.path("people.ldif")).unwrap();
+    deployment.write("people.ldif", &people.replace("displayName: Person 1", "displayName: Ada"));
+    let compared = ["compare entra", "compare entra --object person1@contoso.com", "compare ad"];
+    let transcript: Vec<String> = compared.iter().map(|command| deployment.run(command)).collect();
+    check(expect_file!["transcripts/compare.txt"], &transcript.join("\n"));
+}
+
+#[test]
+fn a_staging_installation_does_everything_but_export() {
+    let deployment = Deployment::new();
+    deployment.write("syncline.toml", &format!("staging = true\n{CONFIG}"));
+    let commands = ["run", "plan", "promote", "run", "promote --back"];
+    let mut transcript: Vec<String> = commands.iter().map(|command| deployment.run(command)).collect();
+    deployment.people(0..5);
+    transcript.push(deployment.run("run"));
+    deployment.write("syncline.toml", CONFIG);
+    transcript.push(deployment.run("promote"));
+    transcript.push(deployment.run("run"));
+    check(expect_file!["transcripts/staging.txt"], &transcript.join("\n"));
+}
+
+#[test]
+fn errors_wait_in_one_list() {
+    let deployment = Deployment::new();
+    let none = deployment.run("errors");
+    // Somebody without a name, and a rule that cannot do with that.
+    let people = fs::read_to_string(deployment.path("people.ldif")).unwrap();
+    let people = people.replace("displayName: Person 2\n", "");
+    deployment.write("people.ldif", &people.replace("sAMAccountName: person3", "sAMAccountName: person 3"));
+    let rule = IN_USER.replace("account:  ", "named: !has_flag(user.userAccountControl ?? 1, 2), account:  ");
+    let broken = rule.replace("user.userAccountControl ?? 1", "if user.displayName == () { () } else { 1 }");
+    deployment.write("rules/in-user.rhai", &broken);
+    let run = deployment.run("run");
+    let list = deployment.run("errors");
+    let refused = deployment.run("errors --connector entra --format json");
+    check(expect_file!["transcripts/errors.txt"], &[none, run, list, refused].join("\n"));
+}
+
 /// Looking at what is there, and saying what only a person can say.
 #[test]
 fn looking_around_and_deciding() {

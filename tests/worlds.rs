@@ -394,3 +394,22 @@ fn a_pilot_group_lets_in_and_out_through_groups_in_groups() {
             delete a3@x"#]],
     );
 }
+
+#[test]
+fn drift_that_is_only_reported_stays_until_the_source_says_something_else() {
+    let mut world = World::new(&RULES);
+    world.targets.get_mut("entra").unwrap().reports_drift = true;
+    world.import("ad", "user u1 id=a1 name=Ada title=Clerk").sync().export().sync();
+    world.import("entra", "user e-a1@x immutableId=a1 upn=a1@x displayName=Ada title=Chief").sync();
+    check(&world, expect![""]);
+    let draft = world.store.draft();
+    let id = draft.find_object("entra", &"upn".into(), "a1@x", 2).unwrap()[0];
+    let held = draft.object(id).unwrap().unwrap().outbound.held;
+    assert_eq!(
+        held.get(&"title".into()).map(String::as_str),
+        Some("somebody changed it in the target; it is only reported")
+    );
+    drop(draft);
+    world.import("ad", "user u1 id=a1 name=Ada title=Boss").sync();
+    check(&world, expect!["update a1@x title=Boss"]);
+}

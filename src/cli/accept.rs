@@ -31,6 +31,17 @@ pub(super) struct GoLiveArguments {
     connector: String,
 }
 
+/// Lets an installation write that is staging: it did everything but export so far (`staging = true`).
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  syncline promote\n  syncline promote --back      the other installation writes again"
+)]
+pub(super) struct PromoteArguments {
+    /// Makes it staging again.
+    #[arg(long)]
+    back: bool,
+}
+
 /// Takes over objects that exist in a target, so that rules may disable and delete them.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  syncline adopt entra --all --yes\n  syncline adopt entra zoe@contoso.com")]
@@ -188,6 +199,25 @@ pub(super) fn go_live(mut session: Session, arguments: &GoLiveArguments) -> Resu
     session.store.commit(writes)?;
     session.close()?;
     say(&format!("`{}` is live: the next run writes to it", arguments.connector));
+    Ok(Exit::Success)
+}
+
+pub(super) fn promote(mut session: Session, arguments: &PromoteArguments) -> Result<Exit, RunError> {
+    if !session.config.staging {
+        return Err(RunError::Unknown(
+            "this installation is not staging: `staging = true` is not in the configuration".into(),
+        ));
+    }
+    let mut draft = session.store.draft();
+    draft.put_fact("promoted", &!arguments.back)?;
+    let writes = draft.finish();
+    session.store.commit(writes)?;
+    session.close()?;
+    say(if arguments.back {
+        "staging again: runs do everything but export"
+    } else {
+        "promoted: the next run writes. Make sure that no other installation does"
+    });
     Ok(Exit::Success)
 }
 

@@ -14,10 +14,12 @@ use crate::store::StoreError;
 
 mod accept;
 mod check;
+mod compare;
 mod definitions;
 mod docs;
 mod doctor;
 mod emulate;
+mod errors;
 mod explain;
 mod explain_code;
 mod output;
@@ -74,6 +76,8 @@ enum Command {
     Watch(serve::WatchArguments),
     /// What a run would export, for everybody; writes nothing and reads no directory.
     Plan(plan::PlanArguments),
+    /// What a target holds against what the rules would make of the sources; writes nothing.
+    Compare(compare::CompareArguments),
     /// What happens to one object, rule by rule and attribute by attribute; writes nothing.
     Preview(preview::PreviewArguments),
     /// Whether the configuration and the rules are right.
@@ -88,11 +92,15 @@ enum Command {
     Show(show::ShowArguments),
     /// Finds stored objects by a value.
     Search(show::SearchArguments),
+    /// Objects with errors, and what becomes of them.
+    Errors(errors::ErrorsArguments),
     /// The rules in use.
     #[command(subcommand)]
     Rules(accept::RulesCommand),
     /// Lets runs write to a target that was not empty when it was first seen.
     GoLive(accept::GoLiveArguments),
+    /// Lets an installation that is staging write, or takes it back.
+    Promote(accept::PromoteArguments),
     /// Takes over objects that exist in a target, so that rules may disable and delete them.
     Adopt(accept::AdoptArguments),
     /// Says that objects which imports no longer show are gone.
@@ -154,6 +162,7 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Serve(serve) => serve::run(load(arguments)?, serve),
         Command::Watch(watch) => serve::watch(load(arguments)?, watch, format),
         Command::Plan(plan) => plan::run(open(arguments, true)?, plan, format),
+        Command::Compare(compare) => compare::run(open(arguments, true)?, compare, format),
         Command::Preview(preview) => preview::run(open(arguments, true)?, preview, format),
         Command::Check(check) => check::run(&load(arguments)?, check, format),
         Command::Test(test) => test::command(&load(arguments)?, test, format),
@@ -163,9 +172,11 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Show(show) if show.asks_for_rules() => accept::status(&load(arguments)?, format),
         Command::Show(show) => show::show(open(arguments, false)?, show, format),
         Command::Search(search) => show::search(open(arguments, false)?, search, format),
+        Command::Errors(errors) => errors::run(open(arguments, false)?, errors, format),
         Command::Rules(accept::RulesCommand::Diff) => rules_diff::run(&load(arguments)?, format),
         Command::Rules(command) => accept::rules(open(arguments, false)?, command, format),
         Command::GoLive(go_live) => accept::go_live(open(arguments, false)?, go_live),
+        Command::Promote(promote) => accept::promote(open(arguments, false)?, promote),
         Command::Adopt(adopt) => accept::adopt(open(arguments, false)?, adopt),
         Command::Gone(gone) => accept::gone(open(arguments, false)?, gone),
         Command::Docs(docs) => docs::run(docs, || load(arguments), format),

@@ -48,7 +48,8 @@ fn tell(plan: &Plan, arguments: &PlanArguments) {
             target.delete, target.disable, target.create, target.update, target.references, target.refused, target.held
         ));
         if !target.live {
-            print("  staging: nothing is written before `syncline go-live`");
+            let how = if plan.standby { "promote" } else { "go-live" };
+            print(&format!("  staging: nothing is written before `syncline {how}`"));
         }
         lines(target, arguments);
     }

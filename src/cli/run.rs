@@ -129,7 +129,14 @@ fn tell(report: &CycleReport) {
             ));
         }
     }
-    for (connector, waiting) in &report.staging {
+    if report.standby {
+        let waiting: usize = report.staging.iter().map(|(_, waiting)| waiting).sum();
+        say(&format!(
+            "staging: this installation does everything but export (`staging = true`); {waiting} objects wait"
+        ));
+        say("  hint: look with `syncline plan`, then `syncline promote`");
+    }
+    for (connector, waiting) in report.staging.iter().filter(|_| !report.standby) {
         say(&format!(
             "staging: `{connector}` was not empty when it was first seen, so nothing is written to it; {waiting} objects wait"
         ));

@@ -40,6 +40,8 @@ pub struct CycleReport {
     pub confirmed: (u64, u64),
     /// Targets that were not written because nobody said `go-live` yet, and what waits for them.
     pub staging: Vec<(String, usize)>,
+    /// This installation is staging: nothing is written anywhere before `promote`.
+    pub standby: bool,
     /// Limits that stopped the run.
     pub exceeded: Vec<Exceeded>,
     /// What the guard stopped: why, how many, and the first.
@@ -127,6 +129,8 @@ fn steps(
         report.errors += usize::try_from(imported.unreadable + imported.held).unwrap_or(usize::MAX);
         report.imports.push(imported);
     }
+    decide_standby(session)?;
+    report.standby = session.store.draft().fact::<bool>("standby")?.unwrap_or(false);
     for name in &targets {
         decide_staging(session, name)?;
         retry::prepare(session, name, &permissions.allowed, permissions.retry)?;
@@ -180,6 +184,20 @@ fn incomplete_target(report: &CycleReport, targets: &[String]) -> bool {
     report.imports.iter().any(|import| targets.contains(&import.connector) && !import.incomplete.is_empty())
 }
 
+/// Whether this installation is staging. Who takes that out of the configuration is promoted for good.
+fn decide_standby(session: &mut Session) -> Result<(), RunError> {
+    let staging = session.config.staging;
+    let mut draft = session.store.draft();
+    let promoted = draft.fact::<bool>("promoted")?.unwrap_or(false);
+    draft.put_fact("standby", &(staging && !promoted))?;
+    if !staging && promoted {
+        draft.put_fact("promoted", &false)?;
+    }
+    let writes = draft.finish();
+    session.store.commit(writes)?;
+    Ok(())
+}
+
 /// A target that has objects when it is first seen is staging until somebody says `go-live`.
 fn decide_staging(session: &mut Session, connector: &str) -> Result<(), RunError> {
     let key = format!("live/{connector}");
@@ -198,12 +216,13 @@ fn decide_staging(session: &mut Session, connector: &str) -> Result<(), RunError
     Ok(())
 }
 
-/// Whether a target is written to.
+/// Whether a target is written to: it was empty, or somebody said `go-live`, and this installation is not staging.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn is_live(draft: &Draft<'_>, connector: &str) -> Result<bool, RunError> {
-    Ok(draft.fact::<bool>(&format!("live/{connector}"))?.unwrap_or(false))
+    let standby = draft.fact::<bool>("standby")?.unwrap_or(false) && !draft.fact::<bool>("promoted")?.unwrap_or(false);
+    Ok(!standby && draft.fact::<bool>(&format!("live/{connector}"))?.unwrap_or(false))
 }
 
 fn export_to(

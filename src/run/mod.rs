@@ -4,6 +4,7 @@
 //! in order), [`plan`] (all of it on a draft that nobody commits), [`preview`] (the same for one object, in full).
 
 pub mod adoption;
+pub mod compare;
 pub mod cycle;
 pub mod explain;
 pub mod export;

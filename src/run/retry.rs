@@ -60,10 +60,11 @@ pub(super) fn prepare(
 
 /// Refused exports are due again, and values that somebody else kept changing are put right again.
 fn objects(session: &mut Session, connector: &str) -> Result<(), RunError> {
+    let corrects = !session.config.reports_drift.contains(connector);
     for object_type in session.directory(connector)?.object_types() {
         let mut stale = Vec::new();
         session.store.draft().each_object(connector, &object_type, |object| {
-            if is_refused(&object) || !object.outbound.corrections.is_empty() {
+            if is_refused(&object) || (corrects && !object.outbound.corrections.is_empty()) {
                 stale.push(object.id);
             }
         })?;
@@ -72,7 +73,9 @@ fn objects(session: &mut Session, connector: &str) -> Result<(), RunError> {
             for id in ids {
                 let Some(mut object) = draft.object(*id)? else { continue };
                 object.export.iter_mut().for_each(crate::connector_space::Export::retry);
-                object.outbound.corrections.clear();
+                if corrects {
+                    object.outbound.corrections.clear();
+                }
                 draft.put_object(&object)?;
                 if let Some(link) = &object.link {
                     draft.mark_metaverse(link.metaverse)?;

@@ -320,6 +320,7 @@ impl Session {
                 Target {
                     schemas: schemas.get(name).cloned().unwrap_or_default(),
                     context: Arc::new(context),
+                    reports_drift: self.config.reports_drift.contains(name),
                     protected: kind.protected(),
                 },
             );

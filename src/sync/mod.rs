@@ -55,6 +55,8 @@ pub struct Target {
     pub schemas: BTreeMap<String, Schema>,
     /// `target.…` in outbound rules.
     pub context: Arc<Context>,
+    /// Whether values that others change are only reported, and not put right.
+    pub reports_drift: bool,
     /// Why an object, by its image, must not be written.
     pub protected: fn(&str, &Attributes) -> Option<&'static str>,
 }

@@ -542,8 +542,13 @@ impl Wish<'_> {
             corrections.remove(attribute);
         }
         let times = corrections.get(attribute).map_or(0, |correction| correction.times);
-        if times > ENOUGH_CORRECTIONS && !agree(attribute, &image, values) {
-            let why = format!("put right {ENOUGH_CORRECTIONS} times already: somebody else writes it too");
+        let enough = if self.target.reports_drift { 0 } else { ENOUGH_CORRECTIONS };
+        if times > enough && !agree(attribute, &image, values) {
+            let why = if self.target.reports_drift {
+                "somebody changed it in the target; it is only reported".to_owned()
+            } else {
+                format!("put right {ENOUGH_CORRECTIONS} times already: somebody else writes it too")
+            };
             self.object.outbound.held.insert(attribute.clone(), why);
             return true;
         }

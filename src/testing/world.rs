@@ -73,7 +73,8 @@ impl<'a> World<'a> {
                 context.texts.insert("initial_domain", facts.initial_domain);
                 context.lists.insert("verified_domains", facts.verified_domains);
                 let context = Arc::new(context);
-                let target = Target { schemas: types.clone(), context, protected: graph::protected };
+                let target =
+                    Target { schemas: types.clone(), context, reports_drift: false, protected: graph::protected };
                 world.targets.insert(name.clone(), target);
             }
         }

@@ -54,7 +54,7 @@ impl World {
         schema.attributes.insert("manager".into(), AttributeType { kind: Kind::Reference, ..text(false) });
         let schemas = BTreeMap::from([("user".into(), schema.clone()), ("group".into(), schema)]);
         let context = Arc::new(Context { name: "target", ..Context::default() });
-        let target = Target { schemas, context, protected: not_protected };
+        let target = Target { schemas, context, reports_drift: false, protected: not_protected };
         let targets = Targets::from([("entra".into(), target)]);
         let orders = BTreeMap::from([("ad".into(), 0), ("hr".into(), 1), ("entra".into(), 2)]);
         World { store, rules, sources, targets, orders, errors: Vec::new() }

@@ -54,6 +54,8 @@ pub(crate) struct Model {
     joined: BTreeMap<u8, u8>,
     /// Accounts, by person: what was wished for `enabled` last, and whether somebody else switched it off since.
     accounts: BTreeMap<u8, (bool, bool)>,
+    /// The same of accounts that must go and are still there.
+    leaving: BTreeMap<u8, (bool, bool)>,
 }
 
 impl Model {
@@ -65,6 +67,7 @@ impl Model {
             edition: Edition::Whole,
             joined: BTreeMap::new(),
             accounts: BTreeMap::new(),
+            leaving: BTreeMap::new(),
         }
     }
 
@@ -106,9 +109,14 @@ impl Model {
             .filter(|(_, user)| self.has_account(user))
             .map(|(number, user)| (number, user.enabled))
             .collect();
-        self.accounts.retain(|number, _| wishes.contains_key(number));
+        let (accounts, leaving): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut self.accounts).into_iter().partition(|(number, _)| wishes.contains_key(number));
+        self.accounts = accounts;
+        self.leaving.extend(leaving);
         for (number, wish) in wishes {
-            let account = self.accounts.entry(number).or_insert((wish, false));
+            // Who returns in time finds the account as it was left.
+            let former = self.leaving.remove(&number).unwrap_or((wish, false));
+            let account = self.accounts.entry(number).or_insert(former);
             if !wish {
                 *account = (false, false);
             } else if !(account.0 && account.1) {
@@ -127,6 +135,11 @@ impl Model {
     /// Somebody deletes an account in the target: it is made anew, as if it had never been.
     pub(crate) fn deleted(&mut self, number: u8) {
         self.accounts.remove(&number);
+    }
+
+    /// The target has no account of this person any more.
+    pub(crate) fn gone(&mut self, number: u8) {
+        self.leaving.remove(&number);
     }
 
     /// What the target must hold in the end: accounts, and the members of groups.
