@@ -40,7 +40,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let text = AttributeType { kind: Kind::Text, multi: false, writable: true, max_length: None };
     let attributes = ["employeeId", "displayName"].map(|name| (name.into(), text.clone())).into();
     let schemas = [("user".into(), Schema { attributes, closed: true })].into();
-    let target = Target { schemas, context: Arc::new(Context::default()), protected: |_, _| None };
+    let target =
+        Target { schemas, context: Arc::new(Context::default()), reports_drift: false, protected: |_, _| None };
     let (sources, targets) = ([("hr".into(), source)].into(), [("entra".into(), target)].into());
     let orders = [("hr".into(), 0), ("entra".into(), 1)].into();
 

@@ -140,8 +140,10 @@ fn mark_everybody(draft: &mut Draft<'_>) -> Result<(), RunError> {
     }
 }
 
-/// References that would come or go, by object.
-type References = BTreeMap<ObjectId, BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>>;
+/// References of one object that would go, and that would come, by attribute.
+type OfObject = BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>;
+
+type References = BTreeMap<ObjectId, OfObject>;
 
 fn due_references(draft: &Draft<'_>, connector: &str) -> Result<References, RunError> {
     let mut references = References::new();
@@ -203,7 +205,7 @@ impl Comparison {
             }
         }
         self.by_attribute = sums.into_values().collect();
-        self.by_attribute.sort_by(|left, right| right.count.cmp(&left.count));
+        self.by_attribute.sort_by_key(|sum| std::cmp::Reverse(sum.count));
         self.different.sort_by(|left, right| left.name.cmp(&right.name));
         self.missing.sort();
         self.leaving.sort();
@@ -215,10 +217,7 @@ fn reason(object: &ConnectorObject) -> String {
     object.export.as_ref().map(|export| export.reason.clone()).unwrap_or_default()
 }
 
-fn differences(
-    object: &ConnectorObject,
-    references: Option<&BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>>,
-) -> Vec<DifferentValue> {
+fn differences(object: &ConnectorObject, references: Option<&OfObject>) -> Vec<DifferentValue> {
     let texts = |values: &Values| values.iter().map(ToString::to_string).collect::<Vec<_>>();
     let unsent = object.export.iter().flat_map(|export| &export.changes).filter(|(_, change)| !change.sent);
     let mut found: Vec<DifferentValue> = unsent

@@ -125,7 +125,6 @@ impl Tenant {
     }
 
     /// One line an object, anchors replaced by names.
-    #[allow(dead_code, reason = "not every test looks at it this way")]
     pub(crate) fn shown(&self) -> Vec<String> {
         let name = |anchor: &Anchor| {
             let upn = self.entries.get(anchor).and_then(|entry| entry.attributes.get(&"upn".into()));

@@ -175,7 +175,6 @@ impl World {
     }
 
     /// The directory takes everything that is due, and shows it at the next import.
-    #[allow(dead_code, reason = "not every test has a target that never fails")]
     pub(crate) fn export(&mut self) -> &mut World {
         let mut draft = self.store.draft();
         let mut shown: Vec<ImportedObject> = Vec::new();

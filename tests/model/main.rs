@@ -17,9 +17,11 @@ use syncline::value::{AttributeName, Value};
 mod naive;
 #[cfg(test)]
 #[path = "../common/target.rs"]
+#[expect(dead_code, reason = "other tests look at it otherwise")]
 mod target;
 #[cfg(test)]
 #[path = "../common/world.rs"]
+#[expect(dead_code, reason = "other tests have a target that never fails")]
 mod world;
 
 use naive::{Account, Edition, Model, Record, User};
