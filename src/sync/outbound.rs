@@ -209,7 +209,11 @@ fn attach(
     (rule, link, groups): (&str, LinkType, &[JoinGroup]),
 ) -> Result<Option<ConnectorObject>, SyncError> {
     let to = &evaluation.to;
-    let (mut object, kind) = match find(ledger, to, rule, groups)? {
+    let found = match find(ledger, to, rule, groups)? {
+        Some(found) => Some(found),
+        None => called(ledger, evaluation)?,
+    };
+    let (mut object, kind) = match found {
         Some(found) => {
             let kind = if found.outbound.owned { LinkKind::Provisioned } else { LinkKind::Matched };
             (found, kind)
@@ -237,6 +241,19 @@ fn attach(
     references::mark_arrival(ledger, person.id)?;
     references::mark_referrers_of(ledger, object.id)?;
     Ok(Some(object))
+}
+
+/// The unlinked object of the type that has the very name that the new one would have (`dn`, in LDAP directories).
+fn called(ledger: &dyn Ledger, evaluation: &OutboundEvaluation) -> Result<Option<ConnectorObject>, LedgerError> {
+    let list = evaluation.flows.get(&AttributeName::from("dn")).map_or(&[][..], Vec::as_slice);
+    let Ok(Winner::Value(_, values)) = precedence::decide(list) else { return Ok(None) };
+    let Some(name) = values.first().and_then(Value::as_text) else { return Ok(None) };
+    let to = &evaluation.to;
+    let Some(id) = ledger.id_of_dn(&to.connector, &crate::dn::normalise(name))? else { return Ok(None) };
+    let fits = |object: &ConnectorObject| {
+        object.link.is_none() && object.anchor.is_some() && object.object_type.eq_ignore_ascii_case(&to.object_type)
+    };
+    Ok(ledger.object(id)?.filter(fits))
 }
 
 /// The object that was made for the person before and let go, if it still is there, or else a new one.

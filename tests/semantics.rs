@@ -1,0 +1,208 @@
+//! What engineers who come from Entra Connect rely on, line by line of the list of tests that its documentation leads to.
+//! Lines that need a real directory are in `tests/ldap` (an organizational unit that is renamed), `tests/safety.rs`
+//! (imports with errors, anchors that change, limits), `tests/rules.rs` (default rules) and the vocabulary's own tests.
+
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
+
+#[cfg(test)]
+#[path = "common/world.rs"]
+mod world;
+
+use expect_test::{Expect, expect};
+use syncline::sync::ledger::View;
+use syncline::value::{AttributeName, AttributeType, Kind};
+use world::World;
+
+const IN: &str = r#"
+    const rule = #{ from: "ad/user", to: "metaverse/person", link: "project", precedence: 100, copy: ["title", "department", "phones"] };
+    fn scope(user) { user.department != "Hidden" }
+    fn join(user) { [ #{ id: user.id } ] }
+    fn flow(user) { #{ id: user.id, number: user.number, mail: user.mail, manager: user.manager } }
+"#;
+const HR: &str = r#"
+    const rule = #{ from: "hr/user", to: "metaverse/person", link: "join", precedence: 50, copy: ["title"] };
+    fn join(user) { [ #{ mail: user.mail }, #{ number: user.number } ] }
+"#;
+const OUT: &str = r#"
+    const rule = #{ from: "metaverse/person", to: "entra/user", link: "provision", precedence: 100, copy: ["title", "phones"] };
+    fn scope(person) { person.department != "Filtered" }
+    fn join(person) { [ #{ immutableId: exact(person.id) } ] }
+    fn flow(person) { #{ immutableId: person.id, upn: person.id + "@x", manager: person.manager } }
+"#;
+
+fn world(rules: &[(&str, &str)]) -> World {
+    World::new(rules)
+}
+
+fn check(world: &World, expected: Expect) {
+    expected.assert_eq(&world.exports());
+}
+
+/// Everything as in most lines: one source that projects, another that joins, one target.
+fn whole() -> World {
+    world(&[("in", IN), ("hr", HR), ("out", OUT)])
+}
+
+#[test]
+fn line_1_reverse_join_by_name_before_provisioning() {
+    let out = OUT.replace("upn:", "dn: \"cn=\" + person.id, upn:");
+    let mut world = world(&[("in", IN), ("out", &out)]);
+    let text = AttributeType { kind: Kind::Text, multi: false, writable: true, max_length: None };
+    let schemas = &mut world.targets.get_mut("entra").unwrap().schemas;
+    schemas.get_mut("user").unwrap().attributes.insert("dn".into(), text);
+    world.import("entra", "user e1 dn=cn=A1 upn=old@x");
+    world.import("ad", "user u1 id=a1\nuser u2 id=a2").sync();
+    let exports = world.exports();
+    assert!(exports.contains("update a1@x") && exports.contains("create a2@x"), "{exports}");
+}
+
+#[test]
+fn line_2_an_ambiguous_group_is_passed_over_for_a_unique_one() {
+    let mut world = whole();
+    world.import("ad", "user u1 id=a1 number=#1 mail=m@x\nuser u2 id=a2 number=#2 mail=m@x");
+    world.import("hr", "user h1 number=#2 mail=m@x title=Chief").sync();
+    assert!(world.exports().contains("create a2@x immutableId=a2 title=Chief upn=a2@x"), "{}", world.exports());
+    assert_eq!(world.errors, Vec::<String>::new());
+}
+
+#[test]
+fn line_3_what_is_joined_stays_so_when_the_criteria_no_longer_hold() {
+    let mut world = whole();
+    world.import("ad", "user u1 id=a1 number=#1").import("hr", "user h1 number=#1 title=Chief").sync().export().sync();
+    world.import("hr", "user h1 number=#9 title=Boss").sync();
+    check(&world, expect!["update a1@x title=Boss"]);
+}
+
+#[test]
+fn line_4_leaving_the_scope_of_the_joining_rule_takes_everything_back() {
+    let mut world = whole();
+    world.import("ad", "user u1 id=a1 number=#1 title=Clerk");
+    world.import("hr", "user h1 number=#1 title=Chief").sync().export().sync();
+    let scoped = HR.replace("fn join", "fn scope(user) { user.department != \"Gone\" }\n    fn join");
+    world.set_rules(&[("in", IN), ("hr", &scoped), ("out", OUT)]);
+    world.import("hr", "user h1 number=#1 title=Chief department=Gone").sync();
+    check(&world, expect!["update a1@x title=Clerk"]);
+    world.import("ad", "user u1 id=a1 number=#1 title=Clerk department=Hidden").sync();
+    check(&world, expect!["delete a1@x"]);
+    assert_eq!(world.store.draft().all_metaverse(None, 10).unwrap(), []);
+}
+
+#[test]
+fn line_6_without_any_join_value_nobody_is_projected() {
+    let mut world = whole();
+    world.import("ad", "user u1 title=Clerk").sync();
+    check(&world, expect![""]);
+    world.import("ad", "user u1 id=a1 title=Clerk").sync();
+    check(&world, expect!["create a1@x immutableId=a1 title=Clerk upn=a1@x"]);
+}
+
+#[test]
+fn line_7_nothing_absent_and_keep_with_two_contributors() {
+    let with = |title: &str| {
+        HR.replace(", copy: [\"title\"]", "") + format!("fn flow(user) {{ #{{ title: {title} }} }}").as_str()
+    };
+    for (title, expected) in [
+        // Nothing to say: the other one's value.
+        ("()", expect!["create a1@x immutableId=a1 title=Clerk upn=a1@x"]),
+        // There is none, whatever others say.
+        ("absent()", expect!["create a1@x immutableId=a1 upn=a1@x"]),
+        ("\"Boss\"", expect!["create a1@x immutableId=a1 title=Boss upn=a1@x"]),
+    ] {
+        let hr = with(title);
+        let mut world = world(&[("in", IN), ("hr", &hr), ("out", OUT)]);
+        world.import("ad", "user u1 id=a1 number=#1 title=Clerk").import("hr", "user h1 number=#1").sync();
+        check(&world, expected);
+    }
+    // As if the flow were not there: what the target has stays.
+    let out = OUT.replace("copy: [\"title\", \"phones\"]", "copy: [\"phones\"]").replace("upn:", "title: keep(), upn:");
+    let mut world = world(&[("in", IN), ("out", &out)]);
+    world.import("entra", "user e1 immutableId=a1 upn=a1@x title=Theirs");
+    world.import("ad", "user u1 id=a1 title=Clerk").sync();
+    check(&world, expect![""]);
+}
+
+#[test]
+fn line_8_merging_and_replacing_in_one_attribute_is_an_error() {
+    let hr = HR.replace(", copy: [\"title\"]", "") + "fn flow(user) { #{ phones: merge(user.phones) } }";
+    let mut world = world(&[("in", IN), ("hr", &hr), ("out", OUT)]);
+    world.import("ad", "user u1 id=a1 number=#1 phones=1").import("hr", "user h1 number=#1 phones=2").sync();
+    assert_eq!(world.errors.len(), 1, "{:?}", world.errors);
+    assert!(world.errors[0].contains("phones"), "{:?}", world.errors);
+}
+
+#[test]
+fn line_9_what_is_given_once_survives_later_changes() {
+    let out = OUT
+        .replace("copy: [\"title\", \"phones\"]", "copy: [\"phones\"]")
+        .replace("upn:", "title: once(person.title), upn:");
+    let mut world = world(&[("in", IN), ("out", &out)]);
+    world.import("ad", "user u1 id=a1 title=Clerk").sync();
+    check(&world, expect!["create a1@x immutableId=a1 title=Clerk upn=a1@x"]);
+    world.export().sync();
+    world.import("ad", "user u1 id=a1 title=Boss").sync();
+    check(&world, expect![""]);
+}
+
+#[test]
+fn line_11_what_was_exported_and_comes_back_otherwise_is_sent_again() {
+    let mut world = whole();
+    world.import("ad", "user u1 id=a1 title=Clerk").sync().export().sync();
+    world.import("entra", "user e-a1@x immutableId=a1 upn=a1@x title=Other").sync();
+    check(&world, expect!["update a1@x title=Clerk"]);
+}
+
+#[test]
+fn line_14_a_reference_to_who_is_not_imported_yet_arrives_without_the_referrer() {
+    let mut world = whole();
+    world.import("ad", "user u1 id=a1 manager=>u2").sync().export().sync();
+    check(&world, expect![""]);
+    world.import("ad", "user u2 id=a2").sync().export().sync();
+    let draft = world.store.draft();
+    let id = draft.find_object("entra", &"upn".into(), "a1@x", 2).unwrap()[0];
+    let edges = draft.edges(id, &AttributeName::from("manager")).unwrap();
+    assert_eq!(edges.iter().filter(|(_, edge)| edge.seen).count(), 1);
+}
+
+#[test]
+fn line_19_who_is_filtered_is_deleted_in_the_target_and_stays_in_the_metaverse() {
+    let mut world = whole();
+    world.import("ad", "user u1 id=a1").sync().export().sync();
+    world.import("ad", "user u1 id=a1 department=Filtered").sync();
+    check(&world, expect!["delete a1@x"]);
+    assert_eq!(world.store.draft().all_metaverse(None, 10).unwrap().len(), 1);
+}
+
+#[test]
+fn line_20_who_was_in_the_target_before_us_is_not_touched_by_a_filter() {
+    let mut world = whole();
+    world.import("entra", "user e1 immutableId=a1 upn=a1@x");
+    world.import("ad", "user u1 id=a1").sync();
+    world.import("ad", "user u1 id=a1 department=Filtered").sync();
+    check(&world, expect![""]);
+}
+
+#[test]
+fn line_21_a_rule_that_is_switched_off_takes_its_contributions_along() {
+    let mut world = whole();
+    world.import("ad", "user u1 id=a1 number=#1 title=Clerk");
+    world.import("hr", "user h1 number=#1 title=Chief").sync().export().sync();
+    let off = HR.replace("precedence: 50", "precedence: 50, state: \"off\"");
+    world.set_rules(&[("in", IN), ("hr", &off), ("out", OUT)]);
+    world.sync();
+    check(&world, expect!["update a1@x title=Clerk"]);
+}
+
+#[test]
+fn line_24_who_changes_type_is_somebody_else() {
+    let contact = r#"
+        const rule = #{ from: "ad/group", to: "metaverse/group", link: "project", precedence: 100 };
+        fn flow(group) { #{ id: group.id } }
+    "#;
+    let mut world = world(&[("in", IN), ("contact", contact), ("out", OUT)]);
+    world.import("ad", "user u1 id=a1").sync().export().sync();
+    world.import("ad", "group u1 id=a1").sync();
+    check(&world, expect!["delete a1@x"]);
+    world.export().sync();
+    world.import("ad", "user u1 id=a1").sync();
+    check(&world, expect!["create a1@x immutableId=a1 upn=a1@x"]);
+}
