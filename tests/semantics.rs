@@ -2,8 +2,6 @@
 //! Lines that need a real directory are in `tests/ldap` (an organizational unit that is renamed), `tests/safety.rs`
 //! (imports with errors, anchors that change, limits), `tests/rules.rs` (default rules) and the vocabulary's own tests.
 
-#![expect(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
-
 #[cfg(test)]
 #[path = "common/world.rs"]
 mod world;

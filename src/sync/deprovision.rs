@@ -5,7 +5,7 @@ use super::ledger::{Ledger, Result};
 use super::{memberships, references};
 use crate::change::Change;
 use crate::connector_space::{
-    ConnectorObject, Deprovision, Edge, Export, ExportState, LinkKind, ObjectId, Operation, ValueChange,
+    ConnectorObject, Deprovision, Edge, Export, ExportState, LinkKind, ObjectId, Operation, ValueChange, enables,
 };
 use crate::metaverse::MetaverseObject;
 use crate::value::{AttributeName, Value, Values};
@@ -81,6 +81,7 @@ pub fn release(ledger: &mut dyn Ledger, mut object: ConnectorObject, policy: Dep
     if never_sent {
         return ledger.remove_object(object.id);
     }
+    settle_export(&mut object);
     let references: Vec<_> = object.outbound.references.keys().cloned().collect();
     object.outbound.references.clear();
     object.outbound.held.clear();
@@ -106,6 +107,24 @@ pub fn release(ledger: &mut dyn Ledger, mut object: ConnectorObject, policy: Dep
         }
     }
     Ok(())
+}
+
+/// The export of an object is about to be forgotten, and who returns to it must know how it is: what was sent, the
+/// directory took; an account that was to be switched on, or off, and was not yet, stays what it is.
+fn settle_export(object: &mut ConnectorObject) {
+    let Some(export) = &object.export else { return };
+    for (name, change) in &export.changes {
+        match (change.sent, enables(name, &change.values)) {
+            (true, _) if change.values.is_empty() => {
+                object.image.remove(name);
+            }
+            (true, _) => {
+                object.image.insert(name.clone(), change.values.clone());
+            }
+            (false, Some(wish)) => object.outbound.enabled = Some(!wish),
+            (false, None) => {}
+        }
+    }
 }
 
 /// How an account is switched off in its directory.

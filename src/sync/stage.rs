@@ -277,11 +277,12 @@ fn reference_news(
             targets.map(|target| resolve(ledger, &object.connector, target)).collect::<Result<_>>()?;
         let known: BTreeMap<ObjectId, Edge> =
             if is_new { BTreeMap::new() } else { ledger.edges(object.id, attribute)?.into_iter().collect() };
-        let gone = known.iter().filter(|(to, edge)| edge.seen && !shown.contains(to));
+        // What was sent is news even where it looks as before: it arrived and went again, or never came.
+        let gone = known.iter().filter(|(to, edge)| (edge.seen || edge.sent) && !shown.contains(to));
         news.extend(gone.map(|(to, edge)| ((attribute.clone(), *to, false), *edge)));
         news.extend(shown.iter().filter_map(|to| {
             let edge = known.get(to).copied().unwrap_or_default();
-            (!edge.seen).then(|| ((attribute.clone(), *to, true), edge))
+            (!edge.seen || edge.sent).then(|| ((attribute.clone(), *to, true), edge))
         }));
     }
     Ok(news)
@@ -302,7 +303,8 @@ fn see(
         Some(EdgeChange::Remove) => !seen,
         None => false,
     };
-    let mut new = Edge { seen, ..edge };
+    // What was sent and is not as it shall be is sent again.
+    let mut new = Edge { seen, sent: false, ..edge };
     if confirmed {
         new = Edge { pending: None, sent: false, refused: false, ours: seen && edge.ours, ..new };
     }
@@ -352,7 +354,7 @@ pub fn stage_edge(
     readers: Readers,
 ) -> Result<()> {
     let edge = ledger.edge(object.id, attribute, to)?;
-    if edge.seen == seen {
+    if edge.seen == seen && !edge.sent {
         return Ok(());
     }
     see(ledger, object, attribute, to, edge, seen, readers)?;
