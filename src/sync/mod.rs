@@ -1,6 +1,6 @@
 //! The heart: what came in becomes what shall be. Pure and synchronous: no clock, no dice, no files, no network.
 //!
-//! Reading order: [`ledger`] (what it reads and writes), [`stage`] (imports), [`inbound`], [`precedence`], [`outbound`],
+//! Reading order: [`ledger`] (what it reads and writes), [`stage`] (imports), [`inbound`], [`memberships`], [`precedence`], [`matching`], [`outbound`],
 //! [`references`], [`deprovision`], [`audit`]. This file drives them through the queues.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +10,7 @@ pub mod audit;
 pub mod deprovision;
 pub mod inbound;
 pub mod ledger;
+pub(crate) mod matching;
 pub mod memberships;
 pub mod outbound;
 pub mod precedence;

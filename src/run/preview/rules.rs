@@ -8,7 +8,7 @@ use crate::connector_space::ConnectorObject;
 use crate::metaverse::MetaverseObject;
 use crate::rules::{ConnectorType, Direction, Host, Input, JoinAttempt, JoinGroup, LinkType, Rule, RuleSet};
 use crate::sync::ledger::{Ledger, LedgerError};
-use crate::sync::{Targets, inbound, outbound, title};
+use crate::sync::{Targets, inbound, matching, outbound, title};
 
 /// The inbound rules of a source object. The draft is as it was before anything was synchronised.
 pub(super) fn inbound_rules(
@@ -52,7 +52,7 @@ pub(super) fn outbound_rules(
             if let Some(name) = &is_there {
                 return Ok(vec![name.clone()]);
             }
-            Ok(outbound::matches(before, to, group)?.iter().map(ConnectorObject::title).collect())
+            Ok(matching::matches(before, to, group)?.iter().map(ConnectorObject::title).collect())
         })?);
     }
     traces.sort_by(|left, right| {
