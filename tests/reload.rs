@@ -171,13 +171,19 @@ attributes = { objectGUID = "base64:AAAAAAAAAAAAAAAAAAAAAA==", sAMAccountName = 
 person = { displayName = "Ada" }
 "#;
 
-#[test]
-fn who_edits_rules_sees_at_each_save_whether_tests_pass_and_what_happens_to_an_object() {
+/// A deployment that has run, with a test beside its rules.
+fn tested() -> Deployment {
     let deployment = Deployment::new();
     deployment.people(1..=3);
     deployment.run("run");
     fs::create_dir(deployment.path("rules/tests")).unwrap();
     deployment.write("rules/tests/people.toml", TEST);
+    deployment
+}
+
+#[test]
+fn who_edits_rules_sees_at_each_save_whether_tests_pass_and_what_happens_to_an_object() {
+    let deployment = tested();
     let watching = Serving::process(&deployment, "watch --preview ad person1");
     watching.says("1 test passed, 0 failed");
     watching.says("person1@");
@@ -231,11 +237,7 @@ fn what_somebody_sees_who_starts_an_emulator() {
 
 #[test]
 fn what_somebody_sees_who_watches_rules() {
-    let deployment = Deployment::new();
-    deployment.people(1..=3);
-    deployment.run("run");
-    fs::create_dir(deployment.path("rules/tests")).unwrap();
-    deployment.write("rules/tests/people.toml", TEST);
+    let deployment = tested();
     let watching = Serving::process(&deployment, "watch --preview ad person1");
     watching.says("nothing to write");
     save(&deployment.path("rules/in-user.rhai"), &IN_USER.replace("user.department", "user.departmnt"));

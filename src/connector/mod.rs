@@ -165,6 +165,20 @@ pub enum ExportAction {
     },
 }
 
+impl ExportAction {
+    /// The object that it is about, if it is there already.
+    pub fn owner(&self) -> Option<&Anchor> {
+        match self {
+            ExportAction::Create { .. } => None,
+            ExportAction::Restore { anchor }
+            | ExportAction::Update { anchor, .. }
+            | ExportAction::Delete { anchor }
+            | ExportAction::AddReferences { anchor, .. }
+            | ExportAction::RemoveReferences { anchor, .. } => Some(anchor),
+        }
+    }
+}
+
 /// How one item ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExportOutcome {

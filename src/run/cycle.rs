@@ -130,7 +130,7 @@ fn steps(
         report.imports.push(imported);
     }
     decide_standby(session)?;
-    report.standby = session.store.draft().fact::<bool>("standby")?.unwrap_or(false);
+    report.standby = is_standby(&session.store.draft())?;
     for name in &targets {
         decide_staging(session, name)?;
         retry::prepare(session, name, &permissions.allowed, permissions.retry)?;
@@ -189,7 +189,7 @@ fn decide_standby(session: &mut Session) -> Result<(), RunError> {
     let staging = session.config.staging;
     let mut draft = session.store.draft();
     let promoted = draft.fact::<bool>("promoted")?.unwrap_or(false);
-    draft.put_fact("standby", &(staging && !promoted))?;
+    draft.put_fact("standby", &staging)?;
     if !staging && promoted {
         draft.put_fact("promoted", &false)?;
     }
@@ -216,13 +216,21 @@ fn decide_staging(session: &mut Session, connector: &str) -> Result<(), RunError
     Ok(())
 }
 
+/// Whether this installation writes nothing anywhere, as its last run found the configuration, and nobody has promoted it.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn is_standby(draft: &Draft<'_>) -> Result<bool, RunError> {
+    let is = |name: &str| Ok::<_, RunError>(draft.fact::<bool>(name)?.unwrap_or(false));
+    Ok(is("standby")? && !is("promoted")?)
+}
+
 /// Whether a target is written to: it was empty, or somebody said `go-live`, and this installation is not staging.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn is_live(draft: &Draft<'_>, connector: &str) -> Result<bool, RunError> {
-    let standby = draft.fact::<bool>("standby")?.unwrap_or(false) && !draft.fact::<bool>("promoted")?.unwrap_or(false);
-    Ok(!standby && draft.fact::<bool>(&format!("live/{connector}"))?.unwrap_or(false))
+    Ok(!is_standby(draft)? && draft.fact::<bool>(&format!("live/{connector}"))?.unwrap_or(false))
 }
 
 fn export_to(

@@ -91,7 +91,7 @@ pub fn make(session: &Session, progress: &dyn Progress) -> Result<Plan, RunError
     progress.begin("plan", "", None);
     let sync = synchronise::on_draft(session, &mut draft, (&sources, &targets), progress)?;
     let mut plan = Plan { rules: session.rules.fingerprint().to_owned(), sync, ..Plan::default() };
-    plan.standby = draft.fact::<bool>("standby")?.unwrap_or(false) && !draft.fact::<bool>("promoted")?.unwrap_or(false);
+    plan.standby = super::cycle::is_standby(&draft)?;
     for name in targets.keys() {
         let (kind, facts) = (session.target_kind(name)?, session.tenant(name)?);
         let mut target = TargetPlan { live: super::cycle::is_live(&draft, name)?, ..TargetPlan::default() };

@@ -95,17 +95,6 @@ fn work(action: &ExportAction) -> Work {
     }
 }
 
-fn owner(action: &ExportAction) -> Option<&Anchor> {
-    match action {
-        ExportAction::Create { .. } => None,
-        ExportAction::Restore { anchor }
-        | ExportAction::Update { anchor, .. }
-        | ExportAction::Delete { anchor }
-        | ExportAction::AddReferences { anchor, .. }
-        | ExportAction::RemoveReferences { anchor, .. } => Some(anchor),
-    }
-}
-
 /// The attribute by which a created object can be found again: one that no two objects share.
 fn match_key(item: &ExportItem) -> Option<(&AttributeName, &Value)> {
     let ExportAction::Create { match_key: Some((name, value)), .. } = &item.action else { return None };
@@ -210,7 +199,7 @@ impl Export<'_> {
     }
 
     fn judge(&self, unit: &Unit, reply: &Reply) -> Verdict {
-        let owner = self.items.get(unit.item).and_then(|item| owner(&item.action));
+        let owner = self.items.get(unit.item).and_then(|item| item.action.owner());
         let fresh = reply.status >= 400 && self.client.is_fresh(owner.into_iter().chain(&unit.request.targets));
         let situation = Situation {
             work: unit.work,
@@ -264,7 +253,7 @@ impl Export<'_> {
                 self.close(at).await;
             }
             Work::Create | Work::Find | Work::Restore | Work::Update | Work::Delete => {
-                let object = self.items.get(at).and_then(|item| owner(&item.action));
+                let object = self.items.get(at).and_then(|item| item.action.owner());
                 let fresh = created.as_ref().or(object.filter(|_| unit.work == Work::Restore));
                 if let Some(fresh) = fresh {
                     self.client.remember(fresh.clone());

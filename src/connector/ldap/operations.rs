@@ -163,15 +163,8 @@ fn bytes(values: &[Value]) -> Vec<Vec<u8>> {
 
 /// The requests that an item comes to, as people see them.
 pub fn render(flavour: Flavour, item: &ExportItem) -> Vec<RenderedRequest> {
-    let owner = match &item.action {
-        ExportAction::Create { .. } => None,
-        ExportAction::Restore { anchor }
-        | ExportAction::Update { anchor, .. }
-        | ExportAction::Delete { anchor }
-        | ExportAction::AddReferences { anchor, .. }
-        | ExportAction::RemoveReferences { anchor, .. } => Some(anchor),
-    };
-    let mut path = owner.map(|anchor| item.known.names.get(anchor).unwrap_or(&anchor.0).clone()).unwrap_or_default();
+    let mut path =
+        item.action.owner().map(|anchor| item.known.names.get(anchor).unwrap_or(&anchor.0).clone()).unwrap_or_default();
     let mut requests = Vec::new();
     for operation in operations(flavour, item) {
         let (method, body) = match operation {

@@ -248,13 +248,9 @@ impl Writer {
             let remove = vec![old.clone().into_bytes()];
             let part = Part::Delta { name: attribute.to_string(), remove, add: new.clone(), whole: Vec::new() };
             let operation = Operation::Modify(vec![part]);
-            let result = self.once_permissive(name, other, &operation).await?;
-            if matches!(result.rc, NO_SUCH_OBJECT | ASSERTION_FAILED) {
-                match self.find(other).await {
-                    Ok(name) => self.once_permissive(&name, other, &operation).await.map(|_| ())?,
-                    Err(Stop::Outcome(_)) => {}
-                    Err(broken) => return Err(broken),
-                }
+            match self.members(other, Some(name), &operation).await {
+                Ok(_) | Err(Stop::Outcome(_)) => {}
+                Err(broken) => return Err(broken),
             }
         }
         Ok(())
@@ -436,23 +432,7 @@ impl Writer {
         let mut open: Vec<Vec<Anchor>> = vec![named.into_iter().cloned().collect()];
         while let Some(part) = open.pop().filter(|part| !part.is_empty()) {
             let operation = Operation::Modify(vec![delta(item, attribute, &part, add)]);
-            let (mut result, mut name) = (result_of(SUCCESS), format!("<GUID={anchor}>"));
-            if self.flavour == Flavour::OpenLdap {
-                name = item.known.names.get(anchor).cloned().unwrap_or_default();
-                if name.is_empty() {
-                    name = self.find(anchor).await?;
-                }
-            }
-            for attempt in 0..2 {
-                result = self.once_permissive(&name, anchor, &operation).await?;
-                if attempt > 0 || self.flavour != Flavour::OpenLdap {
-                    break;
-                }
-                if !matches!(result.rc, NO_SUCH_OBJECT | ASSERTION_FAILED) {
-                    break;
-                }
-                name = self.find(anchor).await?;
-            }
+            let result = self.members(anchor, item.known.names.get(anchor), &operation).await?;
             match (result.rc, part.as_slice()) {
                 (SUCCESS, _) => done.extend(part),
                 (VALUE_EXISTS, [one]) if add => done.push(one.clone()),
@@ -463,6 +443,26 @@ impl Writer {
             }
         }
         Ok(ExportOutcome::References { done, refused })
+    }
+
+    /// Changes members of an entry, which may have another name by now.
+    async fn members(
+        &self,
+        anchor: &Anchor,
+        known: Option<&String>,
+        operation: &Operation,
+    ) -> Result<LdapResult, Stop> {
+        let name = match (self.flavour, known) {
+            (Flavour::ActiveDirectory, _) => format!("<GUID={anchor}>"),
+            (Flavour::OpenLdap, Some(name)) => name.clone(),
+            (Flavour::OpenLdap, None) => self.find(anchor).await?,
+        };
+        let result = self.once_permissive(&name, anchor, operation).await?;
+        if self.flavour == Flavour::OpenLdap && matches!(result.rc, NO_SUCH_OBJECT | ASSERTION_FAILED) {
+            let name = self.find(anchor).await?;
+            return self.once_permissive(&name, anchor, operation).await;
+        }
+        Ok(result)
     }
 
     async fn once_permissive(&self, name: &str, anchor: &Anchor, operation: &Operation) -> Result<LdapResult, Stop> {
