@@ -120,7 +120,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// The kinds of values that a schema can name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// [`Value::Text`]

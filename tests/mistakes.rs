@@ -31,7 +31,7 @@ const IN: &str = r#"const rule = #{ from: "ad/user", to: "metaverse/person", lin
 
 /// A mistake: what it is, and the rule; what does not begin with `const` goes into the metaverse, after `OUT` to Entra.
 const OUT: &str = "OUT ";
-const MISTAKES: [(&str, &str); 81] = [
+const MISTAKES: [(&str, &str); 86] = [
     ("attribute misspelled", "fn flow(user) { #{ department: user.departement } }"),
     ("attribute misspelled in scope", "fn scope(user) { user.employeID != () }"),
     (
@@ -104,6 +104,14 @@ const MISTAKES: [(&str, &str); 81] = [
         "a list for one value",
         r#"const rule = #{ from: "metaverse/person", to: "entra/user", precedence: 9, copy: [#{ mail: "otherMailbox" }] };"#,
     ),
+    ("a list for one value, by a flow", "OUT fn flow(person) { #{ mail: person.otherMailbox } }"),
+    (
+        "a list for one value, changed on the way",
+        r#"OUT fn flow(person) { let mails = lower(person.otherMailbox); #{ mail: if person.title == () { () } else { mails } } }"#,
+    ),
+    ("a list for one value, made here", r#"OUT fn flow(person) { #{ mail: split(person.title, ",") } }"#),
+    ("a text for a flag", "OUT fn flow(person) { #{ accountEnabled: person.title } }"),
+    ("a test for a text", "OUT fn flow(person) { #{ jobTitle: is_present(person.title) } }"),
     ("a flag from a text", "OUT fn flow(person) { #{ accountEnabled: \"true\" } }"),
     ("a switch that never fits", r#"fn flow(user) { #{ c: switch lower(user.co) { "Germany" => "DE", _ => () } } }"#),
     ("a number compared with a text", r#"fn scope(user) { user.userAccountControl == "512" }"#),

@@ -1,11 +1,11 @@
 //! Rules against each other: precedences that nobody can tell apart, values that nobody reads, lists where one value fits.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::ops::Range;
 
 use super::header::{ConnectorType, Direction, LinkType};
 use super::schemas::{Schemas, word, written_at};
-use super::{Rule, RuleSet};
+use super::{Rule, RuleSet, Shape};
 use crate::diagnostic::{Diagnostic, did_you_mean, word_at};
 use crate::value::{AttributeName, AttributeType, Kind};
 
@@ -104,70 +104,150 @@ fn attribute<'s>(schemas: &'s Schemas, side: &ConnectorType, name: &AttributeNam
     schemas.get(&side.connector)?.get(&side.object_type)?.get(name)
 }
 
-/// Literals of another kind than the attribute that they are flowed to or compared with.
-fn kinds(set: &RuleSet, schemas: &Schemas) -> Vec<Diagnostic> {
-    let mut findings = Vec::new();
+/// What is known of the metaverse's attributes, by type.
+type Known<'s> = BTreeMap<&'s str, BTreeMap<&'s AttributeName, MetaverseAttribute<'s>>>;
+
+/// What the rules that write an attribute of the metaverse give to it.
+#[derive(Default)]
+struct MetaverseAttribute<'s> {
+    /// A rule that gives a list.
+    list: Option<&'s str>,
+    kinds: BTreeSet<Kind>,
+    /// Whether a rule may give other kinds.
+    open: bool,
+}
+
+fn metaverse<'s>(set: &'s RuleSet, schemas: &Schemas) -> Known<'s> {
+    let mut known = Known::new();
     for rule in set.rules() {
-        for literal in &rule.footprint.literals {
-            let side = match &rule.header.direction {
-                Direction::Inbound { from, .. } if !literal.flowed => from.first(),
-                Direction::Outbound { to, .. } if literal.flowed => Some(to),
-                Direction::Inbound { .. } | Direction::Outbound { .. } => None,
-            };
-            let Some(known) = side.and_then(|side| attribute(schemas, side, &literal.attribute)) else { continue };
-            // A number may be flowed to a text, and a time is a text in a script.
-            let text = matches!(known.kind, Kind::Time | Kind::Bytes) && literal.kind == Kind::Text;
-            let number = literal.flowed && known.kind == Kind::Text && literal.kind == Kind::Integer;
-            if known.kind == literal.kind || text || number {
-                continue;
+        let Direction::Inbound { from, to: Some(to) } = &rule.header.direction else { continue };
+        let sides = |name| from.iter().map(move |side| attribute(schemas, side, name));
+        let holds_many = |known: &AttributeType| known.multi && known.kind != Kind::Reference;
+        for (name, shape) in &rule.footprint.shapes {
+            let entry = known.entry(to.as_str()).or_default().entry(name).or_default();
+            if shape.list || shape.list_like.iter().any(|like| sides(like).flatten().any(holds_many)) {
+                entry.list = Some(&rule.name);
             }
-            let (line, column) = literal.place;
-            let place = word_at(&rule.source.text, line, column);
-            let message = if literal.flowed {
-                format!("`{}` holds {}, and this is {}", literal.attribute, known.kind, literal.kind)
-            } else {
-                format!("`{}` holds {}: it is never equal to {}", literal.attribute, known.kind, literal.kind)
-            };
-            let hint = match known.kind {
-                Kind::Boolean => "`true` or `false`, without quotes",
-                Kind::Integer => "a number, without quotes",
-                Kind::Reference => "references are flowed as a whole: `manager: person.manager`",
-                Kind::Password => "a password is made, not written: `once(password(24))`",
-                Kind::Text | Kind::Bytes | Kind::Time => "a text, in quotes",
-            };
-            findings.push(Diagnostic::error("E224", message).at(&rule.source, place).hint(hint));
+            entry.kinds.extend(&shape.kinds);
+            let read = shape.kinds_like.iter().flat_map(sides);
+            entry.open |= shape.open;
+            for known in read {
+                entry.open |= known.is_none();
+                entry.kinds.extend(known.map(|known| known.kind));
+            }
+        }
+    }
+    known
+}
+
+/// What outbound rules give to a target's attribute, against what it takes: the attribute's type in the schema, what the
+/// rule gives, and the metaverse's attributes of the rule's type.
+fn given<'s>(
+    set: &'s RuleSet,
+    schemas: &'s Schemas,
+) -> impl Iterator<Item = (&'s Rule, &'s AttributeName, &'s Shape, &'s AttributeType)> {
+    set.rules().iter().flat_map(move |rule| {
+        let to = match &rule.header.direction {
+            Direction::Outbound { to, .. } => Some(to),
+            Direction::Inbound { .. } => None,
+        };
+        let shapes = rule.footprint.shapes.iter();
+        shapes.filter_map(move |(name, shape)| Some((rule, name, shape, attribute(schemas, to?, name)?)))
+    })
+}
+
+/// A target's attribute that holds one value, and is given a list: one that the rule makes, or one that comes from a
+/// metaverse attribute that is a list itself.
+fn lists_for_one(set: &RuleSet, schemas: &Schemas) -> Vec<Diagnostic> {
+    let metaverse = metaverse(set, schemas);
+    let mut findings = Vec::new();
+    for (rule, name, shape, takes) in given(set, schemas) {
+        let Direction::Outbound { from, .. } = &rule.header.direction else { continue };
+        if takes.multi || takes.kind == Kind::Reference {
+            continue;
+        }
+        let list = |like| Some((like, metaverse.get(from.as_str())?.get(like)?.list?));
+        let (message, hint) = match shape.list_like.iter().find_map(list) {
+            Some((read, writer)) => (
+                format!("`{name}` holds one value, and `{read}` of `{writer}` is a list"),
+                format!("flow one of them: `{name}: first({from}.{read})`"),
+            ),
+            None if shape.list => (
+                format!("`{name}` holds one value, and this is a list"),
+                "flow one of them with `first(…)`, or all as one text: `join(…, \", \")`".to_owned(),
+            ),
+            None => continue,
+        };
+        findings.push(Diagnostic::error("E223", message).at(&rule.source, written_at(rule, name)).hint(hint));
+    }
+    findings
+}
+
+/// What is flowed to an attribute, or compared with one, and is of another kind.
+fn kinds(set: &RuleSet, schemas: &Schemas) -> Vec<Diagnostic> {
+    let mut findings = compared(set, schemas);
+    let metaverse = metaverse(set, schemas);
+    for (rule, name, shape, takes) in given(set, schemas) {
+        let Direction::Outbound { from, .. } = &rule.header.direction else { continue };
+        let wrong = |kind: &&Kind| !fits(**kind, takes.kind);
+        let of_attribute = |like| {
+            let known = metaverse.get(from.as_str())?.get(like).filter(|known| !known.open)?;
+            let kind = known.kinds.first().filter(|_| known.kinds.iter().all(|kind| wrong(&kind)))?;
+            Some(format!("`{name}` holds {}, and `{like}` is {kind}", takes.kind))
+        };
+        let own =
+            shape.kinds.iter().find(wrong).map(|kind| format!("`{name}` holds {}, and this is {kind}", takes.kind));
+        if let Some(message) = own.or_else(|| shape.kinds_like.iter().find_map(of_attribute)) {
+            let place = literal_at(rule, name).unwrap_or_else(|| written_at(rule, name));
+            findings.push(Diagnostic::error("E224", message).at(&rule.source, place).hint(instead(takes.kind)));
         }
     }
     findings
 }
 
-/// A target's attribute that holds one value, copied from a metaverse attribute that copies a list.
-fn lists_for_one(set: &RuleSet, schemas: &Schemas) -> Vec<Diagnostic> {
-    let mut lists: BTreeMap<&str, BTreeMap<&AttributeName, &str>> = BTreeMap::new();
-    for rule in set.rules() {
-        let Direction::Inbound { from, to: Some(to) } = &rule.header.direction else { continue };
-        for copy in &rule.header.copies {
-            let many = |side: &ConnectorType| {
-                attribute(schemas, side, &copy.from).is_some_and(|known| known.multi && known.kind != Kind::Reference)
-            };
-            if from.iter().any(many) || rule.header.merge.contains(&copy.to) {
-                lists.entry(to.as_str()).or_default().insert(&copy.to, &rule.name);
-            }
-        }
-    }
+/// A literal that is flowed to an attribute.
+fn literal_at(rule: &Rule, name: &AttributeName) -> Option<Range<usize>> {
+    let literal = rule.footprint.literals.iter().find(|literal| literal.flowed && literal.attribute == *name)?;
+    Some(word_at(&rule.source.text, literal.place.0, literal.place.1))
+}
+
+/// Literals that are compared with an attribute of another kind.
+fn compared(set: &RuleSet, schemas: &Schemas) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     for rule in set.rules() {
-        let Direction::Outbound { from, to } = &rule.header.direction else { continue };
-        let Some(lists) = lists.get(from.as_str()) else { continue };
-        for copy in &rule.header.copies {
-            let one = attribute(schemas, to, &copy.to).is_some_and(|known| !known.multi);
-            if let Some(writer) = lists.get(&copy.from).filter(|_| one) {
-                let message = format!("`{}` holds one value, and `{}` of `{writer}` is a list", copy.to, copy.from);
-                let problem =
-                    Diagnostic::error("E223", message).at(&Arc::clone(&rule.source), written_at(rule, &copy.to));
-                findings.push(problem.hint(format!("flow one of them: `{}: first({}.{})`", copy.to, from, copy.from)));
+        let Direction::Inbound { from, .. } = &rule.header.direction else { continue };
+        for literal in rule.footprint.literals.iter().filter(|literal| !literal.flowed) {
+            let known = from.first().and_then(|side| attribute(schemas, side, &literal.attribute));
+            let Some(known) = known.filter(|known| known.kind != literal.kind) else { continue };
+            if matches!(known.kind, Kind::Time | Kind::Bytes) && literal.kind == Kind::Text {
+                continue;
             }
+            let place = word_at(&rule.source.text, literal.place.0, literal.place.1);
+            let message =
+                format!("`{}` holds {}: it is never equal to {}", literal.attribute, known.kind, literal.kind);
+            findings.push(Diagnostic::error("E224", message).at(&rule.source, place).hint(instead(known.kind)));
         }
     }
     findings
+}
+
+/// Whether a target takes one kind for another. A number may be flowed to a text, and a time is a text in a script.
+fn fits(given: Kind, takes: Kind) -> bool {
+    match (given, takes) {
+        (Kind::Text | Kind::Bytes | Kind::Time, Kind::Text | Kind::Bytes | Kind::Time)
+        | (Kind::Integer, Kind::Text) => true,
+        // References are not values, and have their own checks.
+        (Kind::Reference, _) => true,
+        (given, takes) => given == takes,
+    }
+}
+
+fn instead(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Boolean => "`true` or `false`, without quotes",
+        Kind::Integer => "a number, without quotes",
+        Kind::Reference => "references are flowed as a whole: `manager: person.manager`",
+        Kind::Password => "a password is made, not written: `once(password(24))`",
+        Kind::Text | Kind::Bytes | Kind::Time => "a text, in quotes",
+    }
 }

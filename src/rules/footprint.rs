@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rhai::{AST, ASTNode, Expr, FnAccess, Position, Stmt};
 
 use super::header::Header;
+use super::shapes::Shape;
 use crate::value::{AttributeName, Kind};
 
 /// Reads of one function, and where.
@@ -34,6 +35,8 @@ pub struct Footprint {
     pub literals: Vec<Literal>,
     /// The attributes that each written one is made of.
     pub sources: BTreeMap<AttributeName, BTreeSet<AttributeName>>,
+    /// What is known of what each written one is given.
+    pub shapes: BTreeMap<AttributeName, Shape>,
 }
 
 /// A literal beside an attribute.
@@ -119,7 +122,7 @@ pub(super) fn plain_read(expr: &Expr, parameter: &str) -> Option<(AttributeName,
 }
 
 /// The first property or index of the right side of a chain: `a.b.c` is `a . (b . c)`.
-fn first_step(rhs: &Expr, indexed: bool) -> Option<(AttributeName, Position)> {
+pub(super) fn first_step(rhs: &Expr, indexed: bool) -> Option<(AttributeName, Position)> {
     match rhs {
         Expr::Property(property, position) if !indexed => Some((property.2.as_str().into(), *position)),
         Expr::StringConstant(name, position) if indexed => Some((name.as_str().into(), *position)),
@@ -202,6 +205,7 @@ pub(super) fn of(functions: &[Function], header: &Header) -> Footprint {
         footprint.writes.entry(copy.to.clone()).or_insert(header.line);
     }
     footprint.sources = super::sources::of(functions, header);
+    footprint.shapes = super::shapes::of(functions, header);
     footprint
 }
 

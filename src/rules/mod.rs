@@ -25,6 +25,7 @@ mod input;
 mod lint;
 mod schemas;
 mod script;
+mod shapes;
 mod slips;
 mod sources;
 mod tables;
@@ -39,6 +40,7 @@ pub use header::{ConnectorType, Copy, Deprovision, Direction, Header, LinkType, 
 pub use host::Host;
 pub use input::{Context, Flow, FlowValue, Groups, Input, JoinGroup, JoinKey, RuleError};
 pub use schemas::{Schemas, against_schemas};
+pub use shapes::Shape;
 pub use tables::Table;
 pub use why::{Clause, JoinAttempt};
 pub use words::{WORDS, Word};

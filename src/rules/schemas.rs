@@ -165,7 +165,14 @@ pub(super) fn written_at(rule: &Rule, name: &AttributeName) -> Range<usize> {
     let line = rule.footprint.writes.get(name).and_then(|line| usize::try_from(*line).ok()).unwrap_or(1);
     let text = &rule.source.text;
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let found = text.get(start..).and_then(|rest| rest.find(name.as_str()));
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let rest = text.get(start..).unwrap_or_default();
+    let whole_word = |at: usize| {
+        let (before, after) =
+            (rest.get(..at).unwrap_or_default(), rest.get(at + name.as_str().len()..).unwrap_or_default());
+        !before.ends_with(is_part) && !after.starts_with(is_part)
+    };
+    let found = rest.match_indices(name.as_str()).map(|(at, _)| at).find(|at| whole_word(*at));
     found.map_or_else(|| word(rule, name.as_str()), |at| start + at..start + at + name.as_str().len())
 }
 

@@ -201,3 +201,25 @@ fn a_method_is_the_function_and_changes_nothing() {
         assert!(eval(script).is_err(), "`{script}` must not pass in silence");
     }
 }
+
+/// `shapes.rs` reads from the signatures that these work on each of a list.
+#[test]
+fn text_functions_take_lists() {
+    let engine = engine();
+    let gives_text = |function: &&Function| {
+        let (takes, gives) = function.signature.split_once(" -> ").unwrap_or_default();
+        gives == "text" && (takes.contains("(text,") || takes.contains("(text)"))
+    };
+    let mut tried = 0;
+    for function in all().filter(gives_text) {
+        let listed = function.examples.iter().find_map(|(expression, _)| {
+            let (first, rest) = expression.strip_prefix(&format!("{}(\"", function.name))?.split_once('"')?;
+            Some(format!("{}([\"{first}\", \"{first}2\"]{rest}", function.name))
+        });
+        let Some(listed) = listed else { continue };
+        let got = outcome(&engine, &listed);
+        assert!(got.starts_with("array") || got.starts_with("()"), "`{listed}`: {got}");
+        tried += 1;
+    }
+    assert!(tried > 20, "only {tried} were tried");
+}
