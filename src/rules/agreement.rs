@@ -14,8 +14,10 @@ pub(super) fn findings(set: &RuleSet, schemas: &Schemas) -> Vec<Diagnostic> {
     let mut findings = same_precedence(set);
     findings.extend(two_links(set));
     findings.extend(unread(set));
-    findings.extend(lists_for_one(set, schemas));
-    findings.extend(kinds(set, schemas));
+    let metaverse = metaverse(set, schemas);
+    findings.extend(lists_for_one(set, schemas, &metaverse));
+    findings.extend(compared(set, schemas));
+    findings.extend(kinds(set, schemas, &metaverse));
     findings
 }
 
@@ -37,19 +39,18 @@ fn pairs(set: &RuleSet) -> impl Iterator<Item = (&Rule, &Rule)> {
 
 fn same_precedence(set: &RuleSet) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    for (left, right) in pairs(set).filter(|(left, right)| meet(left, right)) {
+    let same = |left: &Rule, right: &Rule| left.header.precedence == right.header.precedence && meet(left, right);
+    for (left, right) in pairs(set).filter(|(left, right)| same(left, right)) {
         let shared: Vec<&AttributeName> =
             left.footprint.writes.keys().filter(|name| right.footprint.writes.contains_key(*name)).collect();
         let merged = |name: &&AttributeName| left.header.merge.contains(name) || right.header.merge.contains(name);
         let Some(name) = shared.iter().find(|name| !merged(name)) else { continue };
-        if left.header.precedence == right.header.precedence {
-            let message = format!(
-                "`{}` and `{}` both write `{name}` with precedence {}",
-                left.name, right.name, right.header.precedence
-            );
-            let problem = Diagnostic::warning("W220", message).at(&right.source, word(right, "precedence"));
-            findings.push(problem.hint("the name of the file decides; give one of them a lower number"));
-        }
+        let message = format!(
+            "`{}` and `{}` both write `{name}` with precedence {}",
+            left.name, right.name, right.header.precedence
+        );
+        let problem = Diagnostic::warning("W220", message).at(&right.source, word(right, "precedence"));
+        findings.push(problem.hint("the name of the file decides; give one of them a lower number"));
     }
     findings
 }
@@ -158,8 +159,7 @@ fn given<'s>(
 
 /// A target's attribute that holds one value, and is given a list: one that the rule makes, or one that comes from a
 /// metaverse attribute that is a list itself.
-fn lists_for_one(set: &RuleSet, schemas: &Schemas) -> Vec<Diagnostic> {
-    let metaverse = metaverse(set, schemas);
+fn lists_for_one(set: &RuleSet, schemas: &Schemas, metaverse: &Known<'_>) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     for (rule, name, shape, takes) in given(set, schemas) {
         let Direction::Outbound { from, .. } = &rule.header.direction else { continue };
@@ -183,10 +183,9 @@ fn lists_for_one(set: &RuleSet, schemas: &Schemas) -> Vec<Diagnostic> {
     findings
 }
 
-/// What is flowed to an attribute, or compared with one, and is of another kind.
-fn kinds(set: &RuleSet, schemas: &Schemas) -> Vec<Diagnostic> {
-    let mut findings = compared(set, schemas);
-    let metaverse = metaverse(set, schemas);
+/// What is flowed to an attribute and is of another kind.
+fn kinds(set: &RuleSet, schemas: &Schemas, metaverse: &Known<'_>) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
     for (rule, name, shape, takes) in given(set, schemas) {
         let Direction::Outbound { from, .. } = &rule.header.direction else { continue };
         let wrong = |kind: &&Kind| !fits(**kind, takes.kind);
