@@ -89,8 +89,9 @@ pub(super) fn functions(ast: &AST) -> Vec<Function> {
         .shared_lib()
         .iter_script_fn_info()
         .map(|(_, access, name, arity, definition)| {
-            let body =
-                ast.clone_functions_only_filtered(|_, _, _, other, parameters| other == name && parameters == arity);
+            // Not `clone_functions_only_filtered`: in rhai 1.27 it keeps them all.
+            let mut body = ast.clone_functions_only();
+            body.retain_functions(|_, _, other, parameters| other == name && parameters == arity);
             Function {
                 name: name.to_owned(),
                 // A closure is a function without a name of its own.
