@@ -11,7 +11,7 @@ use syncline::connector::{Anchor, ImportedObject};
 use syncline::diagnostic::SourceText;
 use syncline::rules::{Context, RuleSet};
 use syncline::store::{Indexes, Store};
-use syncline::sync::{Source, Synchronisation, Target, ledger::View, stage};
+use syncline::sync::{Matching, Source, Synchronisation, Target, ledger::View, stage};
 use syncline::value::{AttributeName, AttributeType, Attributes, Kind, Schema, Value};
 
 const IN: &str = r#"
@@ -39,9 +39,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let source = Source { imported: [("user".into(), Arc::new(imported))].into(), ..Source::default() };
     let text = AttributeType { kind: Kind::Text, multi: false, writable: true, max_length: None };
     let attributes = ["employeeId", "displayName"].map(|name| (name.into(), text.clone())).into();
-    let schemas = [("user".into(), Schema { attributes, closed: true })].into();
-    let target =
-        Target { schemas, context: Arc::new(Context::default()), reports_drift: false, protected: |_, _| None };
+    let schemas = [("user".into(), Schema { attributes, closed: true, ..Schema::default() })].into();
+    let target = Target {
+        schemas,
+        context: Arc::new(Context::default()),
+        reports_drift: false,
+        protected: |_, _| None,
+        matching: Matching::default(),
+    };
     let (sources, targets) = ([("hr".into(), source)].into(), [("entra".into(), target)].into());
     let orders = [("hr".into(), 0), ("entra".into(), 1)].into();
 

@@ -2,7 +2,7 @@
 //!
 //! Relative paths are relative to the folder of the file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,10 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use crate::connector::{graph, ldap, ldif};
 use crate::diagnostic::{Diagnostic, SourceText, did_you_mean};
 
+mod targets;
+
+pub use targets::TargetSettings;
+
 /// The whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -27,8 +31,8 @@ pub struct Config {
     pub rules_folder: PathBuf,
     /// Whether runs do everything but export, until somebody says `promote`.
     pub staging: bool,
-    /// Targets in which changes of others are only reported.
-    pub reports_drift: BTreeSet<String>,
+    /// What connectors that are written to have in common, by name.
+    pub targets: BTreeMap<String, TargetSettings>,
     /// The folder that it lies over, such as the rules that ship: files of one name replace those there.
     pub rules_below: Option<PathBuf>,
     /// `[rules.settings]`.
@@ -199,6 +203,11 @@ impl Config {
         if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
     }
 
+    /// What is set for a target.
+    pub fn target(&self, connector: &str) -> TargetSettings {
+        self.targets.get(connector).copied().unwrap_or_default()
+    }
+
     fn resolve(folder: &Path, path: &mut PathBuf) {
         if path.is_relative() {
             *path = beside(folder, path);
@@ -314,7 +323,7 @@ impl Reader {
             rules_folder: folder.join("rules"),
             rules_below: None,
             staging: false,
-            reports_drift: BTreeSet::new(),
+            targets: BTreeMap::new(),
             settings: BTreeMap::new(),
             store_folder: folder.join("state"),
             limits: Limits::default(),
@@ -323,7 +332,7 @@ impl Reader {
         };
         for (key, value) in table {
             match key.get_ref().as_ref() {
-                "connector" => config.connectors = self.connectors(value, &folder, &mut config.reports_drift),
+                "connector" => config.connectors = self.connectors(value, &folder, &mut config.targets),
                 "rules" => {
                     let section: RulesSection = self.section("rules", value).unwrap_or_default();
                     config.rules_folder = beside(&folder, &section.folder.unwrap_or_else(|| "rules".into()));
@@ -389,7 +398,7 @@ impl Reader {
         &mut self,
         value: Spanned<DeValue<'_>>,
         folder: &Path,
-        reports_drift: &mut BTreeSet<String>,
+        targets: &mut BTreeMap<String, TargetSettings>,
     ) -> Vec<(String, ConnectorSettings)> {
         let range = value.span();
         let DeValue::Table(table) = value.into_inner() else {
@@ -401,9 +410,7 @@ impl Reader {
         let mut connectors = Vec::new();
         for (key, mut value) in entries {
             let name = key.get_ref().to_string();
-            if self.reports_drift(&name, &mut value) {
-                reports_drift.insert(name.clone());
-            }
+            targets.insert(name.clone(), self.target_settings(&name, &mut value));
             if name == "metaverse" {
                 self.problem("`metaverse` cannot be the name of a connector", key.span());
                 continue;
@@ -413,21 +420,6 @@ impl Reader {
             }
         }
         connectors
-    }
-
-    /// `drift = "report"`, which every kind of target may have.
-    fn reports_drift(&mut self, name: &str, value: &mut Spanned<DeValue<'_>>) -> bool {
-        let DeValue::Table(table) = value.get_mut() else { return false };
-        let Some(drift) = table.remove("drift") else { return false };
-        match drift.get_ref() {
-            DeValue::String(text) if text == "report" => true,
-            DeValue::String(text) if text == "correct" => false,
-            _ => {
-                let range = drift.span();
-                self.problem(format!("`connector.{name}`: `drift` is \"correct\" or \"report\""), range);
-                false
-            }
-        }
     }
 
     fn connector(

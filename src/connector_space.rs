@@ -105,6 +105,29 @@ pub struct ConnectorObject {
     pub error: Option<String>,
     /// While it is not linked: metaverse values (folded) that its rules join on. Whoever gets one of them may be it.
     pub seeks: BTreeSet<(AttributeName, String)>,
+    /// What a person decided about its link.
+    pub pin: Option<Pin>,
+}
+
+/// A person's word about the link of an object. No rule undoes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// Joined by hand, or else kept apart: it neither joins nor projects, and no rule to its directory finds it.
+    pub joined: bool,
+    /// Why.
+    pub reason: String,
+}
+
+impl ConnectorObject {
+    /// Whether a person said that it belongs to nobody.
+    pub fn is_kept_apart(&self) -> bool {
+        self.pin.as_ref().is_some_and(|pin| !pin.joined)
+    }
+
+    /// Whether a person said to whom it belongs.
+    pub fn is_joined_by_hand(&self) -> bool {
+        self.pin.as_ref().is_some_and(|pin| pin.joined)
+    }
 }
 
 /// Whether values of an attribute say that an account is on; nothing for attributes that say nothing about it. Entra ID
@@ -185,8 +208,34 @@ pub struct Outbound {
     pub held: BTreeMap<AttributeName, String>,
     /// What to do when the provisioning rule no longer holds.
     pub deprovision: Option<Deprovision>,
+    /// Where that is to disable: after how many days it is deleted.
+    pub delete_after: Option<u16>,
     /// We made or adopted it. Outlives the link.
     pub owned: bool,
+    /// It was switched off and let go, and is deleted after some days.
+    pub grace: Option<Grace>,
+    /// A rule thinks that it may be somebody's. A person decides.
+    pub proposed: Option<Proposal>,
+}
+
+/// The time between being switched off and being deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grace {
+    /// How many days.
+    pub days: u16,
+    /// Since when, in seconds since 1970; nothing before the directory has shown that it is off.
+    pub since: Option<i64>,
+}
+
+/// A soft match: an object that looks like somebody's, and does not carry the anchor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// Whose it may be.
+    pub metaverse: MetaverseId,
+    /// The rule that found it.
+    pub rule: String,
+    /// The attributes that agree.
+    pub by: Vec<AttributeName>,
 }
 
 /// A value that others keep changing.
@@ -347,6 +396,7 @@ impl ConnectorObject {
             missing: false,
             error: None,
             seeks: BTreeSet::new(),
+            pin: None,
         }
     }
 
@@ -418,6 +468,8 @@ pub struct Edge {
     pub refused: bool,
     /// We added it.
     pub ours: bool,
+    /// Somebody else added or removed it in the target since it was as rules want it.
+    pub drifted: bool,
 }
 
 /// What shall become of a reference.
@@ -432,7 +484,7 @@ pub enum EdgeChange {
 impl Edge {
     /// Whether the record says nothing at all.
     pub fn is_void(&self) -> bool {
-        !self.seen && self.pending.is_none() && !self.ours
+        !self.seen && self.pending.is_none() && !self.ours && !self.drifted
     }
 
     /// Whether there is something to send. What the directory refused is not sent again as it is.

@@ -173,9 +173,27 @@ pub struct Schema {
     pub attributes: BTreeMap<AttributeName, AttributeType>,
     /// Whether a name that is not listed does not exist. A shipped table of well-known names is not closed.
     pub closed: bool,
+    /// What the directory never takes, whoever asks.
+    pub refusals: Vec<Refusal>,
+}
+
+/// Something that a directory never takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// A value that cannot be written to an attribute; nothing: no object of this type can be made at all.
+    pub flow: Option<(AttributeName, Value)>,
+    /// Unless this attribute is written, too.
+    pub unless: Option<AttributeName>,
+    /// Why, in a sentence.
+    pub why: String,
 }
 
 impl Schema {
+    /// Why no object of the type can be made.
+    pub fn unwritable(&self) -> Option<&str> {
+        self.refusals.iter().find(|refusal| refusal.flow.is_none()).map(|refusal| refusal.why.as_str())
+    }
+
     /// The type of an attribute.
     pub fn get(&self, name: &AttributeName) -> Option<&AttributeType> {
         self.attributes.get(name)

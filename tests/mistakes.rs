@@ -31,7 +31,7 @@ const IN: &str = r#"const rule = #{ from: "ad/user", to: "metaverse/person", lin
 
 /// A mistake: what it is, and the rule; what does not begin with `const` goes into the metaverse, after `OUT` to Entra.
 const OUT: &str = "OUT ";
-const MISTAKES: [(&str, &str); 86] = [
+const MISTAKES: [(&str, &str); 90] = [
     ("attribute misspelled", "fn flow(user) { #{ department: user.departement } }"),
     ("attribute misspelled in scope", "fn scope(user) { user.employeID != () }"),
     (
@@ -110,6 +110,23 @@ const MISTAKES: [(&str, &str); 86] = [
         r#"OUT fn flow(person) { let mails = lower(person.otherMailbox); #{ mail: if person.title == () { () } else { mails } } }"#,
     ),
     ("a list for one value, made here", r#"OUT fn flow(person) { #{ mail: split(person.title, ",") } }"#),
+    (
+        "contacts in Entra ID",
+        r#"const rule = #{ from: "metaverse/person", to: "entra/contact", link: "provision", precedence: 9, copy: ["mail"] };"#,
+    ),
+    (
+        "a distribution list in Entra ID",
+        r#"const rule = #{ from: "metaverse/group", to: "entra/group", link: "provision", precedence: 9 };
+fn flow(group) { #{ mailEnabled: once(true), securityEnabled: false } }"#,
+    ),
+    (
+        "groups that shall be disabled",
+        r#"const rule = #{ from: "metaverse/group", to: "entra/group", link: "provision", precedence: 9, deprovision: "disable" };"#,
+    ),
+    (
+        "days before a deletion that never comes",
+        r#"const rule = #{ from: "metaverse/person", to: "entra/user", link: "provision", precedence: 9, delete_after: 30 };"#,
+    ),
     ("a text for a flag", "OUT fn flow(person) { #{ accountEnabled: person.title } }"),
     ("a test for a text", "OUT fn flow(person) { #{ jobTitle: is_present(person.title) } }"),
     ("a flag from a text", "OUT fn flow(person) { #{ accountEnabled: \"true\" } }"),

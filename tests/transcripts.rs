@@ -228,6 +228,42 @@ fn errors_wait_in_one_list() {
     check(expect_file!["transcripts/errors.txt"], &[none, run, list, refused].join("\n"));
 }
 
+/// A tenant in which people have accounts that were made by hand, and carry no anchor.
+#[test]
+fn what_looks_like_somebodys_waits_for_a_person() {
+    let deployment = Deployment::new();
+    let by_name = r#"[ #{ userPrincipalName: person.account + "@contoso.com" } ]"#;
+    let by_anchor = "[ #{ onPremisesImmutableId: exact(person.sourceAnchor) } ]";
+    let anchorless = OUT_USER.replace("        onPremisesImmutableId: person.sourceAnchor,\n", "");
+    deployment.write("rules/out-user.rhai", &anchorless.replace(by_anchor, by_name));
+    deployment.run("run");
+    fs::remove_dir_all(deployment.path("state/store")).unwrap();
+    let both = by_anchor.replace(" ]", "") + ", #{ userPrincipalName: person.account + \"@contoso.com\" } ]";
+    deployment.write("rules/out-user.rhai", &OUT_USER.replace(by_anchor, &both));
+    let mut transcript = vec![deployment.run("run")];
+    deployment.write("syncline.toml", &CONFIG.replace("emulator = true", "emulator = true\nsoft_match = true"));
+    for command in [
+        "run",
+        "adopt entra",
+        "disjoin entra person3@contoso.com --reason namesake --yes",
+        "adopt entra --all --yes",
+        "go-live entra",
+        "plan",
+        "plan --kind create",
+        "join entra person3@contoso.com ad person3 --reason hers",
+        "join entra person3@contoso.com ad person3 --reason hers --yes",
+        "join entra person3@contoso.com ad person3 --reason hers --yes",
+        "run",
+        "show entra person3@contoso.com",
+        "disjoin entra person3@contoso.com --undo --yes",
+        "disjoin entra person3@contoso.com --undo --yes",
+        "disjoin ad person9 --reason unknown",
+    ] {
+        transcript.push(deployment.run(command));
+    }
+    check(expect_file!["transcripts/soft-match.txt"], &transcript.join("\n"));
+}
+
 /// Looking at what is there, and saying what only a person can say.
 #[test]
 fn looking_around_and_deciding() {

@@ -6,12 +6,14 @@ use super::explain::time;
 use super::output::{plural, print, print_json, say};
 use super::{Exit, Format};
 use crate::config::Config;
-use crate::connector_space::LinkKind;
+use crate::connector_space::{ConnectorObject, LinkKind};
 use crate::run::RunError;
 use crate::run::rules_in_use;
 use crate::run::session::Session;
-use crate::sync::deprovision;
+use crate::store::Draft;
 use crate::sync::ledger::{Ledger, View};
+use crate::sync::{deprovision, outbound, title};
+use crate::value::AttributeName;
 
 /// The rules in use.
 #[derive(Subcommand)]
@@ -44,7 +46,11 @@ pub(super) struct PromoteArguments {
 
 /// Takes over objects that exist in a target, so that rules may disable and delete them.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  syncline adopt entra --all --yes\n  syncline adopt entra zoe@contoso.com")]
+#[command(
+    group = clap::ArgGroup::new("what").args(["objects", "all"]),
+    after_help = "Examples:\n  syncline adopt entra                 what rules have matched, or think that it is somebody's\n  \
+                  syncline adopt entra --all --yes\n  syncline adopt entra zoe@contoso.com --yes"
+)]
 pub(super) struct AdoptArguments {
     /// The connector.
     connector: String,
@@ -54,7 +60,7 @@ pub(super) struct AdoptArguments {
     #[arg(long, conflicts_with = "objects")]
     all: bool,
     /// Does it; without, only lists.
-    #[arg(long)]
+    #[arg(long, requires = "what")]
     yes: bool,
 }
 
@@ -221,11 +227,42 @@ pub(super) fn promote(mut session: Session, arguments: &PromoteArguments) -> Res
     Ok(Exit::Success)
 }
 
+/// Makes a matched object ours, and one that was proposed somebody's and ours. Gives a line, or nothing where neither is so.
+fn takeover(draft: &mut Draft<'_>, mut object: ConnectorObject) -> Result<Option<String>, RunError> {
+    let name = object.title();
+    match (&mut object.link, object.outbound.proposed.clone()) {
+        (Some(link), _) if link.kind == LinkKind::Matched => {
+            link.kind = LinkKind::Adopted;
+            let metaverse = link.metaverse;
+            let line = format!("{name}   matched by {}", link.rule);
+            object.outbound.owned = true;
+            draft.put_object(&object)?;
+            draft.mark_metaverse(metaverse)?;
+            Ok(Some(line))
+        }
+        (None, Some(proposal)) => {
+            let Some(person) = draft.metaverse(proposal.metaverse)? else { return Ok(None) };
+            for other in person.linked(&object.connector) {
+                if draft.object(other)?.is_some_and(|other| other.object_type == object.object_type) {
+                    return Ok(None);
+                }
+            }
+            let by: Vec<&str> = proposal.by.iter().map(AttributeName::as_str).collect();
+            let line = format!("{name}   looks like {} by {} ({})", title(&person), by.join(", "), proposal.rule);
+            object.outbound.owned = true;
+            outbound::bind(draft, object, person.id, LinkKind::Adopted, &proposal.rule)?;
+            draft.mark_metaverse(person.id)?;
+            Ok(Some(line))
+        }
+        _ => Ok(None),
+    }
+}
+
 pub(super) fn adopt(mut session: Session, arguments: &AdoptArguments) -> Result<Exit, RunError> {
     let mut ids = Vec::new();
     {
         let draft = session.store.draft();
-        if arguments.all {
+        if arguments.all || arguments.objects.is_empty() {
             for object_type in session.directory(&arguments.connector)?.object_types() {
                 draft.each_object(&arguments.connector, &object_type, |object| ids.push(object.id))?;
             }
@@ -237,27 +274,25 @@ pub(super) fn adopt(mut session: Session, arguments: &AdoptArguments) -> Result<
     let mut draft = session.store.draft();
     let mut adopted = 0;
     for id in ids {
-        let Some(mut object) = draft.object(id)? else { continue };
+        let Some(object) = draft.object(id)? else { continue };
         let title = object.title();
-        let Some(link) = object.link.as_mut().filter(|link| link.kind == LinkKind::Matched) else { continue };
         if object.outbound.held.contains_key(&"*".into()) {
             say(&format!("not adopted: `{title}`, which must not be written"));
             continue;
         }
-        link.kind = LinkKind::Adopted;
-        object.outbound.owned = true;
-        let metaverse = link.metaverse;
-        draft.put_object(&object)?;
-        draft.mark_metaverse(metaverse)?;
-        print(&title);
-        adopted += 1;
+        if let Some(line) = takeover(&mut draft, object)? {
+            print(&line);
+            adopted += 1;
+        }
     }
     let writes = draft.finish();
     if arguments.yes {
         session.store.commit(writes)?;
         say(&format!("{adopted} objects adopted: rules may now disable and delete them"));
-    } else {
+    } else if arguments.all || !arguments.objects.is_empty() {
         say(&format!("{adopted} objects would be adopted; `--yes` does it"));
+    } else {
+        say(&format!("{adopted} objects may be adopted: name them, or say `--all`"));
     }
     session.close()?;
     Ok(Exit::Success)

@@ -119,9 +119,6 @@ fn shipped(settings: &ConnectorSettings) -> std::collections::BTreeMap<String, c
         ConnectorSettings::Ldif(settings) => {
             Ldif::new(settings.clone()).map(|ldif| Directory::Ldif(ldif).shipped_schema()).unwrap_or_default()
         }
-        ConnectorSettings::Entra(_) | ConnectorSettings::EmulatedEntra { .. } => ["user", "group"]
-            .into_iter()
-            .filter_map(|object_type| Some((object_type.to_owned(), graph::schema(object_type)?)))
-            .collect(),
+        ConnectorSettings::Entra(_) | ConnectorSettings::EmulatedEntra { .. } => graph::schemas(),
     }
 }

@@ -22,6 +22,7 @@ mod emulate;
 mod errors;
 mod explain;
 mod explain_code;
+mod join;
 mod output;
 mod plan;
 mod preview;
@@ -103,6 +104,10 @@ enum Command {
     Promote(accept::PromoteArguments),
     /// Takes over objects that exist in a target, so that rules may disable and delete them.
     Adopt(accept::AdoptArguments),
+    /// Links an object to a person, whatever the join criteria say.
+    Join(join::JoinArguments),
+    /// Unlinks an object, and keeps it apart.
+    Disjoin(join::DisjoinArguments),
     /// Says that objects which imports no longer show are gone.
     Gone(accept::GoneArguments),
     /// Documentation that the program carries.
@@ -178,6 +183,8 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::GoLive(go_live) => accept::go_live(open(arguments, false)?, go_live),
         Command::Promote(promote) => accept::promote(open(arguments, false)?, promote),
         Command::Adopt(adopt) => accept::adopt(open(arguments, false)?, adopt),
+        Command::Join(join) => join::join(open(arguments, false)?, join),
+        Command::Disjoin(disjoin) => join::disjoin(open(arguments, false)?, disjoin),
         Command::Gone(gone) => accept::gone(open(arguments, false)?, gone),
         Command::Docs(docs) => docs::run(docs, || load(arguments), format),
         Command::Emulate(emulate) => emulate::run(emulate),

@@ -142,6 +142,11 @@ fn tell(report: &CycleReport) {
         ));
         say(&format!("  hint: look with `syncline plan`, then `syncline go-live {connector}`"));
     }
+    for (connector, count) in &report.proposals {
+        let objects = plural(*count, "object");
+        say(&format!("{objects} of `{connector}` may be somebody's, and nothing is written for these people"));
+        say(&format!("  hint: look with `syncline adopt {connector}`; who is somebody else's: `syncline disjoin`"));
+    }
     tell_guard(report);
     let seconds = report.milliseconds / 1_000;
     let tenths = report.milliseconds % 1_000 / 100;

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::explain::time;
 use super::output::{print, print_json, say};
 use super::{Exit, Format};
 use crate::connector::Anchor;
@@ -218,7 +219,8 @@ fn show_object(draft: &Draft<'_>, object: &ConnectorObject, format: Format) -> R
         let edges = draft.edges(object.id, &name)?;
         let seen = edges.iter().filter(|(_, edge)| edge.seen).count();
         let waiting = edges.iter().filter(|(_, edge)| edge.pending.is_some()).count();
-        references.push((name, seen, waiting));
+        let drifted = edges.iter().filter(|(_, edge)| edge.drifted).count();
+        references.push((name, seen, waiting, drifted));
     }
     if format == Format::Json {
         let attributes: serde_json::Map<_, _> = object
@@ -229,8 +231,8 @@ fn show_object(draft: &Draft<'_>, object: &ConnectorObject, format: Format) -> R
         print_json(&serde_json::json!({
             "id": object.id, "connector": object.connector, "type": object.object_type, "anchor": object.anchor,
             "dn": object.dn, "attributes": attributes, "link": object.link, "export": object.export,
-            "outbound": object.outbound, "missing": object.missing, "error": object.error,
-            "references": references.iter().map(|(name, seen, waiting)| serde_json::json!({"attribute": name, "seen": seen, "waiting": waiting})).collect::<Vec<_>>(),
+            "outbound": object.outbound, "missing": object.missing, "error": object.error, "pin": object.pin,
+            "references": references.iter().map(|(name, seen, waiting, drifted)| serde_json::json!({"attribute": name, "seen": seen, "waiting": waiting, "drifted": drifted})).collect::<Vec<_>>(),
         }));
         return Ok(());
     }
@@ -248,17 +250,30 @@ fn show_object(draft: &Draft<'_>, object: &ConnectorObject, format: Format) -> R
     if object.missing {
         print("  the last import did not show it, and nothing proves that it is gone");
     }
-    for (title, text) in [("error", object.error.clone())] {
-        if let Some(text) = text {
-            print(&format!("  {title}: {text}"));
-        }
+    if let Some(error) = &object.error {
+        print(&format!("  error: {error}"));
+    }
+    if let Some(pin) = &object.pin {
+        let what = if pin.joined { "joined by hand" } else { "kept apart by hand" };
+        print(&format!("  {what}: {}", pin.reason));
+    }
+    if let Some(grace) = object.outbound.grace {
+        let since = grace.since.map_or("not switched off yet".to_owned(), |since| format!("off since {}", time(since)));
+        print(&format!("  is deleted after {} days: {since}", grace.days));
+    }
+    if let Some(proposal) = object.outbound.proposed.as_ref().filter(|_| object.link.is_none()) {
+        print(&format!(
+            "  may be {}, says {}: `syncline adopt {}`",
+            proposal.metaverse, proposal.rule, object.connector
+        ));
     }
     for (name, values) in &object.image {
         let values: Vec<String> = values.iter().map(ToString::to_string).collect();
         print(&format!("  {:<32} {}", name.to_string(), values.join(" | ")));
     }
-    for (name, seen, waiting) in references {
-        print(&format!("  {:<32} {seen} references, {waiting} waiting", name.to_string()));
+    for (name, seen, waiting, drifted) in references {
+        let changed = if drifted > 0 { format!(", {drifted} changed by others") } else { String::new() };
+        print(&format!("  {:<32} {seen} references, {waiting} waiting{changed}", name.to_string()));
     }
     if let Some(export) = &object.export {
         print(&format!("  waits: {:?} ({:?}) {}", export.operation, export.state, export.reason));

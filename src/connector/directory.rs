@@ -95,10 +95,7 @@ impl Directory {
         match self {
             Directory::Ldap(ldap) => ldap.shipped_schema(),
             Directory::Ldif(ldif) => ldif.schema(),
-            Directory::Entra(_) => {
-                let known = |name: String| Some((name.clone(), super::graph::schema(&name)?));
-                self.object_types().into_iter().filter_map(known).collect()
-            }
+            Directory::Entra(_) => super::graph::schemas(),
         }
     }
 

@@ -229,6 +229,8 @@ pub struct TenantFacts {
     pub base_dn: String,
     /// Whether a Microsoft synchronisation client is active in the tenant.
     pub synced_by_microsoft: bool,
+    /// Accounts that hold a role in the directory; nothing where we may not know.
+    pub privileged: Option<Vec<String>>,
 }
 
 /// One line of `syncline doctor`.

@@ -31,6 +31,15 @@ impl TargetKind {
         }
     }
 
+    /// Attributes by which an object says whose it is; none where every attribute is as good as another. What a
+    /// Microsoft client left behind counts, too: the security identifier of who was synchronised by it.
+    pub fn matching_attributes(self, object_type: &str) -> &'static [&'static str] {
+        match self {
+            TargetKind::Entra => graph::matching_attributes(object_type),
+            TargetKind::Ldap(_) => &[],
+        }
+    }
+
     /// Why an object, by its type and image, must not be written.
     pub fn protected(self) -> fn(&str, &Attributes) -> Option<&'static str> {
         match self {

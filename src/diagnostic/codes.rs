@@ -386,4 +386,18 @@ pub const CODES: &[Explanation] = &[
         "const rule = #{ from: \"metaverse/person\", to: \"entra/user\", precedence: 100 };\nfn flow(person) { #{ accountEnabled: \"true\" } }",
         "const rule = #{ from: \"metaverse/person\", to: \"entra/user\", precedence: 100 };\nfn flow(person) { #{ accountEnabled: true } }",
     ),
+    shown(
+        "E225",
+        "something that the directory never takes",
+        "Microsoft Graph has no way to make organizational contacts, distribution lists and mail-enabled security groups: they belong to Exchange. A rule for them would fail for every object.",
+        "const rule = #{ from: \"metaverse/group\", to: \"entra/group\", link: \"provision\", precedence: 100 };\nfn flow(group) { #{ mailEnabled: once(true) } }",
+        "const rule = #{ from: \"metaverse/group\", to: \"entra/group\", link: \"provision\", precedence: 100 };\nfn flow(group) { #{ mailEnabled: once(false) } }",
+    ),
+    shown(
+        "E226",
+        "objects that cannot be disabled",
+        "`deprovision: \"disable\"` switches an account off. Groups have no switch, nor have the entries of an OpenLDAP server.",
+        "const rule = #{ from: \"metaverse/group\", to: \"entra/group\", link: \"provision\", precedence: 100, deprovision: \"disable\" };",
+        "const rule = #{ from: \"metaverse/group\", to: \"entra/group\", link: \"provision\", precedence: 100, deprovision: \"disconnect\" };",
+    ),
 ];

@@ -122,7 +122,13 @@ pub struct App {
 
 impl Default for App {
     fn default() -> Self {
-        let roles = ["User.ReadWrite.All", "Group.ReadWrite.All", "Organization.Read.All", "Domain.Read.All"];
+        let roles = [
+            "User.ReadWrite.All",
+            "Group.ReadWrite.All",
+            "Organization.Read.All",
+            "Domain.Read.All",
+            "RoleManagement.Read.Directory",
+        ];
         App {
             client_id: "00001111-aaaa-2222-bbbb-3333cccc4444".into(),
             secret: Some("emulator-secret".into()),

@@ -34,6 +34,13 @@ const READ_TENANT: &[&str] =
 const READ_DOMAINS: &[&str] =
     &["Domain.Read.All", "Domain.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"];
 
+const READ_ROLES: &[&str] = &[
+    "RoleManagement.Read.Directory",
+    "RoleManagement.ReadWrite.Directory",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
+
 /// Refuses a caller that has none of the roles.
 pub(crate) fn need(call: &Call, roles: &[&str]) -> Result<(), Refusal> {
     let has = call.caller.roles.iter().any(|role| roles.contains(&role.as_str()));
@@ -59,6 +66,13 @@ pub(crate) fn dispatch(call: &Call, tenant: &Tenant, directory: &mut Directory) 
         "domains" if call.method == Method::GET => {
             need(call, READ_DOMAINS)?;
             tenant::domains(call, tenant, key, &rest)
+        }
+        "roleManagement" if call.method == Method::GET => {
+            need(call, READ_ROLES)?;
+            match (key.map(|key| key.name.as_str()), rest.as_slice()) {
+                (Some("directory"), ["roleAssignments"]) => Ok(tenant::role_assignments(call, directory)),
+                (other, _) => Err(Refusal::no_segment(other.unwrap_or("roleManagement"))),
+            }
         }
         "directoryObjects" => objects::route(call, directory, key, &rest),
         "directory" => directory_route(call, tenant, directory, key, &rest),

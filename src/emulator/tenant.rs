@@ -3,7 +3,9 @@
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
+use super::directory::Directory;
 use super::exchange::{Call, Refusal, Reply, Segment};
+use super::schema::Kind;
 
 /// Facts about the tenant that requests need.
 #[derive(Clone, Debug)]
@@ -87,6 +89,22 @@ pub(crate) fn organization(
         }
         Some(key) => Err(Refusal::missing(&key.name)),
     }
+}
+
+/// `/roleManagement/directory/roleAssignments`: who is protected holds a role. All on one page, with the principal.
+pub(crate) fn role_assignments(call: &Call, directory: &Directory) -> Reply {
+    let slots = [Kind::User, Kind::Group].into_iter().flat_map(|kind| directory.slots(kind).iter().copied());
+    let holders =
+        slots.filter_map(|slot| directory.get(slot)).filter(|object| object.protected && object.deleted.is_none());
+    let assignments = holders.map(|object| {
+        let id = object.id.to_string();
+        json!({
+            "id": format!("assignment-{id}"),
+            "principalId": id,
+            "principal": { "@odata.type": object.kind.odata_type(), "id": id },
+        })
+    });
+    collection(call, "roleManagement/directory/roleAssignments", assignments.collect())
 }
 
 /// `/domains`

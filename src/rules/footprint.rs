@@ -46,6 +46,8 @@ pub struct Literal {
     pub attribute: AttributeName,
     /// What the literal is.
     pub kind: Kind,
+    /// Its text: `true`, `42`, `Sales`.
+    pub text: String,
     /// Whether it is flowed to the attribute; else it is compared with what is read from it.
     pub flowed: bool,
     /// Where it stands: 1-based line and column.
@@ -235,15 +237,17 @@ pub(super) fn unique_names(flow: &Function) -> Vec<(AttributeName, Position)> {
     names
 }
 
-fn literal(expr: &Expr) -> Option<(Kind, (usize, usize))> {
-    let kind = match expr {
-        Expr::StringConstant(..) => Kind::Text,
-        Expr::IntegerConstant(..) => Kind::Integer,
-        Expr::BoolConstant(..) => Kind::Boolean,
+/// The kind, text and place of a literal, also in `once(…)` and `seed(…)`.
+fn literal(expr: &Expr) -> Option<(Kind, String, (usize, usize))> {
+    let (kind, text) = match expr {
+        Expr::StringConstant(text, _) => (Kind::Text, text.to_string()),
+        Expr::IntegerConstant(number, _) => (Kind::Integer, number.to_string()),
+        Expr::BoolConstant(flag, _) => (Kind::Boolean, flag.to_string()),
+        Expr::FnCall(call, _) if ["once", "seed"].contains(&call.name.as_str()) => return literal(call.args.first()?),
         _ => return None,
     };
     let position = expr.position();
-    Some((kind, (position.line()?, position.position().unwrap_or(1))))
+    Some((kind, text, (position.line()?, position.position().unwrap_or(1))))
 }
 
 /// Literals that `flow` gives, and literals that an attribute is compared with.
@@ -253,8 +257,8 @@ fn literals(function: &Function, found: &mut Vec<Literal>) {
         [ASTNode::Stmt(Stmt::Expr(expr))] if function.name == "flow" => {
             let Expr::Map(map, _) = &**expr else { return };
             for (key, value) in &map.0 {
-                if let Some((kind, place)) = literal(value) {
-                    found.push(Literal { attribute: key.name.as_str().into(), kind, flowed: true, place });
+                if let Some((kind, text, place)) = literal(value) {
+                    found.push(Literal { attribute: key.name.as_str().into(), kind, text, flowed: true, place });
                 }
             }
         }
@@ -264,8 +268,9 @@ fn literals(function: &Function, found: &mut Vec<Literal>) {
                 return;
             };
             for (read, other) in [(left, right), (right, left)] {
-                if let (Some((attribute, _)), Some((kind, place))) = (plain_read(read, parameter), literal(other)) {
-                    found.push(Literal { attribute, kind, flowed: false, place });
+                if let (Some((attribute, _)), Some((kind, text, place))) = (plain_read(read, parameter), literal(other))
+                {
+                    found.push(Literal { attribute, kind, text, flowed: false, place });
                 }
             }
         }

@@ -91,6 +91,8 @@ pub struct Header {
     pub state: State,
     /// What happens at the end.
     pub deprovision: Deprovision,
+    /// After how many days an object that was disabled is deleted; nothing: never.
+    pub delete_after: Option<u16>,
     /// How members are reconciled; nothing: `own` for joined groups, `exact` for provisioned ones.
     pub members: Option<Members>,
     /// Attributes whose contributions are merged, not chosen.
@@ -101,8 +103,20 @@ pub struct Header {
     pub line: u32,
 }
 
-const KEYS: [&str; 11] =
-    ["from", "to", "link", "precedence", "copy", "trim", "state", "deprovision", "members", "merge", "needs"];
+const KEYS: [&str; 12] = [
+    "from",
+    "to",
+    "link",
+    "precedence",
+    "copy",
+    "trim",
+    "state",
+    "deprovision",
+    "delete_after",
+    "members",
+    "merge",
+    "needs",
+];
 
 /// Reads the header of a compiled file, collecting every problem.
 pub(super) fn read(ast: &AST, source: &Arc<SourceText>) -> Result<Header, Vec<Diagnostic>> {
@@ -175,7 +189,7 @@ impl Reader<'_> {
             "nothing" => Some(Deprovision::Nothing),
             _ => None,
         });
-        for key in ["deprovision", "members"] {
+        for key in ["deprovision", "delete_after", "members"] {
             if let Some((_, position)) = self.entry(key).filter(|_| inbound) {
                 let message = format!("`{key}` is for rules to a target");
                 self.problems.push(
@@ -184,6 +198,7 @@ impl Reader<'_> {
                 );
             }
         }
+        let delete_after = self.delete_after(deprovision);
         let members = self.word("members", None, |word| match word {
             "own" => Some(Some(Members::Own)),
             "exact" => Some(Some(Members::Exact)),
@@ -201,6 +216,7 @@ impl Reader<'_> {
             copies,
             state,
             deprovision,
+            delete_after,
             members,
             merge,
             needs,
@@ -254,6 +270,20 @@ impl Reader<'_> {
             self.problem("E102", "`precedence` is a number from 0 to 1000000".into(), position, "lower wins");
         }
         number
+    }
+
+    fn delete_after(&mut self, deprovision: Deprovision) -> Option<u16> {
+        let (value, position) = self.entry("delete_after")?;
+        let days =
+            value.as_int().ok().and_then(|days| u16::try_from(days).ok()).filter(|days| (1..=3_650).contains(days));
+        if days.is_none() {
+            let hint = "the account is switched off, and deleted so many days later";
+            self.problem("E102", "`delete_after` is a number of days, from 1 to 3650".into(), position, hint);
+        } else if deprovision != Deprovision::Disable {
+            let hint = "`deprovision: \"disable\", delete_after: 30`";
+            self.problem("E102", "`delete_after` needs `deprovision: \"disable\"`".into(), position, hint);
+        }
+        days
     }
 
     fn word<T>(&mut self, key: &'static str, default: T, read: impl Fn(&str) -> Option<T>) -> T {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::header::{ConnectorType, Direction};
+use super::header::{ConnectorType, Deprovision, Direction};
 use super::{Rule, RuleSet};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::value::{AttributeName, Schema};
@@ -89,9 +89,18 @@ fn schema_of<'s>(
         return None;
     };
     let found = types.iter().find(|(name, _)| name.eq_ignore_ascii_case(&side.object_type));
+    let outbound = matches!(rule.header.direction, Direction::Outbound { .. });
+    if let Some(why) = found.and_then(|(_, schema)| schema.unwritable()).filter(|_| outbound) {
+        let message = format!("`{}` takes no objects of type `{}`", side.connector, side.object_type);
+        let problem = Diagnostic::error("E225", message).at(&rule.source, word(rule, &side.object_type));
+        findings.push(problem.hint(why));
+        return None;
+    }
+    let found = found.filter(|(_, schema)| schema.unwritable().is_none());
     if found.is_none() {
         let message = format!("connector `{}` has no objects of type `{}`", side.connector, side.object_type);
-        let known: Vec<&str> = types.keys().map(String::as_str).collect();
+        let known: Vec<&str> =
+            types.iter().filter(|(_, schema)| schema.unwritable().is_none()).map(|(name, _)| name.as_str()).collect();
         let mut hint = format!("types: {}", known.join(", "));
         if types.values().any(|schema| !schema.closed) {
             hint += &format!("; `objects` of `[connector.{}]` says which are read", side.connector);
@@ -108,7 +117,33 @@ fn reads(rule: &Rule, side: &ConnectorType, schema: &Schema, findings: &mut Vec<
     }
 }
 
+/// Values that the directory never takes, and ends that it has no way for.
+fn refuses(rule: &Rule, side: &ConnectorType, schema: &Schema, findings: &mut Vec<Diagnostic>) {
+    for refusal in &schema.refusals {
+        let Some((name, value)) = &refusal.flow else { continue };
+        let excused = refusal.unless.as_ref().is_some_and(|other| rule.footprint.writes.contains_key(other));
+        let flowed = rule
+            .footprint
+            .literals
+            .iter()
+            .any(|literal| literal.flowed && literal.attribute == *name && literal.text == value.to_string());
+        if flowed && !excused {
+            let message = format!("`{}/{}` never takes `{name}: {value}`", side.connector, side.object_type);
+            findings
+                .push(Diagnostic::error("E225", message).at(&rule.source, written_at(rule, name)).hint(&*refusal.why));
+        }
+    }
+    let switches = ["accountEnabled", "userAccountControl"].map(AttributeName::from);
+    let disables = rule.header.deprovision == Deprovision::Disable;
+    if disables && !switches.iter().any(|name| schema.get(name).is_some()) {
+        let message = format!("objects of `{}/{}` cannot be disabled", side.connector, side.object_type);
+        let problem = Diagnostic::error("E226", message).at(&rule.source, word(rule, "deprovision"));
+        findings.push(problem.hint("`deprovision: \"disconnect\"` leaves them as they are, `\"delete\"` deletes them"));
+    }
+}
+
 fn writes(rule: &Rule, side: &ConnectorType, schema: &Schema, findings: &mut Vec<Diagnostic>) {
+    refuses(rule, side, schema, findings);
     for name in rule.footprint.writes.keys().chain(&rule.footprint.join_keys).collect::<BTreeSet<_>>() {
         match schema.get(name) {
             None => findings.push(unknown(rule, name, side, schema)),

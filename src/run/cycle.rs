@@ -11,7 +11,7 @@ use super::guard::{self, Danger, Endangered, Exceeded};
 use super::import::{self, ImportReport};
 use super::session::Session;
 use super::synchronise::{self, SyncReport};
-use super::{Progress, RunError, retry, runs};
+use super::{Progress, RunError, grace, retry, runs};
 use crate::connector_space::{ConnectorObject, ObjectId};
 use crate::rules::RuleSet;
 use crate::store::Draft;
@@ -42,6 +42,8 @@ pub struct CycleReport {
     pub staging: Vec<(String, usize)>,
     /// This installation is staging: nothing is written anywhere before `promote`.
     pub standby: bool,
+    /// Objects of targets that look like somebody's and wait for a person, by target.
+    pub proposals: Vec<(String, usize)>,
     /// Limits that stopped the run.
     pub exceeded: Vec<Exceeded>,
     /// What the guard stopped: why, how many, and the first.
@@ -134,6 +136,7 @@ fn steps(
     for name in &targets {
         decide_staging(session, name)?;
         retry::prepare(session, name, &permissions.allowed, permissions.retry)?;
+        grace::prepare(session, name)?;
     }
     report.sync = synchronise::run(session, progress)?;
     progress.end(&sync_line(&report.sync));
@@ -166,6 +169,7 @@ fn export_all(
     progress: &dyn Progress,
     report: &mut CycleReport,
 ) -> Result<(), RunError> {
+    report.proposals = proposals(session, targets)?;
     for name in targets {
         export_to(session, name, &permissions.allowed, progress, report)?;
         if !report.exceeded.is_empty() {
@@ -173,6 +177,21 @@ fn export_all(
         }
     }
     Ok(())
+}
+
+fn proposals(session: &Session, targets: &[String]) -> Result<Vec<(String, usize)>, RunError> {
+    let draft = session.store.draft();
+    let mut found = Vec::new();
+    for name in targets {
+        let mut count = 0;
+        draft.each_export(name, |object| {
+            count += usize::from(object.link.is_none() && object.outbound.proposed.is_some());
+        })?;
+        if count > 0 {
+            found.push((name.clone(), count));
+        }
+    }
+    Ok(found)
 }
 
 pub(super) fn milliseconds(since: std::time::Instant) -> u64 {

@@ -8,6 +8,7 @@ pub mod compare;
 pub mod cycle;
 pub mod explain;
 pub mod export;
+mod grace;
 pub mod guard;
 pub mod import;
 pub mod plan;

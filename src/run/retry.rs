@@ -60,7 +60,7 @@ pub(super) fn prepare(
 
 /// Refused exports are due again, and values that somebody else kept changing are put right again.
 fn objects(session: &mut Session, connector: &str) -> Result<(), RunError> {
-    let corrects = !session.config.reports_drift.contains(connector);
+    let corrects = !session.config.target(connector).reports_drift;
     for object_type in session.directory(connector)?.object_types() {
         let mut stale = Vec::new();
         session.store.draft().each_object(connector, &object_type, |object| {

@@ -15,12 +15,12 @@ use crate::connector::graph::{self, Graph};
 use crate::connector::ldap::Ldap;
 use crate::connector::ldif::Ldif;
 use crate::connector::target::TargetKind;
-use crate::connector::{ConnectorError, TenantFacts};
+use crate::connector::{Anchor, ConnectorError, TenantFacts};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::emulator;
 use crate::rules::{Compiled, Context, Folders, RuleSet, Schemas, against_schemas};
 use crate::store::{Indexes, Store};
-use crate::sync::{Source, Sources, Target, Targets};
+use crate::sync::{Matching, Source, Sources, Target, Targets};
 use crate::value::{AttributeName, Kind};
 
 /// An open deployment.
@@ -309,6 +309,22 @@ impl Session {
         let mut targets = Targets::new();
         for (name, kind) in self.target_kinds() {
             let facts = self.tenant(name)?;
+            let settings = self.config.target(name);
+            let anchors = |object_type: &String| {
+                let anchors = kind.matching_attributes(object_type).iter().map(|name| AttributeName::from(*name));
+                (object_type.clone(), anchors.collect())
+            };
+            let privileged = if settings.allow_privileged { None } else { facts.privileged };
+            let matching = Matching {
+                anchors: self
+                    .object_types(name)
+                    .iter()
+                    .map(anchors)
+                    .filter(|(_, names): &(_, Vec<_>)| !names.is_empty())
+                    .collect(),
+                soft: settings.soft_match,
+                privileged: privileged.into_iter().flatten().map(Anchor).collect(),
+            };
             let mut context = Context { name: "target", ..Context::default() };
             context.texts.insert("connector", name.clone());
             context.texts.insert("name", facts.name);
@@ -320,8 +336,9 @@ impl Session {
                 Target {
                     schemas: schemas.get(name).cloned().unwrap_or_default(),
                     context: Arc::new(context),
-                    reports_drift: self.config.reports_drift.contains(name),
+                    reports_drift: settings.reports_drift,
                     protected: kind.protected(),
+                    matching,
                 },
             );
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::session::Session;
 use super::{Progress, RunError};
 use crate::change::Change;
+use crate::connector::TenantFacts;
 use crate::connector_space::LinkKind;
 use crate::rules::{ConnectorType, Direction, Rule, RuleSet};
 use crate::store::Draft;
@@ -75,7 +76,7 @@ pub struct Basis {
     pub linking: BTreeSet<String>,
     /// What was imported, by connector and type.
     imported: BTreeMap<String, BTreeMap<String, BTreeSet<AttributeName>>>,
-    /// What targets said of themselves, as text.
+    /// What targets said of themselves, and how they are configured, as text.
     tenants: String,
 }
 
@@ -112,7 +113,10 @@ pub fn basis(session: &Session) -> Result<Basis, RunError> {
     let draft = session.store.draft();
     for name in session.directories.keys() {
         basis.imported.extend(draft.fact(&format!("imported/{name}"))?.map(|known| (name.clone(), known)));
-        tenants.insert(name, session.tenant(name)?);
+        // Who holds a role matters to those alone who are matched, and they wait in the queue.
+        let facts = TenantFacts { privileged: None, ..session.tenant(name)? };
+        let settings = session.config.target(name);
+        tenants.insert(name, (facts, settings.soft_match, settings.reports_drift));
     }
     basis.tenants = serde_json::to_string(&tenants).unwrap_or_default();
     let rules = session.rules.rules().iter();

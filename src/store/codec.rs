@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::symbols::{Symbol, Symbols};
-use crate::connector_space::{Anchor, ConnectorObject, Export, Link, LinkKind, ObjectId, Outbound};
+use crate::connector_space::{Anchor, ConnectorObject, Export, Link, LinkKind, ObjectId, Outbound, Pin};
 use crate::metaverse::{Contribution, FlowValue, MetaverseId, MetaverseObject};
 use crate::sync::ledger::{LedgerError, Result};
 use crate::value::{Attributes, Values};
@@ -34,6 +34,7 @@ struct StoredObject {
     missing: bool,
     error: Option<String>,
     seeks: Vec<(Symbol, String)>,
+    pin: Option<Pin>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -93,6 +94,7 @@ pub(super) fn encode_object(object: &ConnectorObject, intern: &mut impl Intern) 
     }
     encode(&StoredObject {
         seeks,
+        pin: object.pin.clone(),
         id: object.id.0,
         connector: intern.intern(&object.connector)?,
         object_type: intern.intern(&object.object_type)?,
@@ -136,6 +138,7 @@ pub(super) fn decode_object(bytes: &[u8], symbols: &Symbols) -> Result<Connector
             .collect::<Result<_>>()?,
         missing: stored.missing,
         error: stored.error,
+        pin: stored.pin,
     })
 }
 

@@ -7,7 +7,7 @@ use crate::connector_space::ObjectId;
 use crate::metaverse::MetaverseId;
 
 /// The version of keys and records. A store of another version is refused.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// Folded values longer than this are cut in index keys; the record decides whether it really matches.
 const LONGEST_VALUE: usize = 200;

@@ -172,7 +172,8 @@ impl<'a> Draft<'a> {
         {
             keys.insert(Key::new(key::ANCHOR).symbol(connector).text(&anchor.0).id(id).bytes());
         }
-        if object.export.is_some() {
+        // A proposal waits for a person, a grace for a day.
+        if object.export.is_some() || object.outbound.proposed.is_some() || object.outbound.grace.is_some() {
             keys.insert(Key::new(key::EXPORT).symbol(connector).id(id).bytes());
         }
         if let Some(link) = &object.link {

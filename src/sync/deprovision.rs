@@ -5,7 +5,7 @@ use super::ledger::{Ledger, Result};
 use super::{memberships, references};
 use crate::change::Change;
 use crate::connector_space::{
-    ConnectorObject, Deprovision, Edge, Export, ExportState, LinkKind, ObjectId, Operation, ValueChange, enables,
+    ConnectorObject, Deprovision, Edge, Export, ExportState, Grace, LinkKind, ObjectId, Operation, ValueChange, enables,
 };
 use crate::metaverse::MetaverseObject;
 use crate::value::{AttributeName, Value, Values};
@@ -85,6 +85,7 @@ pub fn release(ledger: &mut dyn Ledger, mut object: ConnectorObject, policy: Dep
     let references: Vec<_> = object.outbound.references.keys().cloned().collect();
     object.outbound.references.clear();
     object.outbound.held.clear();
+    object.outbound.proposed = None;
     let operation = match (object.outbound.owned, policy) {
         (true, Deprovision::Delete) => Some((Operation::Delete, Default::default())),
         (true, Deprovision::Disable) => {
@@ -92,6 +93,7 @@ pub fn release(ledger: &mut dyn Ledger, mut object: ConnectorObject, policy: Dep
             let rule = "deprovision".to_owned();
             let change = ValueChange { values: off, sent: false, unseen: 0, rule, line: 0 };
             object.outbound.enabled = Some(false);
+            object.outbound.grace = object.outbound.delete_after.map(|days| Grace { days, since: None });
             Some((Operation::Update, std::iter::once((attribute, change)).collect()))
         }
         (true, Deprovision::Disconnect | Deprovision::Nothing) | (false, _) => None,

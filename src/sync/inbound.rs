@@ -40,6 +40,36 @@ pub enum SyncError {
         /// Who has it.
         other: String,
     },
+    /// An object of the target looks like this one, does not carry its anchor, and soft matching is off.
+    #[error("`{rule}` finds `{name}` by {by}, which is no anchor; see `soft_match`, or `syncline join`")]
+    SoftMatch {
+        /// The rule.
+        rule: String,
+        /// What was found.
+        name: String,
+        /// The attributes that agree.
+        by: String,
+    },
+    /// What matches is an object of another type.
+    #[error("`{rule}` finds the {other} `{name}` where it wants a {wanted}")]
+    OtherType {
+        /// The rule.
+        rule: String,
+        /// What was found.
+        name: String,
+        /// Its type.
+        other: String,
+        /// The type that the rule writes.
+        wanted: String,
+    },
+    /// What matches holds power over the target.
+    #[error("`{rule}` finds `{name}`, which has a role in the directory; see `allow_privileged`")]
+    Privileged {
+        /// The rule.
+        rule: String,
+        /// What was found.
+        name: String,
+    },
     /// Every name that a rule proposes belongs to somebody else.
     #[error("attribute `{attribute}` ({rule}.rhai): somebody else has each of {names}")]
     NoFreeName {
@@ -147,7 +177,13 @@ pub fn integrate(
     {
         deprovision::disconnect(ledger, &mut object, "no rule that links it is in scope any more")?;
     }
+    if object.link.is_none() && object.is_joined_by_hand() {
+        // Whom it was joined to is no more.
+        object.pin = None;
+        ledger.put_object(&object)?;
+    }
     if object.link.is_none()
+        && !object.is_kept_apart()
         && let Some(rule) = &evaluation.link
     {
         link(ledger, rules, &mut object, rule)?;
@@ -168,7 +204,8 @@ pub fn integrate(
 
 /// An object that found nobody is remembered by what it looked for: somebody may come.
 fn seek(ledger: &mut dyn Ledger, object: &mut ConnectorObject, evaluation: &Evaluation) -> Result<(), LedgerError> {
-    let groups = evaluation.link.iter().filter(|_| object.link.is_none()).flat_map(|rule| &rule.groups);
+    let searches = object.link.is_none() && !object.is_kept_apart();
+    let groups = evaluation.link.iter().filter(|_| searches).flat_map(|rule| &rule.groups);
     let seeks = groups.flatten().map(|key| (key.attribute.clone(), key.value.folded())).collect();
     if object.seeks != seeks {
         object.seeks = seeks;
@@ -184,7 +221,7 @@ fn still_linked(object: &mut ConnectorObject, rules: &RuleSet, evaluation: &Eval
     if in_scope(&link.rule) {
         return true;
     }
-    let Some(successor) = &evaluation.link else { return false };
+    let Some(successor) = &evaluation.link else { return object.pin.as_ref().is_some_and(|pin| pin.joined) };
     let same_type = |name: &str| rules.rule(name).map(|rule| rule.header.direction.clone());
     let compatible = match (same_type(&link.rule), same_type(&successor.rule)) {
         (Some(Direction::Inbound { to: old, .. }), Some(Direction::Inbound { to: new, .. })) => old == new,
@@ -194,7 +231,7 @@ fn still_linked(object: &mut ConnectorObject, rules: &RuleSet, evaluation: &Eval
         link.rule.clone_from(&successor.rule);
         link.kind = kind_of(successor.link, link.kind == LinkKind::Projected);
     }
-    compatible
+    compatible || object.is_joined_by_hand()
 }
 
 fn kind_of(link: LinkType, projected: bool) -> LinkKind {

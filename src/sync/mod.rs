@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub mod audit;
+pub mod by_hand;
 pub mod deprovision;
 pub mod inbound;
 pub mod ledger;
@@ -60,14 +61,18 @@ pub struct Target {
     pub reports_drift: bool,
     /// Why an object, by its image, must not be written.
     pub protected: fn(&str, &Attributes) -> Option<&'static str>,
+    /// Which of its objects may be taken for somebody's.
+    pub matching: Matching,
 }
 
 impl Target {
     /// Whether objects of a type can be made at all.
     pub fn may_provision(&self, object_type: &str) -> bool {
-        self.schemas.contains_key(object_type)
+        self.schemas.get(object_type).is_some_and(|schema| schema.unwritable().is_none())
     }
 }
+
+pub use matching::Matching;
 
 /// By connector.
 pub type Targets = BTreeMap<String, Target>;
@@ -149,7 +154,7 @@ impl<'a> Synchronisation<'a> {
         self.stage = match self.stage {
             Stage::Inbound(after) => self.inbound(ledger, after, limit, &mut report)?,
             Stage::Outbound(after) => self.outbound(ledger, after, limit, &mut report)?,
-            Stage::Edges => Self::edges(ledger, limit * 4, &mut report)?,
+            Stage::Edges => self.edges(ledger, limit * 4, &mut report)?,
             Stage::Done => {
                 let more = self.has_work(ledger)?;
                 self.passes += 1;
@@ -335,14 +340,15 @@ impl<'a> Synchronisation<'a> {
         Arc::new(input)
     }
 
-    fn edges(ledger: &mut dyn Ledger, limit: usize, report: &mut StepReport) -> Result<Stage, LedgerError> {
+    fn edges(&self, ledger: &mut dyn Ledger, limit: usize, report: &mut StepReport) -> Result<Stage, LedgerError> {
         let edges = ledger.edge_queue(limit)?;
         if edges.is_empty() {
             return Ok(Stage::Done);
         }
+        let reporting = |connector: &str| self.targets.get(connector).is_some_and(|target| target.reports_drift);
         for (from, attribute, to) in edges {
             report.references += 1;
-            references::settle(ledger, from, &attribute, to)?;
+            references::settle(ledger, from, &attribute, to, &reporting)?;
         }
         Ok(Stage::Edges)
     }

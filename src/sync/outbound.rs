@@ -7,15 +7,16 @@ use std::sync::Arc;
 use super::deprovision;
 use super::inbound::SyncError;
 use super::ledger::{Ledger, LedgerError};
+use super::matching::{self, Found};
 use super::precedence::{self, Winner};
-use super::{Target, Targets, matching, references};
+use super::{Target, Targets, references};
 use crate::change::Change;
 use crate::connector_space::{
-    ConnectorObject, Export, ExportState, Link, LinkKind, Members, ObjectId, Operation, ReferenceSource, ValueChange,
-    enables,
+    ConnectorObject, Export, ExportState, Link, LinkKind, Members, ObjectId, Operation, Proposal, ReferenceSource,
+    ValueChange, enables,
 };
 use crate::dn::agree;
-use crate::metaverse::{Contribution, FlowValue, MetaverseObject};
+use crate::metaverse::{Contribution, FlowValue, MetaverseId, MetaverseObject};
 use crate::rules::{ConnectorType, Host, Input, JoinGroup, LinkType, Rule, RuleSet};
 use crate::value::{AttributeName, Kind, Value, Values};
 
@@ -163,7 +164,7 @@ pub fn integrate(
                 if let Some(link) = object.link.take() {
                     ledger.note(Change::Unlinked(object.id, link.metaverse));
                 }
-                forget(ledger, person, object.id)?;
+                forget(ledger, person.id, object.id)?;
                 let rules = evaluation.out_of_scope.join(", ");
                 deprovision::release(ledger, object, policy, &format!("out of the scope of {rules}"))?;
             }
@@ -192,8 +193,8 @@ fn existing(
     Ok(None)
 }
 
-fn forget(ledger: &mut dyn Ledger, person: &MetaverseObject, object: ObjectId) -> Result<(), LedgerError> {
-    if let Some(mut person) = ledger.metaverse(person.id)? {
+pub(super) fn forget(ledger: &mut dyn Ledger, person: MetaverseId, object: ObjectId) -> Result<(), LedgerError> {
+    if let Some(mut person) = ledger.metaverse(person)? {
         person.links.retain(|(id, _)| *id != object);
         ledger.put_metaverse(&person)?;
     }
@@ -209,11 +210,15 @@ fn attach(
     (rule, link, groups): (&str, LinkType, &[JoinGroup]),
 ) -> Result<Option<ConnectorObject>, SyncError> {
     let to = &evaluation.to;
-    let found = match matching::find(ledger, to, rule, groups)? {
-        Some(found) => Some(found),
-        None => matching::called(ledger, evaluation)?,
+    let found = match matching::find(ledger, target, to, rule, groups)? {
+        Found::Surely(found) => Some(*found),
+        Found::Perhaps(found, by) => {
+            propose(ledger, person, *found, rule, by)?;
+            return Ok(None);
+        }
+        Found::Nobody => matching::called(ledger, evaluation)?,
     };
-    let (mut object, kind) = match found {
+    let (object, kind) = match found {
         Some(found) => {
             let kind = if found.outbound.owned { LinkKind::Provisioned } else { LinkKind::Matched };
             (found, kind)
@@ -223,24 +228,56 @@ fn attach(
         }
         None => return Ok(None),
     };
+    Ok(Some(bind(ledger, object, person.id, kind, rule)?))
+}
+
+/// Says that an object may be somebody's; a person decides.
+fn propose(
+    ledger: &mut dyn Ledger,
+    person: &MetaverseObject,
+    mut object: ConnectorObject,
+    rule: &str,
+    by: Vec<AttributeName>,
+) -> Result<(), LedgerError> {
+    let proposal = Some(Proposal { metaverse: person.id, rule: rule.to_owned(), by });
+    if object.outbound.proposed != proposal {
+        object.outbound.proposed = proposal;
+        ledger.put_object(&object)?;
+    }
+    Ok(())
+}
+
+/// Links an object of a target to a metaverse object.
+///
+/// # Errors
+/// When the ledger fails.
+pub fn bind(
+    ledger: &mut dyn Ledger,
+    mut object: ConnectorObject,
+    person: MetaverseId,
+    kind: LinkKind,
+    rule: &str,
+) -> Result<ConnectorObject, LedgerError> {
     let stays = object.export.as_ref().is_some_and(|export| export.operation == Operation::Delete);
     if stays {
         object.export = None;
     }
-    object.link = Some(Link { metaverse: person.id, kind, rule: rule.to_owned() });
+    object.outbound.grace = None;
+    object.outbound.proposed = None;
+    object.link = Some(Link { metaverse: person, kind, rule: rule.to_owned() });
     ledger.put_object(&object)?;
-    if let Some(mut person) = ledger.metaverse(person.id)? {
-        person.links.push((object.id, to.connector.clone()));
+    if let Some(mut person) = ledger.metaverse(person)? {
+        person.links.push((object.id, object.connector.clone()));
         ledger.put_metaverse(&person)?;
     }
-    ledger.note(Change::Linked(object.id, person.id, kind));
+    ledger.note(Change::Linked(object.id, person, kind));
     if stays {
         // What referred to it was left to the deletion.
         references::mark_incoming(ledger, object.id)?;
     }
-    references::mark_arrival(ledger, person.id)?;
+    references::mark_arrival(ledger, person)?;
     references::mark_referrers_of(ledger, object.id)?;
-    Ok(Some(object))
+    Ok(object)
 }
 
 /// Compares what the rules want with what the target has.
@@ -257,6 +294,7 @@ fn flow(
     if let Some((rule, ..)) = &evaluation.link {
         if let Some(rule) = rules.rule(rule) {
             object.outbound.deprovision = Some(rule.header.deprovision);
+            object.outbound.delete_after = rule.header.delete_after;
         }
         if let Some(link) = object.link.as_mut().filter(|link| link.kind.is_outbound()) {
             link.rule.clone_from(rule);

@@ -63,12 +63,25 @@ pub fn mark_all(ledger: &mut dyn Ledger, target: &ConnectorObject, attribute: &A
     Ok(())
 }
 
-/// Brings one edge of a target to what it must be. Gives true when the wish changed.
-pub fn settle(ledger: &mut dyn Ledger, target: ObjectId, attribute: &AttributeName, to: ObjectId) -> Result<bool> {
+/// Brings one edge of a target to what it must be. Gives true when the wish changed. `reporting`: targets in which
+/// changes of others are left as they are.
+pub fn settle(
+    ledger: &mut dyn Ledger,
+    target: ObjectId,
+    attribute: &AttributeName,
+    to: ObjectId,
+    reporting: &dyn Fn(&str) -> bool,
+) -> Result<bool> {
     ledger.unmark_edge(target, attribute, to)?;
     let old = ledger.edge(target, attribute, to)?;
     let mut new = match ledger.feed_of(target, attribute)? {
-        Some((source, from, members)) => wish(old, wanted(ledger, source, &from, to)?, members),
+        Some((source, from, members)) => {
+            let wanted = wanted(ledger, source, &from, to)?;
+            let drifted = old.drifted && old.seen != wanted;
+            let left = drifted && ledger.object(target)?.is_some_and(|object| reporting(&object.connector));
+            let old = Edge { drifted, ..old };
+            if left { Edge { pending: None, sent: false, ..old } } else { wish(old, wanted, members) }
+        }
         // Nothing flows here any more: what is there stays.
         None => Edge { pending: None, sent: false, refused: false, ..old },
     };

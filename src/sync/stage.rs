@@ -303,8 +303,10 @@ fn see(
         Some(EdgeChange::Remove) => !seen,
         None => false,
     };
+    let managed = object.outbound.references.contains_key(attribute);
+    let drifted = edge.drifted || (managed && edge.pending.is_none() && seen != edge.seen);
     // What was sent and is not as it shall be is sent again.
-    let mut new = Edge { seen, sent: false, ..edge };
+    let mut new = Edge { seen, sent: false, drifted, ..edge };
     if confirmed {
         new = Edge { pending: None, sent: false, refused: false, ours: seen && edge.ours, ..new };
     }
@@ -316,7 +318,7 @@ fn see(
     if seen {
         references::mark_targets_of(ledger, object.id, attribute, to)?;
     }
-    if object.outbound.references.contains_key(attribute) {
+    if managed {
         ledger.mark_edge(object.id, attribute, to)?;
     }
     if readers.memberships && memberships::is_membership(attribute) {

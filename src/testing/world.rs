@@ -13,7 +13,7 @@ use crate::metaverse::{FlowValue, MetaverseObject};
 use crate::rules::{Context, Coverage, RuleSet, Schemas};
 use crate::store::{Draft, Indexes, Store};
 use crate::sync::ledger::{LedgerError, View};
-use crate::sync::{Source, Sources, Synchronisation, Target, Targets, memberships, precedence, stage};
+use crate::sync::{Matching, Source, Sources, Synchronisation, Target, Targets, memberships, precedence, stage};
 use crate::value::{AttributeName, Kind, Value, Values, same_values};
 
 /// How many objects are synchronised in a step.
@@ -73,8 +73,13 @@ impl<'a> World<'a> {
                 context.texts.insert("initial_domain", facts.initial_domain);
                 context.lists.insert("verified_domains", facts.verified_domains);
                 let context = Arc::new(context);
-                let target =
-                    Target { schemas: types.clone(), context, reports_drift: false, protected: graph::protected };
+                let target = Target {
+                    schemas: types.clone(),
+                    context,
+                    reports_drift: false,
+                    protected: graph::protected,
+                    matching: Matching::default(),
+                };
                 world.targets.insert(name.clone(), target);
             }
         }

@@ -37,7 +37,7 @@ impl Tenant {
         let mut draft = world.store.draft();
         for id in draft.exports("entra", None, 10_000).unwrap() {
             let mut object = draft.object(id).unwrap().unwrap();
-            let mut export = object.export.take().unwrap();
+            let Some(mut export) = object.export.take() else { continue };
             if !export.is_due() || self.fails(often) {
                 continue;
             }

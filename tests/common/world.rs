@@ -9,7 +9,7 @@ use syncline::diagnostic::SourceText;
 use syncline::rules::{Context, RuleSet};
 use syncline::store::{Indexes, Store};
 use syncline::sync::ledger::{Ledger, View};
-use syncline::sync::{Source, Sources, Synchronisation, Target, Targets, audit, deprovision, stage};
+use syncline::sync::{Matching, Source, Sources, Synchronisation, Target, Targets, audit, deprovision, stage};
 use syncline::value::{AttributeName, AttributeType, Attributes, Kind, Value};
 
 pub(crate) struct World {
@@ -54,7 +54,8 @@ impl World {
         schema.attributes.insert("manager".into(), AttributeType { kind: Kind::Reference, ..text(false) });
         let schemas = BTreeMap::from([("user".into(), schema.clone()), ("group".into(), schema)]);
         let context = Arc::new(Context { name: "target", ..Context::default() });
-        let target = Target { schemas, context, reports_drift: false, protected: not_protected };
+        let target =
+            Target { schemas, context, reports_drift: false, protected: not_protected, matching: Matching::default() };
         let targets = Targets::from([("entra".into(), target)]);
         let orders = BTreeMap::from([("ad".into(), 0), ("hr".into(), 1), ("entra".into(), 2)]);
         World { store, rules, sources, targets, orders, errors: Vec::new() }
@@ -137,7 +138,7 @@ impl World {
         let mut lines = Vec::new();
         for id in draft.exports("entra", None, 10_000).unwrap() {
             let object = draft.object(id).unwrap().unwrap();
-            let export = object.export.clone().unwrap();
+            let Some(export) = object.export.clone() else { continue };
             let changes: Vec<String> = export
                 .changes
                 .iter()
@@ -181,7 +182,7 @@ impl World {
         let mut deleted = Vec::new();
         for id in draft.exports("entra", None, 10_000).unwrap() {
             let mut object = draft.object(id).unwrap().unwrap();
-            let mut export = object.export.take().unwrap();
+            let Some(mut export) = object.export.take() else { continue };
             if export.operation == Operation::Delete {
                 deleted.push(object.anchor.clone().unwrap().0);
                 object.export = Some(export);

@@ -97,11 +97,13 @@ async fn the_tenant_tells_about_itself() {
         initial_domain: "contoso.onmicrosoft.com".into(),
         synced_by_microsoft: true,
         base_dn: String::new(),
+        privileged: Some(Vec::new()),
     };
     assert_eq!(world.graph.facts().await.expect("facts"), expected);
     let roles = vec!["Domain.Read.All".to_owned()];
     let app = emulator::App { roles, ..emulator::App::default() };
     let world = World::with(emulator::Settings { apps: vec![app], ..emulator::Settings::default() }).await;
     let facts = world.graph.facts().await.expect("the domains at least");
+    assert_eq!(facts.privileged, None, "an app that may not ask does not know");
     assert_eq!(facts.verified_domains, expected.verified_domains);
 }

@@ -130,6 +130,7 @@ async fn doctor_finds_everything_in_order() {
         "users",
         "clock",
         "tenant",
+        "roles",
         "coexistence",
     ];
     assert_eq!(levels, subjects.map(|subject| (subject, FindingLevel::Ok)));

@@ -43,6 +43,14 @@ pub(super) async fn run(client: &Client) -> Vec<Finding> {
                 "tenant",
                 format!("{}; verified domains: {domains}", facts.name),
             ));
+            findings.push(match &facts.privileged {
+                Some(holders) => {
+                    Finding::new(FindingLevel::Ok, "roles", format!("{} accounts hold one", holders.len()))
+                }
+                None => Finding::new(FindingLevel::Warning, "roles", "who holds one is not known").hint(
+                    "with RoleManagement.Read.Directory, accounts of administrators are never taken for somebody's",
+                ),
+            });
             let mastered = client.get("/users?$filter=onPremisesSyncEnabled eq true&$select=id&$top=1").await;
             let mastered = mastered.is_ok_and(|page| page.pointer("/value/0").is_some());
             findings.push(if facts.synced_by_microsoft || mastered {

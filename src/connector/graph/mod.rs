@@ -33,7 +33,7 @@ mod validate;
 mod write;
 
 pub use render::render;
-pub use schema::{anchor_attributes, protected, schema, unique_attributes};
+pub use schema::{anchor_attributes, matching_attributes, protected, schema, schemas, unique_attributes};
 pub use validate::{validate, validate_changes, validate_clearing};
 
 /// The settings of an Entra connector.

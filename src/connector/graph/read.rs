@@ -1,6 +1,6 @@
 //! Reading a tenant: lists page by page, members twenty groups at a time, look-ups by id. Writes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use reqwest::Method;
@@ -331,8 +331,48 @@ pub(super) async fn deleted_users(client: &Client) -> Result<BTreeMap<Value, Anc
     Ok(deleted.into_iter().map(|(immutable, (_, anchor))| (immutable, anchor)).collect())
 }
 
-/// What the tenant says about itself. An app that may not read the organisation may still read its domains.
+/// What the tenant says about itself, and who holds a role in it.
 pub(super) async fn facts(client: &Client) -> Result<TenantFacts, ConnectorError> {
+    Ok(TenantFacts { privileged: privileged(client).await?, ..organization(client).await? })
+}
+
+/// Accounts with a role in the directory, by themselves or in a group; nothing where the app may not know. Roles that are
+/// only eligible, and not active, do not count.
+async fn privileged(client: &Client) -> Result<Option<Vec<String>>, ConnectorError> {
+    let path = "/roleManagement/directory/roleAssignments?$select=principalId&$expand=principal($select=id)";
+    let assignments = match pages(client, path).await {
+        Ok(assignments) => assignments,
+        Err(refused) if refused.kind == ConnectorErrorKind::Rights => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let id = |object: &Json| object.get("id").and_then(Json::as_str).map(str::to_owned);
+    let mut ids = BTreeSet::new();
+    for principal in assignments.iter().filter_map(|assignment| assignment.get("principal")) {
+        let Some(principal_id) = id(principal) else { continue };
+        if principal.get("@odata.type").and_then(Json::as_str) == Some("#microsoft.graph.group") {
+            let members = pages(client, &format!("/groups/{principal_id}/members?$select=id")).await?;
+            ids.extend(members.iter().filter_map(id));
+        }
+        ids.insert(principal_id);
+    }
+    Ok(Some(ids.into_iter().collect()))
+}
+
+/// Everything that a list holds, page by page.
+async fn pages(client: &Client, path: &str) -> Result<Vec<Json>, ConnectorError> {
+    let (mut all, mut path) = (Vec::new(), path.to_owned());
+    loop {
+        let page = client.get(&path).await?;
+        all.extend(items(&page, &path)?.iter().cloned());
+        match next_page(&page) {
+            Some(next) => path = next,
+            None => return Ok(all),
+        }
+    }
+}
+
+/// An app that may not read the organisation may still read its domains.
+async fn organization(client: &Client) -> Result<TenantFacts, ConnectorError> {
     let path = "/organization?$select=id,displayName,verifiedDomains,onPremisesSyncEnabled";
     match client.get(path).await {
         Ok(page) => {

@@ -1,6 +1,8 @@
 //! What Graph's users and groups are made of, as far as synchronisation goes. Facts only.
 
-use crate::value::{AttributeName, AttributeType, Attributes, Kind, Schema, Value};
+use std::collections::BTreeMap;
+
+use crate::value::{AttributeName, AttributeType, Attributes, Kind, Refusal, Schema, Value};
 
 /// Name, kind, multi, writable, longest.
 type Row = (&'static str, Kind, bool, bool, Option<usize>);
@@ -96,12 +98,28 @@ pub fn schema(object_type: &str) -> Option<Schema> {
     let rows = match object_type {
         "user" => USER,
         "group" => GROUP,
+        "contact" | "orgContact" => {
+            let why = "Graph lets nobody make organizational contacts: they belong to Exchange".to_owned();
+            return Some(Schema {
+                closed: true,
+                refusals: vec![Refusal { flow: None, unless: None, why }],
+                ..Schema::default()
+            });
+        }
         _ => return None,
     };
     let mut schema = Schema { closed: true, ..Schema::default() };
     for (name, kind, multi, writable, max_length) in rows {
         let known = AttributeType { kind: *kind, multi: *multi, writable: *writable, max_length: *max_length };
         schema.attributes.insert(AttributeName::from(*name), known);
+    }
+    if object_type == "group" {
+        schema.refusals.push(Refusal {
+            flow: Some(("mailEnabled".into(), Value::Boolean(true))),
+            unless: Some("groupTypes".into()),
+            why: "Graph makes no distribution lists and no mail-enabled security groups: they belong to Exchange"
+                .into(),
+        });
     }
     if object_type == "user" {
         for number in 1..=15 {
@@ -110,6 +128,12 @@ pub fn schema(object_type: &str) -> Option<Schema> {
         }
     }
     Some(schema)
+}
+
+/// The schemas of all types, those that nobody can make too.
+pub fn schemas() -> BTreeMap<String, Schema> {
+    let types = ["user", "group", "contact", "orgContact"];
+    types.into_iter().filter_map(|name| Some((name.to_owned(), schema(name)?))).collect()
 }
 
 /// Properties whose values no two objects may share.
@@ -126,6 +150,15 @@ pub fn anchor_attributes(object_type: &str) -> &'static [&'static str] {
     match object_type {
         "user" => &["onPremisesImmutableId"],
         "group" => &["uniqueName"],
+        _ => &[],
+    }
+}
+
+/// Properties by which an object says whose it is.
+pub fn matching_attributes(object_type: &str) -> &'static [&'static str] {
+    match object_type {
+        "user" => &["onPremisesImmutableId", "onPremisesSecurityIdentifier"],
+        "group" => &["uniqueName", "onPremisesSecurityIdentifier"],
         _ => &[],
     }
 }

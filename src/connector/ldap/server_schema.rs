@@ -22,7 +22,7 @@ pub(crate) fn parse<'a>(descriptions: impl IntoIterator<Item = &'a str>) -> Sche
         let entry = AttributeType { kind, multi: !one.single, writable: !one.read_only, max_length: None };
         attributes.insert(AttributeName::from(name.as_str()), entry);
     }
-    Schema { attributes, closed: true }
+    Schema { attributes, closed: true, ..Schema::default() }
 }
 
 fn kind(one: &Description, by_name: &HashMap<String, &Description>) -> Kind {

@@ -28,7 +28,7 @@ pub(crate) fn schema(flavour: Flavour) -> Schema {
             }
         }
     }
-    Schema { attributes, closed: false }
+    Schema { attributes, ..Schema::default() }
 }
 
 type Table = &'static [(Kind, bool, &'static str)];

@@ -386,7 +386,7 @@ mod tests {
         let known = |(name, kind, multi): (&str, Kind, bool)| {
             (name.into(), AttributeType { kind, multi, writable: true, max_length: None })
         };
-        Schema { attributes: kinds.map(known).into(), closed: true }
+        Schema { attributes: kinds.map(known).into(), closed: true, ..Schema::default() }
     }
 
     /// What comes of a value, or the message.

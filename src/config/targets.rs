@@ -1,0 +1,55 @@
+//! What every kind of target may have in its section: what is done about changes of others, and which of its objects may
+//! be taken for somebody's.
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::Reader;
+
+/// The settings of a connector that is written to, whatever its kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TargetSettings {
+    /// Changes of others are only reported, and not put right.
+    pub reports_drift: bool,
+    /// Objects may be found by attributes that are no anchors; a person approves each.
+    pub soft_match: bool,
+    /// Objects that hold power over the directory may be found, too.
+    pub allow_privileged: bool,
+}
+
+impl Reader {
+    /// Takes them out of a connector's section.
+    pub(super) fn target_settings(&mut self, name: &str, value: &mut Spanned<DeValue<'_>>) -> TargetSettings {
+        TargetSettings {
+            reports_drift: self.reports_drift(name, value),
+            soft_match: self.flag(name, value, "soft_match"),
+            allow_privileged: self.flag(name, value, "allow_privileged"),
+        }
+    }
+
+    fn reports_drift(&mut self, name: &str, value: &mut Spanned<DeValue<'_>>) -> bool {
+        let DeValue::Table(table) = value.get_mut() else { return false };
+        let Some(drift) = table.remove("drift") else { return false };
+        match drift.get_ref() {
+            DeValue::String(text) if text == "report" => true,
+            DeValue::String(text) if text == "correct" => false,
+            _ => {
+                let range = drift.span();
+                self.problem(format!("`connector.{name}`: `drift` is \"correct\" or \"report\""), range);
+                false
+            }
+        }
+    }
+
+    fn flag(&mut self, name: &str, value: &mut Spanned<DeValue<'_>>, key: &str) -> bool {
+        let DeValue::Table(table) = value.get_mut() else { return false };
+        let Some(flag) = table.remove(key) else { return false };
+        match flag.get_ref() {
+            DeValue::Boolean(flag) => *flag,
+            _ => {
+                self.problem(format!("`connector.{name}`: `{key}` is `true` or `false`"), flag.span());
+                false
+            }
+        }
+    }
+}
