@@ -15,10 +15,12 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::connector::{graph, ldap, ldif};
 use crate::diagnostic::{Diagnostic, SourceText, did_you_mean};
+use crate::rules::Settings;
 
 mod targets;
 
 pub use targets::TargetSettings;
+use targets::stand_ins;
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -35,8 +37,8 @@ pub struct Config {
     pub targets: BTreeMap<String, TargetSettings>,
     /// The folder that it lies over, such as the rules that ship: files of one name replace those there.
     pub rules_below: Option<PathBuf>,
-    /// `[rules.settings]`.
-    pub settings: BTreeMap<String, String>,
+    /// What rules are told: `[rules.settings]`, and connectors that stand in for others (`as`).
+    pub settings: Settings,
     /// Where the state is.
     pub store_folder: PathBuf,
     /// How much may be deleted or disabled.
@@ -324,7 +326,7 @@ impl Reader {
             rules_below: None,
             staging: false,
             targets: BTreeMap::new(),
-            settings: BTreeMap::new(),
+            settings: Settings::default(),
             store_folder: folder.join("state"),
             limits: Limits::default(),
             reload: Reload::default(),
@@ -332,12 +334,16 @@ impl Reader {
         };
         for (key, value) in table {
             match key.get_ref().as_ref() {
-                "connector" => config.connectors = self.connectors(value, &folder, &mut config.targets),
+                "connector" => {
+                    let mut named = BTreeMap::new();
+                    config.connectors = self.connectors(value, &folder, &mut config.targets, &mut named);
+                    config.settings.stand_ins = stand_ins(&config.connectors, &named);
+                }
                 "rules" => {
                     let section: RulesSection = self.section("rules", value).unwrap_or_default();
                     config.rules_folder = beside(&folder, &section.folder.unwrap_or_else(|| "rules".into()));
                     config.rules_below = section.over.map(|over| beside(&folder, &over));
-                    config.settings = section.settings;
+                    config.settings.values = section.settings;
                 }
                 "store" => {
                     let section: StoreSection = self.section("store", value).unwrap_or_default();
@@ -399,6 +405,7 @@ impl Reader {
         value: Spanned<DeValue<'_>>,
         folder: &Path,
         targets: &mut BTreeMap<String, TargetSettings>,
+        named: &mut BTreeMap<String, String>,
     ) -> Vec<(String, ConnectorSettings)> {
         let range = value.span();
         let DeValue::Table(table) = value.into_inner() else {
@@ -411,6 +418,7 @@ impl Reader {
         for (key, mut value) in entries {
             let name = key.get_ref().to_string();
             targets.insert(name.clone(), self.target_settings(&name, &mut value));
+            named.extend(self.stands_in(&name, &mut value).map(|other| (name.clone(), other)));
             if name == "metaverse" {
                 self.problem("`metaverse` cannot be the name of a connector", key.span());
                 continue;

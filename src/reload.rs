@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use crate::diagnostic::{Diagnostic, SourceText};
-use crate::rules::{Compiled, Folders, RuleSet};
+use crate::rules::{Compiled, Folders, RuleSet, Settings};
 
 /// Nothing is read before it has been quiet for so long.
 const QUIET: Duration = Duration::from_millis(100);
@@ -46,7 +46,7 @@ pub struct Watcher {
 impl Watcher {
     /// Watches a folder. `known` is the fingerprint of the set that is in use already. `poll` is how often the folder is
     /// looked at besides.
-    pub fn start(folders: Folders, settings: BTreeMap<String, String>, known: String, poll: Duration) -> Watcher {
+    pub fn start(folders: Folders, settings: Settings, known: String, poll: Duration) -> Watcher {
         let (wake, woken) = mpsc::channel();
         let (sender, changes) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));
@@ -121,7 +121,7 @@ enum Seen {
 
 struct Folder {
     folders: Folders,
-    settings: BTreeMap<String, String>,
+    settings: Settings,
     seen: Seen,
     /// What compiled last: rules that have not changed are taken from it.
     last: Option<RuleSet>,

@@ -22,7 +22,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("connector", &["connector_space", "dn", "value"]),
     ("sync", &["change", "connector_space", "dn", "metaverse", "rules", "value"]),
     ("store", &["change", "connector_space", "dn", "metaverse", "sync", "value"]),
-    ("config", &["connector", "diagnostic"]),
+    ("config", &["connector", "diagnostic", "rules"]),
     ("reload", &["diagnostic", "rules"]),
     ("emulator", &["value"]),
     (

@@ -117,7 +117,8 @@ fn examples_of_words_are_right() {
         let rule = format!("const rule = #{{ from: \"{from}\", to: \"{to}\", precedence: 100 }};\n{}", word.example);
         let files = [("rules/rule.rhai", rule.as_str()), ("rules/tables/countries.csv", "name,code\nGermany,DE\n")];
         let files = files.map(|(path, text)| SourceText { path: path.into(), text: text.into() });
-        let (_, problems) = RuleSet::gather(files.into(), [("company".into(), "Contoso".into())].into());
+        let settings = std::collections::BTreeMap::from([("company".to_owned(), "Contoso".to_owned())]);
+        let (_, problems) = RuleSet::gather(files.into(), settings);
         let shown: String = problems.iter().map(ToString::to_string).collect();
         assert!(problems.is_empty(), "{}: {shown}", word.name);
         assert!(word.example.contains(&format!("{}(", word.name)), "{}", word.name);

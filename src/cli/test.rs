@@ -10,6 +10,7 @@ use super::output::{plural, print, print_json, say};
 use super::{Exit, Format, check};
 use crate::config::Config;
 use crate::reload::stamps_of;
+use crate::rules::Schemas;
 use crate::run::RunError;
 use crate::run::session::compile_rules;
 use crate::testing::bless::Blessed;
@@ -84,8 +85,8 @@ pub(super) fn command(config: &Config, arguments: &TestArguments, format: Format
 }
 
 pub(super) fn run(config: &Config, arguments: &TestArguments, format: Format) -> Result<Exit, RunError> {
-    let schemas = check::shipped_schemas(config);
-    let (rules, _) = compile_rules(config, &schemas)?;
+    let (config, schemas) = in_the_rules_own_names(config);
+    let (rules, _) = compile_rules(&config, &schemas)?;
     let folder = arguments.folder.clone().unwrap_or_else(|| config.rules_folder.join("tests"));
     if arguments.bless {
         let blessed = testing::bless::run(&rules, &schemas, &folder, &arguments.filters).map_err(RunError::Rules)?;
@@ -110,6 +111,20 @@ pub(super) fn run(config: &Config, arguments: &TestArguments, format: Format) ->
         Format::Text => tell(&report, arguments.touched),
     }
     Ok(if report.failed() > 0 || report.outcomes.is_empty() { Exit::ObjectErrors } else { Exit::Success })
+}
+
+/// Tests name connectors as rules do, whatever connectors stand in for these.
+fn in_the_rules_own_names(config: &Config) -> (Config, Schemas) {
+    let mut config = config.clone();
+    let mut schemas = check::shipped_schemas(&config);
+    for (used, meant) in std::mem::take(&mut config.settings.stand_ins) {
+        if let (Some(known), false) =
+            (meant.first().and_then(|name| schemas.get(name).cloned()), schemas.contains_key(&used))
+        {
+            schemas.insert(used, known);
+        }
+    }
+    (config, schemas)
 }
 
 fn tell(report: &Report, touched: bool) {

@@ -1,10 +1,12 @@
-//! What every kind of target may have in its section: what is done about changes of others, and which of its objects may
-//! be taken for somebody's.
+//! What every kind of connector may have in its section: the name that rules use for it, what is done about changes of
+//! others, and which of its objects may be taken for somebody's.
+
+use std::collections::BTreeMap;
 
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::Reader;
+use super::{ConnectorSettings, Reader};
 
 /// The settings of a connector that is written to, whatever its kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +17,24 @@ pub struct TargetSettings {
     pub soft_match: bool,
     /// Objects that hold power over the directory may be found, too.
     pub allow_privileged: bool,
+}
+
+/// By the name that rules use, the connectors that they mean, in the order of the file.
+pub(super) fn stand_ins(
+    connectors: &[(String, ConnectorSettings)],
+    named: &BTreeMap<String, String>,
+) -> BTreeMap<String, Vec<String>> {
+    let mut meant: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, _) in connectors {
+        let used = named.get(name).unwrap_or(name);
+        meant.entry(used.clone()).or_default().push(name.clone());
+        if used != name {
+            // Rules that name the connector itself mean it all the same.
+            meant.entry(name.clone()).or_default().push(name.clone());
+        }
+    }
+    meant.retain(|used, names| *names != [used.clone()]);
+    meant
 }
 
 impl Reader {
@@ -37,6 +57,20 @@ impl Reader {
                 let range = drift.span();
                 self.problem(format!("`connector.{name}`: `drift` is \"correct\" or \"report\""), range);
                 false
+            }
+        }
+    }
+
+    /// `as = "ad"`: rules that name `ad` mean this connector.
+    pub(super) fn stands_in(&mut self, name: &str, value: &mut Spanned<DeValue<'_>>) -> Option<String> {
+        let DeValue::Table(table) = value.get_mut() else { return None };
+        let other = table.remove("as")?;
+        match other.get_ref() {
+            DeValue::String(other) if !other.is_empty() => Some(other.to_string()),
+            _ => {
+                let message = format!("`connector.{name}`: `as` is the name that rules use for it, such as \"ad\"");
+                self.problem(message, other.span());
+                None
             }
         }
     }

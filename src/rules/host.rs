@@ -149,7 +149,7 @@ pub(super) fn engine(rules: &RuleSet) -> Engine {
     );
     let settings = Arc::clone(&rules.settings);
     engine.register_fn("setting", move |name: &str| -> Result<Dynamic, Box<EvalAltResult>> {
-        settings.get(name).map(|text| Dynamic::from(text.clone())).ok_or_else(|| {
+        settings.values.get(name).map(|text| Dynamic::from(text.clone())).ok_or_else(|| {
             let message = format!("there is no setting `{name}` in `[rules.settings]`");
             EvalAltResult::ErrorRuntime(message.into(), Position::NONE).into()
         })

@@ -112,10 +112,10 @@ impl Lint<'_> {
         }
         if name == "setting"
             && let Some(Expr::StringConstant(key, place)) = call.args.first()
-            && !self.set.settings.contains_key(key.as_str())
+            && !self.set.settings.values.contains_key(key.as_str())
         {
             let problem = Diagnostic::error("E125", format!("there is no setting `{key}` in `[rules.settings]`"));
-            let known = self.set.settings.keys().map(String::as_str);
+            let known = self.set.settings.values.keys().map(String::as_str);
             let hint = did_you_mean(key, known).unwrap_or_else(|| format!("add `{key} = \"…\"` to `[rules.settings]`"));
             self.say(problem, *place, hint);
         }

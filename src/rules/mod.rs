@@ -25,6 +25,7 @@ mod input;
 mod lint;
 mod schemas;
 mod script;
+mod settings;
 mod shapes;
 mod slips;
 mod sources;
@@ -40,6 +41,7 @@ pub use header::{ConnectorType, Copy, Deprovision, Direction, Header, LinkType, 
 pub use host::Host;
 pub use input::{Context, Flow, FlowValue, Groups, Input, JoinGroup, JoinKey, RuleError};
 pub use schemas::{Schemas, against_schemas};
+pub use settings::Settings;
 pub use shapes::Shape;
 pub use tables::Table;
 pub use why::{Clause, JoinAttempt};
@@ -95,7 +97,7 @@ pub struct RuleSet {
     tables: Arc<BTreeMap<String, Table>>,
     /// Tables that are there and could not be read.
     broken_tables: BTreeSet<String>,
-    settings: Arc<BTreeMap<String, String>>,
+    settings: Arc<Settings>,
     fingerprint: String,
     /// The folder of rules that came from elsewhere.
     below: Option<PathBuf>,
@@ -112,7 +114,7 @@ impl RuleSet {
     ///
     /// # Errors
     /// Every problem of every file, warnings included.
-    pub fn compile(files: Vec<SourceText>, settings: BTreeMap<String, String>) -> Compiled {
+    pub fn compile(files: Vec<SourceText>, settings: impl Into<Settings>) -> Compiled {
         RuleSet::recompile(files, settings, None)
     }
 
@@ -121,8 +123,8 @@ impl RuleSet {
     ///
     /// # Errors
     /// As [`RuleSet::compile`].
-    pub fn recompile(files: Vec<SourceText>, settings: BTreeMap<String, String>, last: Option<&RuleSet>) -> Compiled {
-        let (set, problems) = RuleSet::gather_after(files, settings, last);
+    pub fn recompile(files: Vec<SourceText>, settings: impl Into<Settings>, last: Option<&RuleSet>) -> Compiled {
+        let (set, problems) = RuleSet::gather_after(files, settings.into(), last);
         if problems.iter().any(|problem| problem.severity == Severity::Error) {
             return Err(problems);
         }
@@ -131,20 +133,16 @@ impl RuleSet {
 
     /// Compiles what can be compiled, for those who look for mistakes: the set lacks rules that have some, and must not be
     /// used for anything else.
-    pub fn gather(files: Vec<SourceText>, settings: BTreeMap<String, String>) -> (RuleSet, Vec<Diagnostic>) {
-        RuleSet::gather_after(files, settings, None)
+    pub fn gather(files: Vec<SourceText>, settings: impl Into<Settings>) -> (RuleSet, Vec<Diagnostic>) {
+        RuleSet::gather_after(files, settings.into(), None)
     }
 
-    fn gather_after(
-        files: Vec<SourceText>,
-        settings: BTreeMap<String, String>,
-        last: Option<&RuleSet>,
-    ) -> (RuleSet, Vec<Diagnostic>) {
+    fn gather_after(files: Vec<SourceText>, settings: Settings, last: Option<&RuleSet>) -> (RuleSet, Vec<Diagnostic>) {
         let mut set = RuleSet { settings: Arc::new(settings), ..RuleSet::default() };
         let mut problems = Vec::new();
         let mut sources: Vec<Arc<SourceText>> = files.into_iter().map(Arc::new).collect();
         sources.sort_by(|left, right| left.path.cmp(&right.path));
-        set.fingerprint = fingerprint(&sources, &set.settings);
+        set.fingerprint = fingerprint(&sources, &set.settings.values);
         let (files, sources): (Vec<_>, Vec<_>) = sources.into_iter().partition(|source| tables::is_table(&source.path));
         let (tables, found) = read_tables(&files);
         let unread = files.iter().map(|source| stem(&source.path)).filter(|name| !tables.contains_key(name));
@@ -173,15 +171,20 @@ impl RuleSet {
         }
         let last = last.filter(|last| last.surrounds_as(&set));
         for source in rules {
-            let same = last.and_then(|last| last.rules.iter().find(|rule| rule.source == source));
-            let compiled = match same {
-                Some(rule) => Ok(rule.clone()),
-                None => compile_rule(&engine, &source, &set, &library_names),
+            let same: Vec<Rule> = last
+                .map(|last| last.rules.iter().filter(|rule| rule.source == source).cloned().collect())
+                .unwrap_or_default();
+            let compiled = if same.is_empty() {
+                compile_rule(&engine, &source, &set, &library_names).map(|rule| set.settings.stand_in(rule))
+            } else {
+                Ok(same)
             };
             match compiled {
-                Ok(rule) => {
-                    problems.extend(rule.findings.iter().cloned());
-                    set.rules.push(Rule { index: set.rules.len(), ..rule });
+                Ok(rules) => {
+                    problems.extend(rules.first().into_iter().flat_map(|rule| rule.findings.iter().cloned()));
+                    for rule in rules {
+                        set.rules.push(Rule { index: set.rules.len(), ..rule });
+                    }
                 }
                 Err(found) => problems.extend(found),
             }
@@ -194,7 +197,7 @@ impl RuleSet {
     ///
     /// # Errors
     /// As [`Folders::read`] and [`RuleSet::compile`].
-    pub fn load(folders: &Folders, settings: BTreeMap<String, String>) -> Compiled {
+    pub fn load(folders: &Folders, settings: impl Into<Settings>) -> Compiled {
         let (set, findings) = RuleSet::compile(folders.read()?, settings)?;
         Ok((set.lying_over(folders.below.as_deref()), findings))
     }
@@ -233,7 +236,7 @@ impl RuleSet {
             whole.push_str(&format!("\0{name}\0{}", table.source.text));
         }
         if text.contains("setting") || text.contains("::") {
-            whole.extend(self.settings.iter().map(|(key, value)| format!("\0{key}\0{value}")));
+            whole.extend(self.settings.values.iter().map(|(key, value)| format!("\0{key}\0{value}")));
         }
         // Where a rule does not apply to all that it names, what it applies to matters as well.
         whole.push_str(&format!("\0{:?}", rule.header.direction));

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::diagnostic::SourceText;
     use crate::rules::Context;
-    use crate::rules::RuleSet;
+    use crate::rules::{RuleSet, Settings};
     use crate::value::Attributes;
     use expect_test::{Expect, expect};
 
@@ -179,7 +179,7 @@ mod tests {
 
     fn compiled(body: &str) -> RuleSet {
         let file = SourceText { path: "rules/in.rhai".into(), text: format!("{HEADER}{body}") };
-        RuleSet::compile(vec![file], Default::default()).unwrap().0
+        RuleSet::compile(vec![file], Settings::default()).unwrap().0
     }
 
     fn check(body: &str, attributes: &[(&str, &str)], expected: Expect) {

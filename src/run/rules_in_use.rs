@@ -1,13 +1,12 @@
 //! The rules in use, beside the store: their text, so that a restart goes on with them while the folder is broken, and how
 //! they stand, for those who ask while a run has the store.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::SourceText;
-use crate::rules::{Compiled, Folders, RuleSet};
+use crate::rules::{Compiled, Folders, RuleSet, Settings};
 
 /// How rules stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,7 +121,7 @@ pub fn kept_files(store_folder: &Path) -> Option<Vec<SourceText>> {
 }
 
 /// The set that was kept, if there is one.
-pub fn kept(store_folder: &Path, settings: &BTreeMap<String, String>) -> Option<Compiled> {
+pub fn kept(store_folder: &Path, settings: &Settings) -> Option<Compiled> {
     let folder = store_folder.join(KEPT);
     if !folder.is_dir() {
         return None;

@@ -1,13 +1,12 @@
 //! Mutants: rules with one thing changed or left out. A mutant that no test notices shows what is not tested.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::diagnostic::{Diagnostic, SourceText};
-use crate::rules::{Rule, RuleSet, Schemas};
+use crate::rules::{Rule, RuleSet, Schemas, Settings};
 use crate::value::AttributeName;
 
 /// What is changed into what, outside of comments and texts.
@@ -48,7 +47,7 @@ pub struct Mutant {
 pub fn run(
     rules: &RuleSet,
     schemas: &Schemas,
-    settings: &BTreeMap<String, String>,
+    settings: &Settings,
     folder: &Path,
 ) -> Result<Vec<Mutant>, Vec<Diagnostic>> {
     let tests = super::read(rules, schemas, folder)?;
@@ -67,7 +66,7 @@ pub fn run(
 }
 
 /// Rules in which an operator, a negation or a flag is another.
-fn changed(rules: &RuleSet, schemas: &Schemas, settings: &BTreeMap<String, String>) -> Vec<(Mutant, RuleSet)> {
+fn changed(rules: &RuleSet, schemas: &Schemas, settings: &Settings) -> Vec<(Mutant, RuleSet)> {
     let sources: Vec<Arc<SourceText>> = rules.sources().cloned().collect();
     let mut mutants = Vec::new();
     for (at, source) in sources.iter().enumerate().filter(|(_, source)| is_script(source)) {
