@@ -75,7 +75,7 @@ impl Example {
     fn count(&self, connector: &str, object_type: &str) -> (u64, u64) {
         let shown = self.json(&["show"]);
         let of_type = |row: &&Json| row["connector"] == connector && row["type"] == object_type;
-        let row = shown["rows"].as_array().unwrap().iter().find(of_type).unwrap_or_else(|| panic!("{shown}"));
+        let row = shown["rows"].as_array().unwrap().iter().find(of_type).unwrap();
         (row["objects"].as_u64().unwrap(), row["linked"].as_u64().unwrap())
     }
 }
