@@ -15,12 +15,12 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::connector::{graph, ldap, ldif};
 use crate::diagnostic::{Diagnostic, SourceText, did_you_mean};
-use crate::rules::Settings;
+use crate::rules::{Settings, State};
 
 mod targets;
 
 pub use targets::TargetSettings;
-use targets::stand_ins;
+use targets::{left_alone, stand_ins};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -74,6 +74,8 @@ pub struct Limits {
     pub disables: Limit,
     /// Anchors that change: objects that would become somebody else's.
     pub anchors: Limit,
+    /// Objects with errors in one run: with so many, something is wrong with all of them.
+    pub errors: usize,
 }
 
 /// The lower of a number and a share of the population.
@@ -95,7 +97,7 @@ impl Limit {
 impl Default for Limits {
     fn default() -> Self {
         let limit = Limit { count: 500, percent: 5 };
-        Limits { deletes: limit, disables: limit, anchors: limit }
+        Limits { deletes: limit, disables: limit, anchors: limit, errors: 5_000 }
     }
 }
 
@@ -138,6 +140,10 @@ struct RulesSection {
     folder: Option<PathBuf>,
     over: Option<PathBuf>,
     #[serde(default)]
+    switch_on: Vec<String>,
+    #[serde(default)]
+    switch_off: Vec<String>,
+    #[serde(default)]
     settings: BTreeMap<String, String>,
 }
 
@@ -153,6 +159,7 @@ struct LimitsSection {
     deletes: Option<LimitValue>,
     disables: Option<LimitValue>,
     anchors: Option<LimitValue>,
+    errors: Option<usize>,
 }
 
 /// `500` or `"5%"`.
@@ -207,7 +214,7 @@ impl Config {
 
     /// What is set for a target.
     pub fn target(&self, connector: &str) -> TargetSettings {
-        self.targets.get(connector).copied().unwrap_or_default()
+        self.targets.get(connector).cloned().unwrap_or_default()
     }
 
     fn resolve(folder: &Path, path: &mut PathBuf) {
@@ -338,12 +345,16 @@ impl Reader {
                     let mut named = BTreeMap::new();
                     config.connectors = self.connectors(value, &folder, &mut config.targets, &mut named);
                     config.settings.stand_ins = stand_ins(&config.connectors, &named);
+                    config.settings.left_alone = left_alone(&config.targets);
                 }
                 "rules" => {
                     let section: RulesSection = self.section("rules", value).unwrap_or_default();
                     config.rules_folder = beside(&folder, &section.folder.unwrap_or_else(|| "rules".into()));
                     config.rules_below = section.over.map(|over| beside(&folder, &over));
                     config.settings.values = section.settings;
+                    let on = section.switch_on.into_iter().map(|name| (name, State::On));
+                    let off = section.switch_off.into_iter().map(|name| (name, State::Off));
+                    config.settings.switched = on.chain(off).collect();
                 }
                 "store" => {
                     let section: StoreSection = self.section("store", value).unwrap_or_default();
@@ -355,6 +366,7 @@ impl Reader {
                     self.limit("deletes", section.deletes, &mut config.limits.deletes, &range);
                     self.limit("disables", section.disables, &mut config.limits.disables, &range);
                     self.limit("anchors", section.anchors, &mut config.limits.anchors, &range);
+                    config.limits.errors = section.errors.map_or(config.limits.errors, |errors| errors.max(1));
                 }
                 "reload" => {
                     let section: ReloadSection = self.section("reload", value).unwrap_or_default();

@@ -68,6 +68,14 @@ pub fn components(dn: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
+/// Makes the DNS name of a domain, `contoso.com`, its distinguished name; leaves everything else as it is.
+pub fn name_domain(name: &mut String) {
+    let label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-');
+    if name.contains('.') && name.split('.').all(label) {
+        *name = name.split('.').map(|label| format!("DC={label}")).collect::<Vec<_>>().join(",");
+    }
+}
+
 /// The DNS name that the `DC` components at the end make: `contoso.com`. Empty when there are none.
 pub fn domain(dn: &str) -> String {
     let mut labels = Vec::new();

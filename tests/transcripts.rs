@@ -264,6 +264,47 @@ fn what_looks_like_somebodys_waits_for_a_person() {
     check(expect_file!["transcripts/soft-match.txt"], &transcript.join("\n"));
 }
 
+/// Attributes that no application reads are left as they are, rules are switched in the configuration, and too many
+/// errors end a run.
+#[test]
+fn settings_say_what_is_left_alone_and_what_is_too_much() {
+    let deployment = Deployment::new();
+    let out = OUT_USER.replace("copy: [\"displayName\"]", "copy: [\"displayName\", \"department\", \"employeeId\"]");
+    let inward = IN_USER.replace("trim: [", "copy: [\"department\", #{ employeeId: \"employeeID\" }], trim: [");
+    deployment.write("rules/in-user.rhai", &inward);
+    deployment.write("rules/out-user.rhai", &out);
+    let people = fs::read_to_string(deployment.path("people.ldif")).unwrap();
+    let people =
+        people.replace("displayName: Person 1\n", "displayName: Person 1\ndepartment: Sales\nemployeeID: 4711\n");
+    deployment.write("people.ldif", &people);
+    let with = |setting: &str| CONFIG.replace("emulator = true", &format!("emulator = true\n{setting}"));
+    let mut transcript = Vec::new();
+    deployment.write("syncline.toml", &with(r#"applications = ["teamz"]"#));
+    transcript.push(deployment.run("check"));
+    deployment.write("syncline.toml", &with(r#"applications = ["intune"]"#));
+    transcript.push(deployment.run("run"));
+    deployment.write("syncline.toml", &with(r#"applications = ["intune", "teams"]"#));
+    transcript.push(deployment.run("plan"));
+    deployment.write("syncline.toml", CONFIG);
+    transcript.push(deployment.run("plan"));
+    transcript.push(deployment.run("run"));
+    // What is no longer managed stays as it is, though the source has changed.
+    deployment.write("people.ldif", &people.replace("department: Sales\nemployeeID: 4711\n", ""));
+    deployment.write("syncline.toml", &with(r#"applications = ["teams"]"#));
+    transcript.push(deployment.run("run"));
+    transcript.push(deployment.run("show entra person1@contoso.com"));
+    deployment.write("syncline.toml", &format!("{CONFIG}\n[rules]\nswitch_off = [\"out-usr\"]\n"));
+    transcript.push(deployment.run("check"));
+    let broken = inward.replace(
+        "base64(user.objectGUID),",
+        "if user.displayName == \"Person 2\" { error(\"no\") } else { base64(user.objectGUID) },",
+    );
+    deployment.write("rules/in-user.rhai", &broken);
+    deployment.write("syncline.toml", &CONFIG.replace("deletes = 2", "deletes = 2\nerrors = 1"));
+    transcript.push(deployment.run("run"));
+    check(expect_file!["transcripts/settings.txt"], &transcript.join("\n"));
+}
+
 /// Looking at what is there, and saying what only a person can say.
 #[test]
 fn looking_around_and_deciding() {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::output::{print, print_json, say};
+use super::output::{plural, print, print_json, say};
 use super::progress::Terminal;
 use super::{Exit, Format};
 use crate::run::plan::{self, Plan, TargetPlan};
@@ -74,7 +74,7 @@ fn tell(plan: &Plan, arguments: &PlanArguments) {
 fn worst(target: &TargetPlan) -> String {
     match (target.delete, target.disable, target.create + target.update + target.references) {
         (0, 0, 0) => "nothing would change.".into(),
-        (0, 0, changes) => format!("nobody would be deleted or disabled; {changes} changes."),
+        (0, 0, changes) => format!("nobody would be deleted or disabled; {}.", plural(changes, "change")),
         (0, disabled, _) => format!("{disabled} accounts would be DISABLED."),
         (deleted, 0, _) => format!("{deleted} objects would be DELETED."),
         (deleted, disabled, _) => format!("{deleted} objects would be DELETED and {disabled} accounts DISABLED."),

@@ -94,7 +94,7 @@ pub(super) fn stop_on_ctrl_c(session: &Session) {
 fn exit_of(report: &CycleReport, strict: bool) -> Exit {
     let incomplete = report.imports.iter().any(|import| !import.incomplete.is_empty());
     let refused = report.exports.iter().any(|export| export.refused + export.refused_before + export.unknown > 0);
-    if !report.exceeded.is_empty() {
+    if !report.exceeded.is_empty() || report.sync.stopped {
         Exit::Guard
     } else if incomplete {
         Exit::Connector
@@ -174,6 +174,11 @@ fn list(what: &str, problems: &[(String, String)], count: usize) {
 }
 
 fn tell_guard(report: &CycleReport) {
+    if report.sync.stopped {
+        let errors = plural(report.sync.errors.len(), "object");
+        say(&format!("stopped: {errors} with errors (`errors` of `[limits]`). Nothing was exported."));
+        say("  hint: `syncline errors` lists them; the next run goes on with those that were not looked at");
+    }
     for exceeded in &report.exceeded {
         let what = match exceeded.danger {
             Danger::Delete => "delete",

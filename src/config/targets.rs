@@ -7,9 +7,12 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{ConnectorSettings, Reader};
+use crate::connector::graph;
+use crate::diagnostic::did_you_mean;
+use crate::rules::LeftAlone;
 
 /// The settings of a connector that is written to, whatever its kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TargetSettings {
     /// Changes of others are only reported, and not put right.
     pub reports_drift: bool,
@@ -17,6 +20,8 @@ pub struct TargetSettings {
     pub soft_match: bool,
     /// Objects that hold power over the directory may be found, too.
     pub allow_privileged: bool,
+    /// The applications whose attributes are written; nothing: all attributes are.
+    pub applications: Option<Vec<String>>,
 }
 
 /// By the name that rules use, the connectors that they mean, in the order of the file.
@@ -37,6 +42,17 @@ pub(super) fn stand_ins(
     meant
 }
 
+/// Attributes that are left alone, by connector and type: none of the target's applications reads them.
+pub(super) fn left_alone(targets: &BTreeMap<String, TargetSettings>) -> BTreeMap<String, LeftAlone> {
+    let mut left = BTreeMap::new();
+    for (name, target) in targets {
+        let Some(applications) = &target.applications else { continue };
+        let unread = |object_type: &str| (object_type.to_owned(), graph::unread(applications, object_type));
+        left.insert(name.clone(), ["user", "group"].map(unread).into());
+    }
+    left
+}
+
 impl Reader {
     /// Takes them out of a connector's section.
     pub(super) fn target_settings(&mut self, name: &str, value: &mut Spanned<DeValue<'_>>) -> TargetSettings {
@@ -44,6 +60,7 @@ impl Reader {
             reports_drift: self.reports_drift(name, value),
             soft_match: self.flag(name, value, "soft_match"),
             allow_privileged: self.flag(name, value, "allow_privileged"),
+            applications: self.applications(name, value),
         }
     }
 
@@ -73,6 +90,33 @@ impl Reader {
                 None
             }
         }
+    }
+
+    fn applications(&mut self, name: &str, value: &mut Spanned<DeValue<'_>>) -> Option<Vec<String>> {
+        let DeValue::Table(table) = value.get_mut() else { return None };
+        let list = table.remove("applications")?;
+        let DeValue::Array(items) = list.get_ref() else {
+            self.problem(format!("`connector.{name}`: `applications` is a list of names"), list.span());
+            return None;
+        };
+        let mut names = Vec::new();
+        for item in items {
+            match item.get_ref() {
+                DeValue::String(text) if graph::applications().any(|known| known == text) => {
+                    names.push(text.to_string())
+                }
+                other => {
+                    let text = other.as_str().unwrap_or_default();
+                    let known = graph::applications().collect::<Vec<_>>().join(", ");
+                    self.problem(format!("`connector.{name}`: there is no application `{text}`"), item.span());
+                    let hint = did_you_mean(text, graph::applications());
+                    if let Some(problem) = self.problems.last_mut() {
+                        problem.hint = Some(hint.unwrap_or(format!("applications: {known}")));
+                    }
+                }
+            }
+        }
+        Some(names)
     }
 
     fn flag(&mut self, name: &str, value: &mut Spanned<DeValue<'_>>, key: &str) -> bool {

@@ -272,6 +272,11 @@ pub const CODES: &[Explanation] = &[
         "const rule = #{ from: \"metaverse/person\", to: \"entra/user\", precedence: 100 };\nfn flow(person) { #{ \"passwordProfile.password\": password(24) } }",
         "const rule = #{ from: \"metaverse/person\", to: \"entra/user\", precedence: 100 };\nfn flow(person) { #{ \"passwordProfile.password\": once(password(24)) } }",
     ),
+    plain(
+        "E136",
+        "a rule that is to be switched on or off is not there",
+        "`switch_on` and `switch_off` of `[rules]` name rules by their files, without `.rhai`.",
+    ),
     shown(
         "W122",
         "half a text where a value is missing",

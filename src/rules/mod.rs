@@ -41,7 +41,7 @@ pub use header::{ConnectorType, Copy, Deprovision, Direction, Header, LinkType, 
 pub use host::Host;
 pub use input::{Context, Flow, FlowValue, Groups, Input, JoinGroup, JoinKey, RuleError};
 pub use schemas::{Schemas, against_schemas};
-pub use settings::Settings;
+pub use settings::{LeftAlone, Settings};
 pub use shapes::Shape;
 pub use tables::Table;
 pub use why::{Clause, JoinAttempt};
@@ -190,6 +190,10 @@ impl RuleSet {
             }
         }
         problems.extend(duplicate_names(&set.rules));
+        // While some do not compile, a name may be one of theirs.
+        if !problems.iter().any(|problem| problem.severity == Severity::Error) {
+            problems.extend(set.settings.unknown_switches(&set.rules));
+        }
         (set, problems)
     }
 
@@ -239,7 +243,7 @@ impl RuleSet {
             whole.extend(self.settings.values.iter().map(|(key, value)| format!("\0{key}\0{value}")));
         }
         // Where a rule does not apply to all that it names, what it applies to matters as well.
-        whole.push_str(&format!("\0{:?}", rule.header.direction));
+        whole.push_str(&format!("\0{:?}\0{:?}", rule.header.direction, rule.muted));
         short_digest(&whole)
     }
 

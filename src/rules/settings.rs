@@ -1,9 +1,12 @@
-//! What the configuration says to rules: the values of `setting(…)`, and connectors that stand in for others.
+//! What the configuration says to rules: the values of `setting(…)`, connectors that stand in for others, and attributes
+//! that are left alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Rule;
-use super::header::{ConnectorType, Direction};
+use super::header::{ConnectorType, Direction, State};
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::value::AttributeName;
 
 /// See above.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,7 +16,14 @@ pub struct Settings {
     /// By the name that rules use, the connectors that they mean: two forests, both as `ad`. A name that is not here means
     /// the connector itself.
     pub stand_ins: BTreeMap<String, Vec<String>>,
+    /// Rules that are on or off, whatever their files say.
+    pub switched: BTreeMap<String, State>,
+    /// Attributes that no rule writes, whatever it says, by connector.
+    pub left_alone: BTreeMap<String, LeftAlone>,
 }
+
+/// Attributes by object type.
+pub type LeftAlone = BTreeMap<String, BTreeSet<AttributeName>>;
 
 impl From<BTreeMap<String, String>> for Settings {
     fn from(values: BTreeMap<String, String>) -> Settings {
@@ -22,6 +32,20 @@ impl From<BTreeMap<String, String>> for Settings {
 }
 
 impl Settings {
+    /// Rules that are to be switched, and are not there.
+    pub(super) fn unknown_switches(&self, rules: &[Rule]) -> Vec<Diagnostic> {
+        let names = || rules.iter().map(|rule| rule.name.as_str());
+        let unknown = self.switched.keys().filter(|name| !names().any(|known| known == *name));
+        let say = |name: &String| {
+            let problem = Diagnostic::error("E136", format!("`[rules]` switches `{name}`, and there is no such rule"));
+            match did_you_mean(name, names()) {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            }
+        };
+        unknown.map(say).collect()
+    }
+
     fn meant(&self, side: &ConnectorType) -> Vec<ConnectorType> {
         match self.stand_ins.get(&side.connector) {
             None => vec![side.clone()],
@@ -35,6 +59,9 @@ impl Settings {
     /// A rule for the connectors that it means. One that reads reads from all of them; one that writes becomes one for
     /// each, named `rule@connector` where there are several.
     pub(super) fn stand_in(&self, mut rule: Rule) -> Vec<Rule> {
+        if let Some(state) = self.switched.get(&rule.name) {
+            rule.header.state = *state;
+        }
         match &mut rule.header.direction {
             Direction::Inbound { from, .. } => {
                 *from = from.iter().flat_map(|side| self.meant(side)).collect();
@@ -48,6 +75,9 @@ impl Settings {
                     if several {
                         rule.name = format!("{}@{}", rule.name, meant.connector);
                     }
+                    let types = self.left_alone.get(&meant.connector);
+                    rule.muted
+                        .extend(types.and_then(|types| types.get(&meant.object_type)).into_iter().flatten().cloned());
                     if let Direction::Outbound { to, .. } = &mut rule.header.direction {
                         *to = meant;
                     }

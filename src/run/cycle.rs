@@ -141,7 +141,7 @@ fn steps(
     report.sync = synchronise::run(session, progress)?;
     progress.end(&sync_line(&report.sync));
     report.errors += report.sync.errors.len();
-    if incomplete_target(&report, &targets) {
+    if incomplete_target(&report, &targets) || report.sync.stopped {
         report.milliseconds = milliseconds(started);
         return Ok(report);
     }

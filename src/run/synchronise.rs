@@ -39,6 +39,8 @@ pub struct SyncReport {
     pub disconnected: u64,
     /// How long it took, in milliseconds.
     pub milliseconds: u64,
+    /// It ended before everybody was looked at: too many objects have errors.
+    pub stopped: bool,
     /// Objects that were left as they were, and why.
     pub errors: Vec<(String, String)>,
 }
@@ -238,6 +240,10 @@ pub fn run(session: &mut Session, progress: &dyn Progress) -> Result<SyncReport,
     let mut report = SyncReport::default();
     loop {
         session.go_on()?;
+        report.stopped = report.errors.len() >= session.config.limits.errors;
+        if report.stopped {
+            break;
+        }
         let mut draft = session.store.draft();
         let Some(step) = synchronisation.step(&mut draft, BATCH)? else { break };
         let writes = draft.finish();
@@ -292,6 +298,7 @@ impl SyncReport {
         self.disconnected += other.disconnected;
         self.milliseconds += other.milliseconds;
         self.errors = other.errors;
+        self.stopped |= other.stopped;
     }
 
     fn add(&mut self, step: crate::sync::StepReport) {

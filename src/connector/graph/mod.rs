@@ -18,6 +18,7 @@ use super::{
 };
 use crate::value::{AttributeName, Value};
 
+mod applications;
 mod batch;
 mod doctor;
 mod error;
@@ -32,6 +33,7 @@ mod token;
 mod validate;
 mod write;
 
+pub use applications::{applications, unread};
 pub use render::render;
 pub use schema::{anchor_attributes, matching_attributes, protected, schema, schemas, unique_attributes};
 pub use validate::{validate, validate_changes, validate_clearing};

@@ -69,10 +69,10 @@ pub struct Settings {
     pub allow_plaintext: bool,
     /// The object types to read, by class name; the usual ones of the flavour without.
     pub objects: Option<Vec<String>>,
-    /// Search bases; the whole domain or suffix without.
+    /// Search bases: distinguished names, or DNS names of domains. The whole domain or suffix without.
     #[serde(default)]
     pub include: Vec<String>,
-    /// Names of entries that are left out with everything below them.
+    /// Names of entries or domains that are left out with everything below them.
     #[serde(default)]
     pub exclude: Vec<String>,
     /// Whether rules may write to it.
@@ -168,7 +168,8 @@ impl Ldap {
     ///
     /// # Errors
     /// `Settings` when they cannot work or would send a password in plain text.
-    pub fn new(flavour: Flavour, settings: Settings) -> Result<Ldap, ConnectorError> {
+    pub fn new(flavour: Flavour, mut settings: Settings) -> Result<Ldap, ConnectorError> {
+        settings.include.iter_mut().chain(&mut settings.exclude).for_each(dn::name_domain);
         settings.check()?;
         Ok(Ldap { flavour, settings })
     }
@@ -375,6 +376,7 @@ mod tests {
             ("url = 'http://x'", "`http://x` is not an LDAP address"),
             ("url = 'ldaps://x'\nstart_tls = true", "ldaps://x is encrypted already; `start_tls` is for ldap://"),
             ("url = 'ldaps://x'\nbind_dn = 'cn=a'", "`bind_dn` and `password` come together"),
+            ("url = 'ldaps://x'\ninclude = ['emea.contoso.test', 'OU=Sales,DC=contoso,DC=test']", "fine"),
             ("url = 'ldaps://x'\ninclude = ['Sales']", "`Sales` is not a distinguished name"),
             ("url = 'ldaps://x'\npage_size = 0", "`page_size` 0 is not between 1 and 100000"),
             ("url = 'ldaps://x'\nobjects = []", "`objects` is empty, so nothing would be read"),
