@@ -118,6 +118,9 @@ fn wish(edge: Edge, wanted: bool, members: Members) -> Edge {
     let pending = match (pending, edge.pending, edge.sent) {
         (None, Some(EdgeChange::Add), true) if !wanted => Some(EdgeChange::Remove),
         (None, Some(EdgeChange::Remove), true) if wanted => Some(EdgeChange::Add),
+        // So it stays until that was sent, however often this edge is looked at.
+        (None, Some(EdgeChange::Remove), _) if !wanted && !edge.seen => Some(EdgeChange::Remove),
+        (None, Some(EdgeChange::Add), _) if wanted && edge.seen => Some(EdgeChange::Add),
         _ => pending,
     };
     let same = pending == edge.pending;
@@ -160,5 +163,9 @@ mod tests {
         let undone = wish(sent, false, Members::Exact);
         assert_eq!((undone.pending, undone.sent), (Some(EdgeChange::Remove), false));
         assert_eq!(wish(sent, true, Members::Exact), sent);
+        assert_eq!(wish(undone, false, Members::Own), undone, "it is the same however often it is asked");
+        let removed = Edge { seen: true, pending: Some(EdgeChange::Remove), sent: true, ..Edge::default() };
+        let again = wish(removed, true, Members::Exact);
+        assert_eq!((again.pending, wish(again, true, Members::Exact)), (Some(EdgeChange::Add), again));
     }
 }

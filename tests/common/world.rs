@@ -29,13 +29,9 @@ fn not_protected(_: &str, attributes: &Attributes) -> Option<&'static str> {
 impl World {
     /// Rules as (name, text); connectors `ad`, `hr` (sources) and `entra` (target).
     pub(crate) fn new(rules: &[(&str, &str)]) -> World {
-        let mut store = Store::in_memory();
         let rules = compile(rules);
-        let mut indexes = Indexes { metaverse: rules.join_attributes(), ..Indexes::default() };
-        indexes.objects.insert("entra".into(), ["immutableId".into(), "upn".into()].into());
-        store.set_indexes(indexes).unwrap();
         let everything = |names: &str| Arc::new(names.split(' ').map(AttributeName::from).collect::<BTreeSet<_>>());
-        let names = "id name mail title number manager member enabled department phones upn";
+        let names = "id name mail office title number manager member enabled department phones upn";
         let mut source = Source::default();
         for object_type in ["user", "group"] {
             source.imported.insert(object_type.into(), everything(names));
@@ -58,12 +54,29 @@ impl World {
             Target { schemas, context, reports_drift: false, protected: not_protected, matching: Matching::default() };
         let targets = Targets::from([("entra".into(), target)]);
         let orders = BTreeMap::from([("ad".into(), 0), ("hr".into(), 1), ("entra".into(), 2)]);
-        World { store, rules, sources, targets, orders, errors: Vec::new() }
+        let mut world = World { store: Store::in_memory(), rules, sources, targets, orders, errors: Vec::new() };
+        let indexes = world.indexes();
+        world.store.set_indexes(indexes).unwrap();
+        world
     }
 
     /// Other rules from now on: everything is due.
     pub(crate) fn set_rules(&mut self, rules: &[(&str, &str)]) {
         self.rules = compile(rules);
+        let indexes = self.indexes();
+        self.store.set_indexes(indexes).unwrap();
+        self.mark_all();
+    }
+
+    /// What the store finds objects by.
+    pub(crate) fn indexes(&self) -> Indexes {
+        let mut indexes = Indexes { metaverse: self.rules.join_attributes(), ..Indexes::default() };
+        indexes.objects.insert("entra".into(), ["immutableId".into(), "upn".into()].into());
+        indexes
+    }
+
+    /// Everything is due.
+    pub(crate) fn mark_all(&mut self) {
         let mut draft = self.store.draft();
         for id in draft.all_objects(None, 10_000).unwrap() {
             draft.mark_object(id).unwrap();

@@ -216,6 +216,13 @@ fn active_directory_becomes_openldap_and_entra_id_at_once() {
         let verdict = Command::new("python3").arg(script).args([from, to]).output().unwrap();
         let said = String::from_utf8_lossy(&verdict.stdout).into_owned();
         assert!(verdict.status.success(), "{what}\n{said}{}", String::from_utf8_lossy(&verdict.stderr));
+        // The same metaverse in the cloud, against the same dump.
+        let (script, tenant) = (repository().join("tests/servers/compare"), "state/emulator-entra/state.jsonl");
+        let (from, tenant) = (folder.path().join("ad.ldif"), folder.path().join(tenant));
+        let verdict = Command::new("python3").arg(script).args([from, tenant]).output().unwrap();
+        let said = String::from_utf8_lossy(&verdict.stdout).into_owned();
+        assert!(verdict.status.success(), "{what}\n{said}{}", String::from_utf8_lossy(&verdict.stderr));
+        assert!(said.contains(" 0 differ"), "{said}");
     };
     let first = syncline(folder.path(), "run", 0);
     compare(&first);

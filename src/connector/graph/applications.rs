@@ -22,16 +22,7 @@ const ALWAYS: [&[&str]; 2] = [
         "userPrincipalName",
         "userType",
     ],
-    &[
-        "displayName",
-        "groupTypes",
-        "mailEnabled",
-        "mailNickname",
-        "members",
-        "owners",
-        "securityEnabled",
-        "uniqueName",
-    ],
+    &["displayName", "groupTypes", "mailEnabled", "mailNickname", "members", "owners", "securityEnabled", "uniqueName"],
 ];
 
 /// Where people work, and how they are reached: read by every application with a directory of its own.
