@@ -185,6 +185,29 @@ fn own_rules_lie_over_those_that_ship() {
     check(expect_file!["transcripts/overlay.txt"], &[first, upgraded, taken_back].join("\n"));
 }
 
+/// Beside Microsoft's client: what it masters is never written, and compared like everything else.
+#[test]
+fn objects_of_microsofts_client_are_compared_and_never_written() {
+    let deployment = Deployment::new();
+    deployment.run("run");
+    // It takes one of them over, and calls it otherwise.
+    let state = deployment.path("state/emulator-entra/state.jsonl");
+    let kept = fs::read_to_string(&state).unwrap();
+    let synced = r#""displayName":"Person One","onPremisesSyncEnabled":true"#;
+    fs::write(&state, kept.replace(r#""displayName":"Person 1""#, synced)).unwrap();
+    let transcript: Vec<String> = [
+        "run",
+        "plan",
+        "compare entra",
+        "compare entra --object person1@contoso.com",
+        "show entra person1@contoso.com",
+    ]
+    .iter()
+    .map(|command| deployment.run(command))
+    .collect();
+    check(expect_file!["transcripts/beside.txt"], &transcript.join("\n"));
+}
+
 #[test]
 fn what_a_target_holds_against_what_the_rules_would_make() {
     let deployment = Deployment::new();

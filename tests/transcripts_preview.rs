@@ -82,7 +82,7 @@ fn flow(group) { #{ displayName: group.cn, uniqueName: guid(group.objectGUID), m
 
 fn join(person) { [ #{ employeeId: person.employeeNumber }, #{ mail: person.mail } ] }
 
-fn flow(person) { #{ displayName: person.displayName, mobilePhone: person.mobile } }
+fn flow(person) { #{ displayName: person.displayName, mobilePhone: first(person.mobile) } }
 "#,
     ),
     (

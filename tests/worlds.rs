@@ -396,6 +396,33 @@ fn a_pilot_group_lets_in_and_out_through_groups_in_groups() {
 }
 
 #[test]
+fn members_that_others_change_are_put_right_or_left_as_the_target_says() {
+    for reports in [false, true] {
+        let mut world = World::new(&RULES);
+        world.targets.get_mut("entra").unwrap().reports_drift = reports;
+        world.import("ad", "user u1 id=a1\nuser u2 id=a2\nuser u3 id=a3\ngroup g1 id=g1 member=>u1,u2");
+        world.sync().export().sync();
+        // Somebody takes a1 out, and puts a3 in.
+        world.import("entra", "group e-g1@x immutableId=g1 upn=g1@x members=>e-a2@x,e-a3@x").sync();
+        let exports = world.exports();
+        if !reports {
+            assert_eq!(exports, "members g1@x +a1@x\nmembers g1@x -a3@x");
+            continue;
+        }
+        assert_eq!(exports, "");
+        let draft = world.store.draft();
+        let id = draft.find_object("entra", &"upn".into(), "g1@x", 2).unwrap()[0];
+        let drifted = draft.edges(id, &"members".into()).unwrap().iter().filter(|(_, edge)| edge.drifted).count();
+        assert_eq!(drifted, 2);
+        drop(draft);
+        // What the source says anew is done: a1 leaves there, too, and comes back.
+        world.import("ad", "group g1 id=g1 member=>u2").sync();
+        world.import("ad", "group g1 id=g1 member=>u1,u2").sync();
+        assert_eq!(world.exports(), "members g1@x +a1@x");
+    }
+}
+
+#[test]
 fn drift_that_is_only_reported_stays_until_the_source_says_something_else() {
     let mut world = World::new(&RULES);
     world.targets.get_mut("entra").unwrap().reports_drift = true;
