@@ -287,6 +287,28 @@ fn what_looks_like_somebodys_waits_for_a_person() {
     check(expect_file!["transcripts/soft-match.txt"], &transcript.join("\n"));
 }
 
+/// A store that is lost is made anew: what was decided from a file, the rest from the directories.
+#[test]
+fn a_store_is_made_anew_from_its_decisions() {
+    let deployment = Deployment::new();
+    deployment.run("run");
+    deployment.run("disjoin ad person2 --reason test --yes");
+    deployment.run("run");
+    let mut transcript =
+        vec![deployment.run("decisions export kept.jsonl"), deployment.run("decisions export kept.jsonl")];
+    transcript.push(deployment.run("decisions restore kept.jsonl"));
+    fs::remove_dir_all(deployment.path("state/store")).unwrap();
+    let kept = fs::read_to_string(deployment.path("kept.jsonl")).unwrap();
+    assert!(!kept.contains("Person 1"), "what a directory says is not among the decisions: {kept}");
+    deployment.write("half.jsonl", kept.get(..kept.len() / 2).unwrap());
+    for command in
+        ["decisions restore half.jsonl", "decisions restore kept.jsonl", "plan", "run", "plan", "show ad person2"]
+    {
+        transcript.push(deployment.run(command));
+    }
+    check(expect_file!["transcripts/decisions.txt"], &transcript.join("\n"));
+}
+
 /// Attributes that no application reads are left as they are, rules are switched in the configuration, and too many
 /// errors end a run.
 #[test]

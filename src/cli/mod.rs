@@ -15,6 +15,7 @@ use crate::store::StoreError;
 mod accept;
 mod check;
 mod compare;
+mod decisions;
 mod definitions;
 mod docs;
 mod doctor;
@@ -110,6 +111,9 @@ enum Command {
     Disjoin(join::DisjoinArguments),
     /// Says that objects which imports no longer show are gone.
     Gone(accept::GoneArguments),
+    /// What only the store knows, as a file, and a store made anew from it.
+    #[command(subcommand)]
+    Decisions(decisions::DecisionsCommand),
     /// Documentation that the program carries.
     #[command(subcommand)]
     Docs(docs::DocsCommand),
@@ -186,6 +190,7 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Join(join) => join::join(open(arguments, false)?, join),
         Command::Disjoin(disjoin) => join::disjoin(open(arguments, false)?, disjoin),
         Command::Gone(gone) => accept::gone(open(arguments, false)?, gone),
+        Command::Decisions(command) => decisions::run(open(arguments, false)?, command, format),
         Command::Docs(docs) => docs::run(docs, || load(arguments), format),
         Command::Emulate(emulate) => emulate::run(emulate),
     }

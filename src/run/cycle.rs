@@ -131,6 +131,10 @@ fn steps(
         report.errors += usize::try_from(imported.unreadable + imported.held).unwrap_or(usize::MAX);
         report.imports.push(imported);
     }
+    if !is_whole(session, &report)? {
+        report.milliseconds = milliseconds(started);
+        return Ok(report);
+    }
     decide_standby(session)?;
     report.standby = is_standby(&session.store.draft())?;
     for name in &targets {
@@ -196,6 +200,21 @@ fn proposals(session: &Session, targets: &[String]) -> Result<Vec<(String, usize
 
 pub(super) fn milliseconds(since: std::time::Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Whether synchronisation may begin: in a store that was made anew, not before every directory was read whole.
+fn is_whole(session: &mut Session, report: &CycleReport) -> Result<bool, RunError> {
+    let mut draft = session.store.draft();
+    if !draft.fact::<bool>("rebuilt")?.unwrap_or(false) {
+        return Ok(true);
+    }
+    if report.imports.iter().any(|import| !import.incomplete.is_empty()) {
+        return Ok(false);
+    }
+    draft.put_fact("rebuilt", &false)?;
+    let writes = draft.finish();
+    session.store.commit(writes)?;
+    Ok(true)
 }
 
 /// Nothing is written to a target that could not be read whole: what exists there would be made again.

@@ -267,6 +267,10 @@ pub fn on_draft(
     (sources, targets): (&Sources, &Targets),
     progress: &dyn Progress,
 ) -> Result<SyncReport, RunError> {
+    if draft.fact::<bool>("rebuilt")?.unwrap_or(false) {
+        let why = "the store was made anew from decisions, and knows nobody before `syncline run` has imported them";
+        return Err(RunError::Unknown(why.into()));
+    }
     let old: Basis = draft.fact("basis")?.unwrap_or_default();
     mark_affected(draft, &old, &basis(session)?)?;
     let mut synchronisation =

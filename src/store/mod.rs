@@ -13,6 +13,7 @@ use crate::sync::ledger::{LedgerError, View};
 use crate::value::AttributeName;
 
 mod codec;
+pub mod decisions;
 mod disk;
 mod journal;
 mod key;

@@ -230,6 +230,16 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The names of all facts.
+    pub fn fact_names(&self) -> Result<Vec<String>> {
+        let pairs = self.bytes.scan(&[key::FACT], None, usize::MAX)?;
+        let name = |key: &[u8]| {
+            let text = key.get(1..key.len().saturating_sub(1)).unwrap_or_default();
+            String::from_utf8(text.to_vec()).map_err(|_| view::bad_key())
+        };
+        pairs.iter().map(|(key, _)| name(key)).collect()
+    }
+
     /// Writes the derived keys of every record again. For a store that was not closed, or whose indexes changed.
     pub(super) fn index_object(&mut self, object: &ConnectorObject) -> Result<()> {
         let keys = self.object_keys(object)?;

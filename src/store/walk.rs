@@ -5,7 +5,7 @@ use crate::connector_space::{ConnectorObject, ObjectId};
 use crate::sync::ledger::{Result, View};
 
 /// How many ids are read at a time.
-const STRETCH: usize = 2_000;
+pub(super) const STRETCH: usize = 2_000;
 
 impl Draft<'_> {
     /// Visits the objects of a type in a connector, in the order of their ids.
@@ -49,9 +49,9 @@ impl Draft<'_> {
 }
 
 /// Calls `next` with the last id it gave until it gives none.
-fn stretches(
-    next: impl Fn(Option<ObjectId>) -> Result<Vec<ObjectId>>,
-    mut take: impl FnMut(&[ObjectId]) -> Result<()>,
+pub(super) fn stretches<I: Copy>(
+    next: impl Fn(Option<I>) -> Result<Vec<I>>,
+    mut take: impl FnMut(&[I]) -> Result<()>,
 ) -> Result<()> {
     let mut after = None;
     loop {

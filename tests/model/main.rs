@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use syncline::connector::Anchor;
+use syncline::store::{Store, decisions};
 use syncline::sync::ledger::View;
 use syncline::sync::{Synchronisation, stage};
 use syncline::value::{AttributeName, Value};
@@ -95,6 +96,8 @@ enum Event {
     RightsLost,
     /// The indexes of the store are made anew.
     Reindexed,
+    /// The store is lost, and made anew from its decisions and an import.
+    Rebuilt,
     Synchronise,
     /// Breaks off after so many steps.
     BrokenOff(u8),
@@ -139,6 +142,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => editions.prop_map(Event::Rules),
         1 => Just(Event::RightsLost),
         1 => Just(Event::Reindexed),
+        1 => Just(Event::Rebuilt),
         5 => Just(Event::Synchronise),
         2 => (0..6_u8).prop_map(Event::BrokenOff),
         5 => (0..6_u8).prop_map(Event::Export),
@@ -167,6 +171,17 @@ fn shown(number: u8, user: &User) -> String {
     }
     line += user.manager.map(|manager| format!(" manager=>u{manager}")).unwrap_or_default().as_str();
     line
+}
+
+fn record_line(number: u8, record: &Record) -> String {
+    let title = if record.title.is_empty() { String::new() } else { format!(" title={}", record.title) };
+    format!("user h{number} number=#{}{title}", record.person)
+}
+
+fn group_line(number: u8, members: &BTreeSet<u8>) -> String {
+    let list: Vec<String> = members.iter().map(|member| format!("u{member}")).collect();
+    let list = if list.is_empty() { String::new() } else { format!(" member=>{}", list.join(",")) };
+    format!("group g{number} id=g{number}{list}")
 }
 
 impl Both {
@@ -198,14 +213,11 @@ impl Both {
                 }
             }
             Event::Record(number, record) => {
-                let title = if record.title.is_empty() { String::new() } else { format!(" title={}", record.title) };
-                self.world.import("hr", &format!("user h{number} number=#{}{title}", record.person));
+                self.world.import("hr", &record_line(*number, record));
                 self.model.records.insert(*number, record.clone());
             }
             Event::Group(number, members) => {
-                let list: Vec<String> = members.iter().map(|member| format!("u{member}")).collect();
-                let list = if list.is_empty() { String::new() } else { format!(" member=>{}", list.join(",")) };
-                self.world.import("ad", &format!("group g{number} id=g{number}{list}"));
+                self.world.import("ad", &group_line(*number, members));
                 self.model.groups.insert(*number, members.clone());
             }
             Event::DeleteUser(number) if self.model.users.contains_key(number) => {
@@ -246,6 +258,7 @@ impl Both {
                 self.world.store.set_indexes(Default::default()).unwrap();
                 self.world.store.set_indexes(indexes).unwrap();
             }
+            Event::Rebuilt => self.rebuild(),
             Event::Synchronise => self.synchronise(),
             Event::BrokenOff(steps) => {
                 self.broken_off(*steps);
@@ -258,6 +271,28 @@ impl Both {
             Event::Confirm => self.tenant.import(&mut self.world),
             Event::Meddle(number, how) => self.meddle(*number, *how),
         }
+    }
+
+    fn rebuild(&mut self) {
+        let mut lines = Vec::new();
+        decisions::write(&self.world.store.draft(), &BTreeSet::new(), &mut lines).unwrap();
+        let mut store = Store::in_memory();
+        store.set_indexes(self.world.indexes()).unwrap();
+        let mut draft = store.draft();
+        decisions::read(&mut draft, &mut lines.as_slice()).unwrap();
+        let writes = draft.finish();
+        store.commit(writes).unwrap();
+        self.world.store = store;
+        for (number, user) in &self.model.users {
+            self.world.import("ad", &shown(*number, user));
+        }
+        for (number, record) in &self.model.records {
+            self.world.import("hr", &record_line(*number, record));
+        }
+        for (number, members) in &self.model.groups {
+            self.world.import("ad", &group_line(*number, members));
+        }
+        self.tenant.import(&mut self.world);
     }
 
     /// Other rules from now on.

@@ -48,7 +48,7 @@ pub(crate) enum Edition {
 
 /// Where somebody sits.
 pub(crate) fn office(number: u8) -> &'static str {
-    if number % 2 == 0 { "Tower" } else { "" }
+    if number.is_multiple_of(2) { "Tower" } else { "" }
 }
 
 #[derive(Clone, Debug)]
