@@ -25,7 +25,7 @@ enum Line {
     /// A fact about the whole, such as `live/entra`.
     Fact(String, serde_json::Value),
     /// An object without what imports bring back.
-    Object(ConnectorObject),
+    Object(Box<ConnectorObject>),
     /// A metaverse object without what rules bring back.
     Person(MetaverseObject),
     /// A reference that we added, that others changed, or that waits.
@@ -87,7 +87,7 @@ fn object(draft: &Draft<'_>, id: ObjectId, to: &mut dyn Write, count: &mut Decis
         }
     }
     let bare = ConnectorObject { image: Attributes::new(), dn: None, error: None, seeks: BTreeSet::new(), ..object };
-    line(to, &Line::Object(bare))
+    line(to, &Line::Object(Box::new(bare)))
 }
 
 fn line(to: &mut dyn Write, line: &Line) -> Result<()> {
