@@ -102,7 +102,7 @@ pub struct ConnectorObject {
     /// A complete import did not show it, and nothing has proved yet that it is gone.
     pub missing: bool,
     /// Why the last synchronisation left it as it was.
-    pub error: Option<String>,
+    pub error: Option<ObjectError>,
     /// While it is not linked: metaverse values (folded) that its rules join on. Whoever gets one of them may be it.
     pub seeks: BTreeSet<(AttributeName, String)>,
     /// What a person decided about its link.
@@ -128,6 +128,15 @@ impl ConnectorObject {
     pub fn is_joined_by_hand(&self) -> bool {
         self.pin.as_ref().is_some_and(|pin| pin.joined)
     }
+}
+
+/// Why an object was left as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectError {
+    /// A word that never changes its meaning: `ambiguous-join`.
+    pub code: String,
+    /// A sentence.
+    pub message: String,
 }
 
 /// Whether values of an attribute say that an account is on; nothing for attributes that say nothing about it. Entra ID

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::connector_space::ObjectId;
+use crate::connector_space::{ObjectError, ObjectId};
 use crate::value::{AttributeName, Value, Values};
 
 /// Identifies a metaverse object. Name-based: of the object that projected it.
@@ -45,6 +45,8 @@ pub struct MetaverseObject {
     pub contributions: BTreeMap<AttributeName, Vec<Contribution>>,
     /// How many objects were provisioned for it before, by connector.
     pub generations: BTreeMap<String, u32>,
+    /// Why the last synchronisation could not carry it to a target.
+    pub error: Option<ObjectError>,
 }
 
 /// One rule's value for one attribute: where it comes from, and whether it wins.
@@ -73,6 +75,7 @@ impl MetaverseObject {
             links: Vec::new(),
             contributions: BTreeMap::new(),
             generations: BTreeMap::new(),
+            error: None,
         }
     }
 

@@ -263,7 +263,7 @@ fn what_looks_like_somebodys_waits_for_a_person() {
     fs::remove_dir_all(deployment.path("state/store")).unwrap();
     let both = by_anchor.replace(" ]", "") + ", #{ userPrincipalName: person.account + \"@contoso.com\" } ]";
     deployment.write("rules/out-user.rhai", &OUT_USER.replace(by_anchor, &both));
-    let mut transcript = vec![deployment.run("run")];
+    let mut transcript = vec![deployment.run("run"), deployment.run("errors")];
     deployment.write("syncline.toml", &CONFIG.replace("emulator = true", "emulator = true\nsoft_match = true"));
     for command in [
         "run",

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::output::{plural, print, print_json, say};
 use super::{Exit, Format};
 use crate::connector_space::{ConnectorObject, ExportState};
+use crate::metaverse::MetaverseObject;
 use crate::run::RunError;
 use crate::run::session::Session;
 use crate::sync::ledger::View;
@@ -29,12 +30,24 @@ struct Waiting {
     name: String,
     /// `sync`, `refused`, `unknown`, `missing`, `reference`.
     kind: &'static str,
-    /// The target's own code.
+    /// Our own word, or the target's code.
     code: String,
     message: String,
 }
 
 impl Waiting {
+    fn of_person(person: &MetaverseObject) -> Option<Waiting> {
+        let error = person.error.as_ref()?;
+        Some(Waiting {
+            connector: "metaverse".to_owned(),
+            object_type: person.object_type.clone(),
+            name: crate::sync::name(person),
+            kind: "sync",
+            code: error.code.clone(),
+            message: error.message.clone(),
+        })
+    }
+
     fn of(object: &ConnectorObject, kind: &'static str, code: &str, message: &str) -> Waiting {
         Waiting {
             connector: object.connector.clone(),
@@ -93,6 +106,9 @@ fn find(session: &Session, only: Option<&str>) -> Result<Vec<Waiting>, RunError>
             draft.each_object(name, &object_type, |object| found.extend(of(&object)))?;
         }
     }
+    if only.is_none() {
+        draft.each_metaverse(|person| found.extend(Waiting::of_person(&person)))?;
+    }
     let mut after = None;
     loop {
         let keys = draft.edge_exports(after.as_ref(), 5_000)?;
@@ -115,8 +131,8 @@ fn find(session: &Session, only: Option<&str>) -> Result<Vec<Waiting>, RunError>
 
 fn of(object: &ConnectorObject) -> Vec<Waiting> {
     let mut found = Vec::new();
-    if let Some(message) = &object.error {
-        found.push(Waiting::of(object, "sync", "", message));
+    if let Some(error) = &object.error {
+        found.push(Waiting::of(object, "sync", &error.code, &error.message));
     }
     match object.export.as_ref().map(|export| &export.state) {
         Some(ExportState::Failed { code, message }) => found.push(Waiting::of(object, "refused", code, message)),

@@ -251,7 +251,7 @@ fn show_object(draft: &Draft<'_>, object: &ConnectorObject, format: Format) -> R
         print("  the last import did not show it, and nothing proves that it is gone");
     }
     if let Some(error) = &object.error {
-        print(&format!("  error: {error}"));
+        print(&format!("  error: {} ({})", error.message, error.code));
     }
     if let Some(pin) = &object.pin {
         let what = if pin.joined { "joined by hand" } else { "kept apart by hand" };
@@ -293,6 +293,9 @@ fn show_person(draft: &Draft<'_>, person: &MetaverseObject, format: Format) -> R
         return Ok(());
     }
     print(&format!("metaverse  {}        {}", crate::sync::title(person), person.id));
+    if let Some(error) = &person.error {
+        print(&format!("  error: {} ({})", error.message, error.code));
+    }
     for (id, connector) in &person.links {
         if let Some(object) = draft.object(*id)? {
             print(&format!("  {connector:<10} {}", object.title()));

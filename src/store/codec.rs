@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::symbols::{Symbol, Symbols};
-use crate::connector_space::{Anchor, ConnectorObject, Export, Link, LinkKind, ObjectId, Outbound, Pin};
+use crate::connector_space::{Anchor, ConnectorObject, Export, Link, LinkKind, ObjectError, ObjectId, Outbound, Pin};
 use crate::metaverse::{Contribution, FlowValue, MetaverseId, MetaverseObject};
 use crate::sync::ledger::{LedgerError, Result};
 use crate::value::{Attributes, Values};
@@ -32,7 +32,7 @@ struct StoredObject {
     export: Option<Export>,
     outbound: Option<Outbound>,
     missing: bool,
-    error: Option<String>,
+    error: Option<ObjectError>,
     seeks: Vec<(Symbol, String)>,
     pin: Option<Pin>,
 }
@@ -46,6 +46,7 @@ struct StoredMetaverse {
     voices: Vec<Voice>,
     contributions: Vec<(Symbol, Vec<Said>)>,
     generations: BTreeMap<String, u32>,
+    error: Option<ObjectError>,
 }
 
 /// The place of a voice, the line of its rule, and what it says.
@@ -174,6 +175,7 @@ pub(super) fn encode_metaverse(object: &MetaverseObject, intern: &mut impl Inter
         voices,
         contributions,
         generations: object.generations.clone(),
+        error: object.error.clone(),
     })
 }
 
@@ -201,5 +203,6 @@ pub(super) fn decode_metaverse(bytes: &[u8], symbols: &Symbols) -> Result<Metave
             .insert(symbols.attribute(attribute).ok_or_else(|| damaged("unknown symbol"))?, contributions);
     }
     object.generations = stored.generations;
+    object.error = stored.error;
     Ok(object)
 }

@@ -63,6 +63,7 @@ pub fn write(draft: &Draft<'_>, unique: &BTreeSet<AttributeName>, to: &mut dyn W
             let Some(mut person) = draft.metaverse(*id)? else { continue };
             count.people += 1;
             person.contributions.retain(|name, _| unique.contains(name));
+            person.error = None;
             line(to, &Line::Person(person))?;
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use super::records::Draft;
 use crate::connector_space::{ConnectorObject, ObjectId};
+use crate::metaverse::MetaverseObject;
 use crate::sync::ledger::{Result, View};
 
 /// How many ids are read at a time.
@@ -19,6 +20,19 @@ impl Draft<'_> {
     /// Visits the objects of a connector that wait for something to be written or confirmed.
     pub fn each_export(&self, connector: &str, visit: impl FnMut(ConnectorObject)) -> Result<()> {
         self.each(|after| self.exports(connector, after, STRETCH), visit)
+    }
+
+    /// Visits all metaverse objects.
+    pub fn each_metaverse(&self, mut visit: impl FnMut(MetaverseObject)) -> Result<()> {
+        stretches(
+            |after| self.all_metaverse(after, STRETCH),
+            |ids| {
+                for id in ids {
+                    self.metaverse(*id)?.into_iter().for_each(&mut visit);
+                }
+                Ok(())
+            },
+        )
     }
 
     /// How many objects of a type a connector has.

@@ -47,16 +47,17 @@ pub fn join(
     if object.link.is_some() {
         return Err(Refusal::Linked(object.title()));
     }
-    let rival = |id| Ok::<_, LedgerError>(ledger.object(id)?.filter(|other| other.object_type == object.object_type));
-    for id in person.linked(&object.connector) {
-        if let Some(other) = rival(id)? {
-            return Err(Refusal::Taken(other.title()));
-        }
-    }
     let Some((rule, outbound)) = linking_rule(rules, &object, person) else {
         let from = format!("{}/{}", object.connector, object.object_type);
         return Err(Refusal::NoRule { from, to: person.object_type.clone() });
     };
+    for id in person.linked(&object.connector) {
+        // A target may hold an account and a contact of one person.
+        let other = ledger.object(id)?.filter(|other| !outbound || other.object_type == object.object_type);
+        if let Some(other) = other {
+            return Err(Refusal::Taken(other.title()));
+        }
+    }
     object.pin = Some(Pin { joined: true, reason: reason.to_owned() });
     if outbound {
         let kind = if object.outbound.owned { LinkKind::Provisioned } else { LinkKind::Matched };

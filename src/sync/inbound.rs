@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::ledger::{Ledger, LedgerError};
 use super::{deprovision, precedence, references};
 use crate::change::Change;
-use crate::connector_space::{ConnectorObject, Link, LinkKind, ObjectId};
+use crate::connector_space::{ConnectorObject, Link, LinkKind, ObjectError, ObjectId};
 use crate::metaverse::{Contribution, FlowValue, MetaverseId, MetaverseObject};
 use crate::rules::{Direction, Flow, Host, Input, JoinGroup, LinkType, Rule, RuleError, RuleSet};
 use crate::value::{AttributeName, Value};
@@ -98,6 +98,30 @@ pub enum SyncError {
     /// The store.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+}
+
+impl SyncError {
+    /// A word that never changes its meaning, for those who count errors or wait for one.
+    pub fn code(&self) -> &'static str {
+        match self {
+            SyncError::Rule(_) => "rule-failed",
+            SyncError::TwoJoinRules(..) => "two-join-rules",
+            SyncError::Ambiguous { .. } => "ambiguous-join",
+            SyncError::Taken { .. } => "joined-already",
+            SyncError::SoftMatch { .. } => "soft-match",
+            SyncError::OtherType { .. } => "type-mismatch",
+            SyncError::Privileged { .. } => "privileged",
+            SyncError::NoFreeName { .. } => "no-free-name",
+            SyncError::Mixed(..) => "mixed-merge",
+            SyncError::Misfit { .. } => "value-misfit",
+            SyncError::Ledger(_) => "store",
+        }
+    }
+
+    /// As it is kept with the object.
+    pub fn kept(&self) -> ObjectError {
+        ObjectError { code: self.code().to_owned(), message: self.to_string() }
+    }
 }
 
 /// What the rules say about one object.

@@ -18,7 +18,7 @@ pub mod precedence;
 pub mod references;
 pub mod stage;
 
-use crate::connector_space::{ConnectorObject, ObjectId};
+use crate::connector_space::{ConnectorObject, ObjectError, ObjectId};
 use crate::metaverse::{MetaverseId, MetaverseObject};
 use crate::rules::{Context, Coverage, Host, Input, RuleSet};
 use crate::value::{AttributeName, Attributes, Schema};
@@ -223,12 +223,12 @@ impl<'a> Synchronisation<'a> {
         }
         self.failed.insert(object.id.0);
         report.errors.push((format!("{} `{}`", object.connector, object.title()), error.to_string()));
-        let message = error.to_string();
-        if object.error.as_ref() != Some(&message) {
+        let kept = error.kept();
+        if object.error.as_ref() != Some(&kept) {
             let mut object = object.clone();
-            object.error = Some(message.clone());
+            object.error = Some(kept);
             ledger.put_object(&object)?;
-            ledger.note(crate::change::Change::Held(object.id, message));
+            ledger.note(crate::change::Change::Held(object.id, error.to_string()));
         }
         Ok(())
     }
@@ -307,12 +307,13 @@ impl<'a> Synchronisation<'a> {
             let done = evaluation
                 .and_then(|evaluation| outbound::integrate(ledger, self.rules, self.targets, person, &evaluation));
             match done {
-                Ok(()) => {}
+                Ok(()) => keep_error(ledger, person, None)?,
                 Err(SyncError::Ledger(error)) => return Err(error),
                 Err(error) => {
                     ledger.rollback();
                     self.failed.insert(person.id.0);
                     report.errors.push((title(person), error.to_string()));
+                    keep_error(ledger, person, Some(error.kept()))?;
                 }
             }
         }
@@ -377,14 +378,33 @@ impl<'a> Synchronisation<'a> {
     }
 }
 
+/// Keeps with a metaverse object why it could not be carried to a target, or that it was.
+fn keep_error(
+    ledger: &mut dyn Ledger,
+    person: &MetaverseObject,
+    error: Option<ObjectError>,
+) -> Result<(), LedgerError> {
+    if person.error == error {
+        return Ok(());
+    }
+    match ledger.metaverse(person.id)? {
+        Some(person) => ledger.put_metaverse(&MetaverseObject { error, ..person }),
+        None => Ok(()),
+    }
+}
+
 /// What a person would call a metaverse object.
 pub fn title(person: &MetaverseObject) -> String {
+    format!("{} `{}`", person.object_type, name(person))
+}
+
+/// The same without its type.
+pub fn name(person: &MetaverseObject) -> String {
     let named = |name: &str| {
         let list = person.contributions.get(&AttributeName::from(name))?;
         precedence::values(list).first().map(ToString::to_string)
     };
-    let name = named("userPrincipalName").or_else(|| named("displayName")).unwrap_or_else(|| person.id.to_string());
-    format!("{} `{name}`", person.object_type)
+    named("userPrincipalName").or_else(|| named("displayName")).unwrap_or_else(|| person.id.to_string())
 }
 
 fn context(object: &ConnectorObject, source: Option<&Source>) -> Context {

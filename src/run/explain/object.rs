@@ -82,13 +82,14 @@ impl Explainer<'_> {
         };
         let mut subjects = vec![object.id.0];
         subjects.extend(person.as_ref().map(|person| person.id.0));
+        let error = object.error.as_ref().or(person.as_ref().and_then(|person| person.error.as_ref()));
         let mut story = ObjectStory {
             connector: object.connector.clone(),
             object_type: object.object_type.clone(),
             object: object.title(),
             link: object.link.clone(),
             person: person.as_ref().map(crate::sync::title),
-            error: object.error.clone(),
+            error: error.map(|error| error.message.clone()),
             missing: object.missing,
             rules: self.inbound_rules(object)?,
             others: Vec::new(),
