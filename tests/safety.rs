@@ -45,7 +45,7 @@ fn three_people_exchange_their_names_in_one_run() {
 }
 
 #[test]
-fn an_anchor_that_changes_is_refused_until_somebody_has_looked() {
+fn line_18_an_anchor_that_changes_is_refused_until_somebody_has_looked() {
     let deployment = three();
     deployment.write(
         "rules/in-user.rhai",

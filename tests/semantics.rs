@@ -153,6 +153,27 @@ fn line_9_what_is_given_once_survives_later_changes() {
 }
 
 #[test]
+fn line_10_what_was_exported_and_not_seen_yet_is_no_imported_value() {
+    let back = r#"
+        const rule = #{ from: "entra/user", to: "metaverse/person", precedence: 300 };
+        fn flow(user) { #{ expected: user.title, seen: imported(user.title) } }
+    "#;
+    let mut world = world(&[("in", IN), ("out", OUT), ("back", back)]);
+    world.import("ad", "user u1 id=a1").sync().export().sync();
+    world.import("ad", "user u1 id=a1 title=Clerk").sync();
+    let told = |world: &World, name: &str| {
+        let draft = world.store.draft();
+        let person = draft.all_metaverse(None, 1).unwrap()[0];
+        let person = draft.metaverse(person).unwrap().unwrap();
+        person.contributions.get(&AttributeName::from(name)).map(|list| list[0].value.to_string())
+    };
+    world.import("entra", "user e-a1@x immutableId=a1 upn=a1@x phones=1").sync();
+    assert_eq!((told(&world, "expected"), told(&world, "seen")), (Some("Clerk".into()), None));
+    world.import("entra", "user e-a1@x immutableId=a1 upn=a1@x title=Clerk").sync();
+    assert_eq!((told(&world, "expected"), told(&world, "seen")), (Some("Clerk".into()), Some("Clerk".into())));
+}
+
+#[test]
 fn line_11_what_was_exported_and_comes_back_otherwise_is_sent_again() {
     let mut world = whole();
     world.import("ad", "user u1 id=a1 title=Clerk").sync().export().sync();
@@ -238,6 +259,14 @@ fn line_21_a_rule_that_is_switched_off_takes_its_contributions_along() {
     world.set_rules(&[("in", IN), ("hr", &off), ("out", OUT)]);
     world.sync();
     check(&world, expect!["update a1@x title=Clerk"]);
+}
+
+#[test]
+fn line_23_mid_beyond_the_end_gives_the_whole_text() {
+    let mid = IN.replace("mail: user.mail", "mail: entra::Mid(user.mail, 9, 1)");
+    let mut world = world(&[("in", &mid), ("out", &OUT.replace("upn:", "mail: person.mail, upn:"))]);
+    world.import("ad", "user u1 id=a1 mail=a@x").sync();
+    check(&world, expect!["create a1@x immutableId=a1 mail=a@x upn=a1@x"]);
 }
 
 #[test]

@@ -199,13 +199,13 @@ fn from_active_directory_to_entra() {
     assert!(writes[0].starts_with("DELETE /users/"), "{writes:?}");
     world.compare();
 
-    a_unit_that_is_renamed_stays_in_scope(&world);
+    line_13_a_unit_that_is_renamed_stays_in_scope(&world);
     an_account_that_sees_less_deletes_nobody(&world);
     the_guard_stops_before_anything_is_deleted(&world, &people);
 }
 
 /// The settings name a unit, and mean it whatever it is called.
-fn a_unit_that_is_renamed_stays_in_scope(world: &Deployment) {
+fn line_13_a_unit_that_is_renamed_stays_in_scope(world: &Deployment) {
     let rename = |from: &str, to: &str| {
         let change = format!("dn: OU={from},{BASE}\nchangetype: modrdn\nnewrdn: OU={to}\ndeleteoldrdn: 1\n");
         world.ad.client("ldapmodify", &[], &change);

@@ -242,7 +242,7 @@ async fn pages_follow_the_cookie_and_references_mark_borders() {
 }
 
 #[tokio::test]
-async fn whatever_cuts_an_import_off_makes_it_incomplete() {
+async fn line_12_whatever_cuts_an_import_off_makes_it_incomplete() {
     for (ending, words) in [
         (4, "size limit exceeded (after 2 objects)"),
         (3, "time limit exceeded (after 2 objects)"),
