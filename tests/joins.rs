@@ -9,11 +9,11 @@ mod world;
 
 use expect_test::{Expect, expect};
 use syncline::connector::Anchor;
-use syncline::connector_space::{ConnectorObject, LinkKind};
+use syncline::connector_space::ConnectorObject;
 use syncline::store::Draft;
-use syncline::sync::by_hand::{self, Refusal};
-use syncline::sync::ledger::{Ledger, View};
-use syncline::sync::{Matching, outbound};
+use syncline::sync::Matching;
+use syncline::sync::by_hand::{self, Adopted, Refusal};
+use syncline::sync::ledger::View;
 use world::World;
 
 const IN: &str = r#"
@@ -72,11 +72,11 @@ fn with_the_switch_it_waits_for_a_persons_approval() {
     check(&world, expect!["create a2@x displayName=Bob immutableId=a2 upn=a2@x"]);
     let proposal = object(&world.store.draft(), "entra", "e1").outbound.proposed.unwrap();
     assert_eq!((proposal.rule.as_str(), proposal.by.as_slice()), ("out", &["upn".into()][..]));
-    by_hand(&mut world, |draft| {
+    let adopted = by_hand(&mut world, |draft| {
         let found = object(draft, "entra", "e1");
-        outbound::bind(draft, found, proposal.metaverse, LinkKind::Adopted, "out").unwrap();
-        draft.mark_metaverse(proposal.metaverse).unwrap();
+        by_hand::adopt(draft, found).unwrap()
     });
+    assert_eq!(adopted, Some(Adopted::Proposed(proposal)));
     world.sync();
     check(
         &world,

@@ -6,13 +6,13 @@ use super::explain::time;
 use super::output::{plural, print, print_json, say};
 use super::{Exit, Format};
 use crate::config::Config;
-use crate::connector_space::{ConnectorObject, LinkKind};
 use crate::run::RunError;
 use crate::run::rules_in_use;
 use crate::run::session::Session;
 use crate::store::Draft;
-use crate::sync::ledger::{Ledger, View};
-use crate::sync::{deprovision, outbound, title};
+use crate::sync::by_hand::{self, Adopted};
+use crate::sync::ledger::View;
+use crate::sync::{deprovision, title};
 use crate::value::AttributeName;
 
 /// The rules in use.
@@ -227,35 +227,16 @@ pub(super) fn promote(mut session: Session, arguments: &PromoteArguments) -> Res
     Ok(Exit::Success)
 }
 
-/// Makes a matched object ours, and one that was proposed somebody's and ours. Gives a line, or nothing where neither is so.
-fn takeover(draft: &mut Draft<'_>, mut object: ConnectorObject) -> Result<Option<String>, RunError> {
-    let name = object.title();
-    match (&mut object.link, object.outbound.proposed.clone()) {
-        (Some(link), _) if link.kind == LinkKind::Matched => {
-            link.kind = LinkKind::Adopted;
-            let metaverse = link.metaverse;
-            let line = format!("{name}   matched by {}", link.rule);
-            object.outbound.owned = true;
-            draft.put_object(&object)?;
-            draft.mark_metaverse(metaverse)?;
-            Ok(Some(line))
-        }
-        (None, Some(proposal)) => {
-            let Some(person) = draft.metaverse(proposal.metaverse)? else { return Ok(None) };
-            for other in person.linked(&object.connector) {
-                if draft.object(other)?.is_some_and(|other| other.object_type == object.object_type) {
-                    return Ok(None);
-                }
-            }
+/// What is said of an object that is adopted.
+fn adopted_line(draft: &Draft<'_>, name: &str, before: &Adopted) -> Result<String, RunError> {
+    Ok(match before {
+        Adopted::Matched(link) => format!("{name}   matched by {}", link.rule),
+        Adopted::Proposed(proposal) => {
+            let person = draft.metaverse(proposal.metaverse)?.map(|person| title(&person)).unwrap_or_default();
             let by: Vec<&str> = proposal.by.iter().map(AttributeName::as_str).collect();
-            let line = format!("{name}   looks like {} by {} ({})", title(&person), by.join(", "), proposal.rule);
-            object.outbound.owned = true;
-            outbound::bind(draft, object, person.id, LinkKind::Adopted, &proposal.rule)?;
-            draft.mark_metaverse(person.id)?;
-            Ok(Some(line))
+            format!("{name}   looks like {person} by {} ({})", by.join(", "), proposal.rule)
         }
-        _ => Ok(None),
-    }
+    })
 }
 
 pub(super) fn adopt(mut session: Session, arguments: &AdoptArguments) -> Result<Exit, RunError> {
@@ -275,13 +256,13 @@ pub(super) fn adopt(mut session: Session, arguments: &AdoptArguments) -> Result<
     let mut adopted = 0;
     for id in ids {
         let Some(object) = draft.object(id)? else { continue };
-        let title = object.title();
+        let name = object.title();
         if object.outbound.held.contains_key(&"*".into()) {
-            say(&format!("not adopted: `{title}`, which must not be written"));
+            say(&format!("not adopted: `{name}`, which must not be written"));
             continue;
         }
-        if let Some(line) = takeover(&mut draft, object)? {
-            print(&line);
+        if let Some(before) = by_hand::adopt(&mut draft, object)? {
+            print(&adopted_line(&draft, &name, &before)?);
             adopted += 1;
         }
     }

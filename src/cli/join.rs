@@ -8,6 +8,7 @@ use crate::connector_space::ConnectorObject;
 use crate::metaverse::MetaverseObject;
 use crate::run::RunError;
 use crate::run::session::Session;
+use crate::store::DraftWrites;
 use crate::sync::by_hand::{self, Refusal};
 use crate::sync::ledger::View;
 use crate::sync::title;
@@ -55,7 +56,7 @@ pub(super) struct DisjoinArguments {
     yes: bool,
 }
 
-pub(super) fn join(mut session: Session, arguments: &JoinArguments) -> Result<Exit, RunError> {
+pub(super) fn join(session: Session, arguments: &JoinArguments) -> Result<Exit, RunError> {
     let object = one(&session, &arguments.connector, &arguments.object)?;
     let with = one(&session, &arguments.with_connector, &arguments.with)?;
     let person = person_of(&session, &with)?;
@@ -64,18 +65,10 @@ pub(super) fn join(mut session: Session, arguments: &JoinArguments) -> Result<Ex
     let name = object.title();
     by_hand::join(&mut draft, &rules, object, &person, &arguments.reason).map_err(refused)?;
     let writes = draft.finish();
-    let person = title(&person);
-    if arguments.yes {
-        session.store.commit(writes)?;
-        say(&format!("`{name}` is joined to {person}; `syncline plan` shows what the next run does"));
-    } else {
-        say(&format!("`{name}` would be joined to {person}; `--yes` does it"));
-    }
-    session.close()?;
-    Ok(Exit::Success)
+    conclude(session, writes, arguments.yes, &name, &format!("joined to {}", title(&person)))
 }
 
-pub(super) fn disjoin(mut session: Session, arguments: &DisjoinArguments) -> Result<Exit, RunError> {
+pub(super) fn disjoin(session: Session, arguments: &DisjoinArguments) -> Result<Exit, RunError> {
     let object = one(&session, &arguments.connector, &arguments.object)?;
     let name = object.title();
     if arguments.undo && object.pin.is_none() {
@@ -88,7 +81,12 @@ pub(super) fn disjoin(mut session: Session, arguments: &DisjoinArguments) -> Res
     }
     let writes = draft.finish();
     let what = if arguments.undo { "left to the rules again" } else { "kept apart" };
-    if arguments.yes {
+    conclude(session, writes, arguments.yes, &name, what)
+}
+
+/// Keeps what was decided, or only says what it would be.
+fn conclude(mut session: Session, writes: DraftWrites, yes: bool, name: &str, what: &str) -> Result<Exit, RunError> {
+    if yes {
         session.store.commit(writes)?;
         say(&format!("`{name}` is {what}; `syncline plan` shows what the next run does"));
     } else {

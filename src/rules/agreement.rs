@@ -141,19 +141,26 @@ fn metaverse<'s>(set: &'s RuleSet, schemas: &Schemas) -> Known<'s> {
     known
 }
 
-/// What outbound rules give to a target's attribute, against what it takes: the attribute's type in the schema, what the
-/// rule gives, and the metaverse's attributes of the rule's type.
-fn given<'s>(
-    set: &'s RuleSet,
-    schemas: &'s Schemas,
-) -> impl Iterator<Item = (&'s Rule, &'s AttributeName, &'s Shape, &'s AttributeType)> {
-    set.rules().iter().flat_map(move |rule| {
-        let to = match &rule.header.direction {
-            Direction::Outbound { to, .. } => Some(to),
-            Direction::Inbound { .. } => None,
-        };
-        let shapes = rule.footprint.shapes.iter();
-        shapes.filter_map(move |(name, shape)| Some((rule, name, shape, attribute(schemas, to?, name)?)))
+/// What an outbound rule gives to an attribute of its target.
+struct Given<'s> {
+    rule: &'s Rule,
+    /// The type of the metaverse that the rule reads.
+    from: &'s str,
+    name: &'s AttributeName,
+    shape: &'s Shape,
+    /// What the target takes.
+    takes: &'s AttributeType,
+}
+
+fn given<'s>(set: &'s RuleSet, schemas: &'s Schemas) -> impl Iterator<Item = Given<'s>> {
+    let outbound = set.rules().iter().filter_map(|rule| match &rule.header.direction {
+        Direction::Outbound { from, to } => Some((rule, from, to)),
+        Direction::Inbound { .. } => None,
+    });
+    outbound.flat_map(move |(rule, from, to)| {
+        rule.footprint.shapes.iter().filter_map(move |(name, shape)| {
+            Some(Given { rule, from, name, shape, takes: attribute(schemas, to, name)? })
+        })
     })
 }
 
@@ -161,12 +168,11 @@ fn given<'s>(
 /// metaverse attribute that is a list itself.
 fn lists_for_one(set: &RuleSet, schemas: &Schemas, metaverse: &Known<'_>) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    for (rule, name, shape, takes) in given(set, schemas) {
-        let Direction::Outbound { from, .. } = &rule.header.direction else { continue };
+    for Given { rule, from, name, shape, takes } in given(set, schemas) {
         if takes.multi || takes.kind == Kind::Reference {
             continue;
         }
-        let list = |like| Some((like, metaverse.get(from.as_str())?.get(like)?.list?));
+        let list = |like| Some((like, metaverse.get(from)?.get(like)?.list?));
         let (message, hint) = match shape.list_like.iter().find_map(list) {
             Some((read, writer)) => (
                 format!("`{name}` holds one value, and `{read}` of `{writer}` is a list"),
@@ -186,11 +192,10 @@ fn lists_for_one(set: &RuleSet, schemas: &Schemas, metaverse: &Known<'_>) -> Vec
 /// What is flowed to an attribute and is of another kind.
 fn kinds(set: &RuleSet, schemas: &Schemas, metaverse: &Known<'_>) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    for (rule, name, shape, takes) in given(set, schemas) {
-        let Direction::Outbound { from, .. } = &rule.header.direction else { continue };
+    for Given { rule, from, name, shape, takes } in given(set, schemas) {
         let wrong = |kind: &&Kind| !fits(**kind, takes.kind);
         let of_attribute = |like| {
-            let known = metaverse.get(from.as_str())?.get(like).filter(|known| !known.open)?;
+            let known = metaverse.get(from)?.get(like).filter(|known| !known.open)?;
             let kind = known.kinds.first().filter(|_| known.kinds.iter().all(|kind| wrong(&kind)))?;
             Some(format!("`{name}` holds {}, and `{like}` is {kind}", takes.kind))
         };

@@ -2,9 +2,8 @@
 
 use super::deprovision;
 use super::ledger::{Ledger, LedgerError};
-use super::{outbound, references};
-use crate::change::Change;
-use crate::connector_space::{ConnectorObject, Deprovision, Link, LinkKind, Pin};
+use super::{inbound, outbound, references};
+use crate::connector_space::{ConnectorObject, Deprovision, Link, LinkKind, Pin, Proposal};
 use crate::metaverse::MetaverseObject;
 use crate::rules::{Direction, LinkType, RuleSet};
 
@@ -51,29 +50,62 @@ pub fn join(
         let from = format!("{}/{}", object.connector, object.object_type);
         return Err(Refusal::NoRule { from, to: person.object_type.clone() });
     };
-    for id in person.linked(&object.connector) {
+    let other = if outbound {
         // A target may hold an account and a contact of one person.
-        let other = ledger.object(id)?.filter(|other| !outbound || other.object_type == object.object_type);
-        if let Some(other) = other {
-            return Err(Refusal::Taken(other.title()));
-        }
+        outbound::existing(ledger, person, &object.connector, &object.object_type)?.map(|other| other.title())
+    } else {
+        inbound::rival(ledger, person, &object)?
+    };
+    if let Some(other) = other {
+        return Err(Refusal::Taken(other));
     }
     object.pin = Some(Pin { joined: true, reason: reason.to_owned() });
     if outbound {
         let kind = if object.outbound.owned { LinkKind::Provisioned } else { LinkKind::Matched };
         outbound::bind(ledger, object, person.id, kind, &rule)?;
     } else {
-        object.link = Some(Link { metaverse: person.id, kind: LinkKind::Joined, rule });
-        let mut person = person.clone();
-        person.links.push((object.id, object.connector.clone()));
-        ledger.put_metaverse(&person)?;
-        ledger.put_object(&object)?;
-        ledger.note(Change::Linked(object.id, person.id, LinkKind::Joined));
+        inbound::bind(ledger, &mut object, Link { metaverse: person.id, kind: LinkKind::Joined, rule })?;
         ledger.mark_object(object.id)?;
-        references::mark_referrers_of(ledger, object.id)?;
     }
     ledger.mark_metaverse(person.id)?;
     Ok(())
+}
+
+/// Makes a matched object of a target ours, or one that was proposed somebody's and ours. Gives what it was before: a link,
+/// or a proposal; nothing where it was neither, or whoever it was proposed for is gone or has another.
+///
+/// # Errors
+/// When the ledger fails.
+pub fn adopt(ledger: &mut dyn Ledger, mut object: ConnectorObject) -> Result<Option<Adopted>, LedgerError> {
+    object.outbound.owned = true;
+    match (&mut object.link, object.outbound.proposed.take()) {
+        (Some(link), _) if link.kind == LinkKind::Matched => {
+            let before = link.clone();
+            link.kind = LinkKind::Adopted;
+            ledger.put_object(&object)?;
+            ledger.mark_metaverse(before.metaverse)?;
+            Ok(Some(Adopted::Matched(before)))
+        }
+        (None, Some(proposal)) => {
+            let Some(person) = ledger.metaverse(proposal.metaverse)? else { return Ok(None) };
+            if outbound::existing(ledger, &person, &object.connector, &object.object_type)?.is_some() {
+                return Ok(None);
+            }
+            outbound::bind(ledger, object, person.id, LinkKind::Adopted, &proposal.rule)?;
+            ledger.mark_metaverse(person.id)?;
+            Ok(Some(Adopted::Proposed(proposal)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// What an object was before it was adopted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Adopted {
+    /// A rule had matched it.
+    Matched(Link),
+    /// A rule thought that it might be somebody's.
+    Proposed(Proposal),
 }
 
 /// Unlinks an object, and keeps it apart from everybody.
@@ -90,13 +122,9 @@ pub fn disjoin(ledger: &mut dyn Ledger, mut object: ConnectorObject, reason: &st
     }
     match object.link.clone() {
         Some(link) if link.kind.is_outbound() => {
-            references::mark_incoming(ledger, object.id)?;
             references::mark_referrers_of(ledger, object.id)?;
-            object.link = None;
-            ledger.note(Change::Unlinked(object.id, link.metaverse));
-            outbound::forget(ledger, link.metaverse, object.id)?;
+            outbound::let_go(ledger, object, Deprovision::Disconnect, reason)?;
             ledger.mark_metaverse(link.metaverse)?;
-            deprovision::release(ledger, object, Deprovision::Disconnect, reason)?;
         }
         Some(_) => {
             ledger.put_object(&object)?;

@@ -240,12 +240,13 @@ fn seek(ledger: &mut dyn Ledger, object: &mut ConnectorObject, evaluation: &Eval
 
 /// Whether some rule in scope still carries the link; the link then names that rule.
 fn still_linked(object: &mut ConnectorObject, rules: &RuleSet, evaluation: &Evaluation) -> bool {
+    let by_hand = object.is_joined_by_hand();
     let Some(link) = &mut object.link else { return false };
     let in_scope = |name: &str| evaluation.flows.iter().any(|(rule, _)| rule == name);
     if in_scope(&link.rule) {
         return true;
     }
-    let Some(successor) = &evaluation.link else { return object.pin.as_ref().is_some_and(|pin| pin.joined) };
+    let Some(successor) = &evaluation.link else { return by_hand };
     let same_type = |name: &str| rules.rule(name).map(|rule| rule.header.direction.clone());
     let compatible = match (same_type(&link.rule), same_type(&successor.rule)) {
         (Some(Direction::Inbound { to: old, .. }), Some(Direction::Inbound { to: new, .. })) => old == new,
@@ -255,7 +256,7 @@ fn still_linked(object: &mut ConnectorObject, rules: &RuleSet, evaluation: &Eval
         link.rule.clone_from(&successor.rule);
         link.kind = kind_of(successor.link, link.kind == LinkKind::Projected);
     }
-    compatible || object.is_joined_by_hand()
+    compatible || by_hand
 }
 
 fn kind_of(link: LinkType, projected: bool) -> LinkKind {
@@ -285,15 +286,19 @@ fn link(
         }
         (None, _) => return Ok(()),
     };
-    let Some(mut person) = ledger.metaverse(metaverse)? else { return Ok(()) };
+    Ok(bind(ledger, object, Link { metaverse, kind, rule: rule.rule.clone() })?)
+}
+
+/// Links an object of a source to a metaverse object, if that is there.
+pub(super) fn bind(ledger: &mut dyn Ledger, object: &mut ConnectorObject, link: Link) -> Result<(), LedgerError> {
+    let Some(mut person) = ledger.metaverse(link.metaverse)? else { return Ok(()) };
     person.links.push((object.id, object.connector.clone()));
-    object.link = Some(Link { metaverse, kind, rule: rule.rule.clone() });
     ledger.put_metaverse(&person)?;
+    ledger.note(Change::Linked(object.id, link.metaverse, link.kind));
+    object.link = Some(link);
     ledger.put_object(object)?;
-    ledger.note(Change::Linked(object.id, metaverse, kind));
-    ledger.mark_metaverse(metaverse)?;
-    references::mark_referrers_of(ledger, object.id)?;
-    Ok(())
+    ledger.mark_metaverse(person.id)?;
+    references::mark_referrers_of(ledger, object.id)
 }
 
 /// Creates the metaverse object of a connector object. The first free generation, so that a preview and a run agree.
@@ -370,7 +375,11 @@ pub(crate) fn matches(
 }
 
 /// Another object of the same connector that has the match already.
-fn rival(view: &dyn Ledger, hit: &MetaverseObject, object: &ConnectorObject) -> Result<Option<String>, LedgerError> {
+pub(super) fn rival(
+    view: &dyn Ledger,
+    hit: &MetaverseObject,
+    object: &ConnectorObject,
+) -> Result<Option<String>, LedgerError> {
     let Some(other) = hit.linked(&object.connector).find(|other| *other != object.id) else { return Ok(None) };
     Ok(Some(view.object(other)?.map_or_else(|| other.to_string(), |other| other.title())))
 }

@@ -24,6 +24,7 @@ use crate::rules::{Context, Coverage, Host, Input, RuleSet};
 use crate::value::{AttributeName, Attributes, Schema};
 use inbound::{Evaluation, SyncError};
 use ledger::{Ledger, LedgerError};
+pub use matching::Matching;
 use outbound::OutboundEvaluation;
 
 /// How often the queues may refill in one synchronisation before something is going in circles.
@@ -71,8 +72,6 @@ impl Target {
         self.schemas.get(object_type).is_some_and(|schema| schema.unwritable().is_none())
     }
 }
-
-pub use matching::Matching;
 
 /// By connector.
 pub type Targets = BTreeMap<String, Target>;

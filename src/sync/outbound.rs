@@ -12,8 +12,8 @@ use super::precedence::{self, Winner};
 use super::{Target, Targets, references};
 use crate::change::Change;
 use crate::connector_space::{
-    ConnectorObject, Export, ExportState, Link, LinkKind, Members, ObjectId, Operation, Proposal, ReferenceSource,
-    ValueChange, enables,
+    ConnectorObject, Deprovision, Export, ExportState, Link, LinkKind, Members, ObjectId, Operation, Proposal,
+    ReferenceSource, ValueChange, enables,
 };
 use crate::dn::agree;
 use crate::metaverse::{Contribution, FlowValue, MetaverseId, MetaverseObject};
@@ -138,7 +138,7 @@ pub fn integrate(
 ) -> Result<(), SyncError> {
     for evaluation in evaluations {
         let Some(target) = targets.get(&evaluation.to.connector) else { continue };
-        let existing = existing(ledger, person, &evaluation.to)?;
+        let existing = existing(ledger, person, &evaluation.to.connector, &evaluation.to.object_type)?;
         match (&evaluation.link, existing) {
             (Some((rule, link, groups)), existing) => {
                 let object = match existing {
@@ -158,15 +158,10 @@ pub fn integrate(
                     ledger.put_object(&object)?;
                 }
             }
-            (None, Some(mut object)) => {
-                let policy = object.outbound.deprovision.unwrap_or(crate::connector_space::Deprovision::Delete);
-                references::mark_incoming(ledger, object.id)?;
-                if let Some(link) = object.link.take() {
-                    ledger.note(Change::Unlinked(object.id, link.metaverse));
-                }
-                forget(ledger, person.id, object.id)?;
+            (None, Some(object)) => {
+                let policy = object.outbound.deprovision.unwrap_or(Deprovision::Delete);
                 let rules = evaluation.out_of_scope.join(", ");
-                deprovision::release(ledger, object, policy, &format!("out of the scope of {rules}"))?;
+                let_go(ledger, object, policy, &format!("out of the scope of {rules}"))?;
             }
             (None, None) => {}
         }
@@ -179,26 +174,38 @@ fn is_source(object: &ConnectorObject) -> bool {
     object.link.as_ref().is_some_and(|link| !link.kind.is_outbound())
 }
 
-fn existing(
+/// The object of the type that a metaverse object has in a target.
+pub(super) fn existing(
     ledger: &dyn Ledger,
     person: &MetaverseObject,
-    to: &ConnectorType,
+    connector: &str,
+    object_type: &str,
 ) -> Result<Option<ConnectorObject>, LedgerError> {
-    for id in person.linked(&to.connector) {
+    for id in person.linked(connector) {
         let object = ledger.object(id)?;
-        if let Some(object) = object.filter(|object| object.object_type.eq_ignore_ascii_case(&to.object_type)) {
+        if let Some(object) = object.filter(|object| object.object_type.eq_ignore_ascii_case(object_type)) {
             return Ok(Some(object));
         }
     }
     Ok(None)
 }
 
-pub(super) fn forget(ledger: &mut dyn Ledger, person: MetaverseId, object: ObjectId) -> Result<(), LedgerError> {
-    if let Some(mut person) = ledger.metaverse(person)? {
-        person.links.retain(|(id, _)| *id != object);
-        ledger.put_metaverse(&person)?;
+/// Takes an object of a target from its metaverse object.
+pub(super) fn let_go(
+    ledger: &mut dyn Ledger,
+    mut object: ConnectorObject,
+    policy: Deprovision,
+    reason: &str,
+) -> Result<(), LedgerError> {
+    references::mark_incoming(ledger, object.id)?;
+    if let Some(link) = object.link.take() {
+        ledger.note(Change::Unlinked(object.id, link.metaverse));
+        if let Some(mut person) = ledger.metaverse(link.metaverse)? {
+            person.links.retain(|(id, _)| *id != object.id);
+            ledger.put_metaverse(&person)?;
+        }
     }
-    Ok(())
+    deprovision::release(ledger, object, policy, reason)
 }
 
 /// Finds the target object, or makes it.
@@ -248,10 +255,7 @@ fn propose(
 }
 
 /// Links an object of a target to a metaverse object.
-///
-/// # Errors
-/// When the ledger fails.
-pub fn bind(
+pub(super) fn bind(
     ledger: &mut dyn Ledger,
     mut object: ConnectorObject,
     person: MetaverseId,
