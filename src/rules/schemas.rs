@@ -200,22 +200,18 @@ pub(super) fn written_at(rule: &Rule, name: &AttributeName) -> Range<usize> {
     let line = rule.footprint.writes.get(name).and_then(|line| usize::try_from(*line).ok()).unwrap_or(1);
     let text = &rule.source.text;
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    let rest = text.get(start..).unwrap_or_default();
-    let whole_word = |at: usize| {
-        let (before, after) =
-            (rest.get(..at).unwrap_or_default(), rest.get(at + name.as_str().len()..).unwrap_or_default());
-        !before.ends_with(is_part) && !after.starts_with(is_part)
-    };
-    let found = rest.match_indices(name.as_str()).map(|(at, _)| at).find(|at| whole_word(*at));
-    found.map_or_else(|| word(rule, name.as_str()), |at| start + at..start + at + name.as_str().len())
+    word_from(rule, start, name.as_str()).unwrap_or_else(|| word(rule, name.as_str()))
 }
 
 /// Where a name stands in a rule: as `.name`, `"name"` or a key, whichever comes first outside of comments.
 pub(super) fn word(rule: &Rule, name: &str) -> Range<usize> {
+    word_from(rule, 0, name).unwrap_or(0..0)
+}
+
+/// The same, from some byte on.
+fn word_from(rule: &Rule, mut at: usize, name: &str) -> Option<Range<usize>> {
     let text = &rule.source.text;
     let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '-');
-    let mut at = 0;
     while let Some(found) = text.get(at..).and_then(|rest| rest.find(name)) {
         let start = at + found;
         let end = start + name.len();
@@ -224,9 +220,9 @@ pub(super) fn word(rule: &Rule, name: &str) -> Range<usize> {
         let bounded =
             !is_part(before.chars().next_back()) && !is_part(text.get(end..).and_then(|rest| rest.chars().next()));
         if bounded && !line.contains("//") {
-            return start..end;
+            return Some(start..end);
         }
         at = end;
     }
-    0..0
+    None
 }
