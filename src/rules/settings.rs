@@ -34,11 +34,12 @@ impl From<BTreeMap<String, String>> for Settings {
 impl Settings {
     /// Rules that are to be switched, and are not there.
     pub(super) fn unknown_switches(&self, rules: &[Rule]) -> Vec<Diagnostic> {
-        let names = || rules.iter().map(|rule| rule.name.as_str());
-        let unknown = self.switched.keys().filter(|name| !names().any(|known| known == *name));
+        // By their files: a rule for several connectors is several rules.
+        let files: BTreeSet<String> = rules.iter().map(|rule| super::stem(&rule.source.path)).collect();
+        let unknown = self.switched.keys().filter(|name| !files.contains(*name));
         let say = |name: &String| {
             let problem = Diagnostic::error("E136", format!("`[rules]` switches `{name}`, and there is no such rule"));
-            match did_you_mean(name, names()) {
+            match did_you_mean(name, files.iter().map(String::as_str)) {
                 Some(hint) => problem.hint(hint),
                 None => problem,
             }
@@ -86,5 +87,28 @@ impl Settings {
                 meant.into_iter().map(one).collect()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::SourceText;
+    use crate::rules::RuleSet;
+
+    #[test]
+    fn a_rule_for_several_connectors_is_several_and_is_switched_by_its_file() {
+        let text = r#"const rule = #{ from: "metaverse/person", to: "entra/user", link: "provision", precedence: 1 };"#;
+        let file = SourceText { path: "rules/out.rhai".into(), text: text.into() };
+        let meant = vec!["one".to_owned(), "two".to_owned()];
+        let mut settings = Settings { stand_ins: [("entra".to_owned(), meant)].into(), ..Settings::default() };
+        settings.switched.insert("out".into(), State::Off);
+        let (set, _) = RuleSet::compile(vec![file.clone()], settings.clone()).unwrap();
+        let names: Vec<(&str, State)> =
+            set.rules().iter().map(|rule| (rule.name.as_str(), rule.header.state)).collect();
+        assert_eq!(names, [("out@one", State::Off), ("out@two", State::Off)]);
+        settings.switched.insert("ot".into(), State::Off);
+        let problems = RuleSet::compile(vec![file], settings).unwrap_err();
+        assert_eq!(problems[0].code, "E136");
     }
 }
