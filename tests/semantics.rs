@@ -262,6 +262,15 @@ fn line_21_a_rule_that_is_switched_off_takes_its_contributions_along() {
 }
 
 #[test]
+fn line_22_arithmetic_has_the_usual_precedence_where_entra_connect_goes_from_left_to_right() {
+    let sum = OUT.replace("upn:", "mail: to_text(2 + 3 * 4), upn:");
+    let mut world = world(&[("in", IN), ("out", &sum)]);
+    world.import("ad", "user u1 id=a1").sync();
+    // From left to right it would be 20.
+    check(&world, expect!["create a1@x immutableId=a1 mail=14 upn=a1@x"]);
+}
+
+#[test]
 fn line_23_mid_beyond_the_end_gives_the_whole_text() {
     let mid = IN.replace("mail: user.mail", "mail: entra::Mid(user.mail, 9, 1)");
     let mut world = world(&[("in", &mid), ("out", &OUT.replace("upn:", "mail: person.mail, upn:"))]);
