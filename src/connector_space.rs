@@ -24,7 +24,7 @@ impl fmt::Display for Anchor {
 }
 
 /// Identifies an object of the connector space for good. Name-based, so that a preview shows the id a run will make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ObjectId(pub Uuid);
 

@@ -46,8 +46,8 @@ struct Arguments {
     #[arg(long, global = true, default_value = "syncline.toml", env = "SYNCLINE_CONFIG")]
     config: PathBuf,
     /// How data is printed.
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, global = true, value_enum, default_value_t = Shape::Text)]
+    format: Shape,
     #[command(subcommand)]
     command: Command,
 }
@@ -59,8 +59,36 @@ Examples:
   syncline preview ad zmueller                               what happens to one object, and why
   syncline check                                             whether the rules are right";
 
-/// How data is printed.
+/// How data is printed, as it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+    /// For spreadsheets (`plan`).
+    Csv,
+    /// A page that needs nothing else (`plan`).
+    Html,
+    /// For a comment on a pull request (`plan`).
+    Markdown,
+}
+
+impl Shape {
+    /// How every command can print.
+    fn format(self) -> Result<Format, RunError> {
+        match self {
+            Shape::Text => Ok(Format::Text),
+            Shape::Json => Ok(Format::Json),
+            Shape::Csv | Shape::Html | Shape::Markdown => {
+                Err(RunError::Unknown("this command prints `--format text` or `json`; `plan` has all formats".into()))
+            }
+        }
+    }
+}
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     /// For people.
     Text,
@@ -160,17 +188,20 @@ pub fn main() -> Exit {
     let arguments = Arguments::parse();
     match dispatch(&arguments) {
         Ok(exit) => exit,
-        Err(error) => report(&error, arguments.format),
+        Err(error) => report(&error, arguments.format.format().unwrap_or(Format::Text)),
     }
 }
 
 fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
-    let format = arguments.format;
+    if let Command::Plan(plan) = &arguments.command {
+        return plan::run(open_for(plan, arguments)?, plan, arguments.format);
+    }
+    let format = arguments.format.format()?;
     match &arguments.command {
         Command::Run(run) => run::run(open(arguments, false)?, run, format),
         Command::Serve(serve) => serve::run(load(arguments)?, serve),
         Command::Watch(watch) => serve::watch(load(arguments)?, watch, format),
-        Command::Plan(plan) => plan::run(open(arguments, true)?, plan, format),
+        Command::Plan(_) => Ok(Exit::Success),
         Command::Compare(compare) => compare::run(open(arguments, true)?, compare, format),
         Command::Preview(preview) => preview::run(open(arguments, true)?, preview, format),
         Command::Check(check) => check::run(&load(arguments)?, check, format),
@@ -206,7 +237,19 @@ fn load(arguments: &Arguments) -> Result<Config, RunError> {
 }
 
 fn open(arguments: &Arguments, proposed: bool) -> Result<Session, RunError> {
-    let config = load(arguments)?;
+    open_config(load(arguments)?, proposed)
+}
+
+/// With the rules that a plan is made for; proposed ones take part.
+fn open_for(plan: &plan::PlanArguments, arguments: &Arguments) -> Result<Session, RunError> {
+    let mut config = load(arguments)?;
+    if let Some(folder) = &plan.rules {
+        config.rules_folder.clone_from(folder);
+    }
+    open_config(config, true)
+}
+
+fn open_config(config: Config, proposed: bool) -> Result<Session, RunError> {
     let begun = Instant::now();
     loop {
         match Session::open(config.clone(), proposed) {

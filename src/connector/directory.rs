@@ -9,7 +9,7 @@ use super::schema::Schema;
 use super::target::TargetKind;
 use super::{
     Anchor, ConnectorError, ConnectorErrorKind, ExportItem, ExportOutcome, Finding, ImportEnd, ImportRequest,
-    ImportSink, Presence, TenantFacts,
+    ImportSink, Pace, Presence, TenantFacts,
 };
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -25,6 +25,14 @@ pub enum Directory {
 }
 
 impl Directory {
+    /// How fast it may be written to; nothing where there is no limit.
+    pub fn pace(&self) -> Option<Pace> {
+        match self {
+            Directory::Entra(graph) => Some(graph.pace()),
+            Directory::Ldap(_) | Directory::Ldif(_) => None,
+        }
+    }
+
     /// Whether things can be written to it.
     pub fn is_target(&self) -> bool {
         self.target_kind().is_some()

@@ -233,6 +233,15 @@ pub struct TenantFacts {
     pub privileged: Option<Vec<String>>,
 }
 
+/// A throttle: a bucket of writes, full at first, that is filled again in so many seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// How many writes it holds.
+    pub burst: u64,
+    /// How long it takes to fill, in seconds.
+    pub seconds: u64,
+}
+
 /// One line of `syncline doctor`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {

@@ -3,7 +3,7 @@
 
 use super::ldap::Flavour;
 use super::{ExportItem, RenderedRequest, TenantFacts, graph, ldap};
-use crate::value::{AttributeName, Attributes};
+use crate::value::{AttributeName, Attributes, Value};
 
 /// The kinds of directories that are written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,26 @@ impl TargetKind {
         match self {
             TargetKind::Entra => graph::unique_attributes(object_type),
             TargetKind::Ldap(flavour) => ldap::unique_attributes(flavour),
+        }
+    }
+
+    /// What a value of an object takes from all others: attribute and folded text of each claim.
+    pub fn claims(self, object_type: &str, name: &AttributeName, value: &Value) -> Vec<(AttributeName, String)> {
+        match self {
+            TargetKind::Entra => graph::claims(object_type, name, value),
+            TargetKind::Ldap(_) => {
+                let unique =
+                    self.unique_attributes(object_type).iter().any(|known| *name == AttributeName::from(*known));
+                unique.then(|| (name.clone(), value.folded())).into_iter().collect()
+            }
+        }
+    }
+
+    /// Attributes that are read though no rule may ask for them: who else has a value.
+    pub fn also_read(self, object_type: &str) -> &'static [&'static str] {
+        match self {
+            TargetKind::Entra => graph::unique_attributes(object_type),
+            TargetKind::Ldap(_) => &[],
         }
     }
 

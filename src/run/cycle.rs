@@ -113,10 +113,7 @@ fn steps(
     let names: Vec<String> = session.config.connectors.iter().map(|(name, _)| name.clone()).collect();
     let targets: Vec<String> =
         names.iter().filter(|name| session.directories.get(*name).is_some_and(|it| it.is_target())).cloned().collect();
-    for name in &names {
-        let warnings = import::learn(session, name)?;
-        report.warnings.extend(warnings.into_iter().map(|warning| (name.clone(), warning)));
-    }
+    report.warnings = learn_all(session)?;
     // What the directories have just said about their attributes decides which rules apply, and what is asked for.
     session.fit_rules(Vec::new())?;
     if let Some(candidate) = candidate {
@@ -164,6 +161,37 @@ fn steps(
     }
     report.milliseconds = milliseconds(started);
     Ok(report)
+}
+
+fn learn_all(session: &mut Session) -> Result<Vec<(String, String)>, RunError> {
+    let names: Vec<String> = session.config.connectors.iter().map(|(name, _)| name.clone()).collect();
+    let mut all = Vec::new();
+    for name in names {
+        let warnings = import::learn(session, &name)?;
+        all.extend(warnings.into_iter().map(|warning| (name.clone(), warning)));
+    }
+    Ok(all)
+}
+
+/// Reads every directory, and keeps what they show. Nothing is synchronised or written.
+///
+/// # Errors
+/// When a directory could not be used, the rules do not fit, or the store fails.
+pub fn import_all(session: &mut Session, progress: &dyn Progress) -> Result<Vec<ImportReport>, RunError> {
+    learn_all(session)?;
+    session.fit_rules(Vec::new())?;
+    let targets: Vec<String> = session.target_kinds().map(|(name, _)| name.clone()).collect();
+    for name in targets {
+        export::settle_in_flight(session, &name)?;
+    }
+    let names: Vec<String> = session.config.connectors.iter().map(|(name, _)| name.clone()).collect();
+    let mut imports = Vec::new();
+    for name in names {
+        let imported = import::run(session, &name, progress)?;
+        progress.end(&import_line(&imported));
+        imports.push(imported);
+    }
+    Ok(imports)
 }
 
 fn export_all(

@@ -60,6 +60,21 @@ pub struct Exceeded {
     pub limit: usize,
 }
 
+impl Exceeded {
+    /// What would happen, in a sentence.
+    pub fn sentence(&self) -> String {
+        let danger = match self.danger {
+            Danger::Delete => "deleted",
+            Danger::Disable => "disabled",
+            Danger::Anchor => "given another anchor",
+        };
+        format!(
+            "{} of {} {}s in `{}` would be {danger} (limit {} in 24 hours, {} before)",
+            self.now, self.population, self.object_type, self.connector, self.limit, self.before
+        )
+    }
+}
+
 /// What was done when: (seconds since 1970, type, danger, how many).
 type History = Vec<(i64, String, Danger, usize)>;
 

@@ -125,6 +125,8 @@ pub fn wanted(session: &Session, connector: &str) -> Result<Wanted, RunError> {
         names.extend(ALWAYS_READ.map(AttributeName::from));
         if directory.is_target() {
             names.extend(OF_TARGETS.map(AttributeName::from));
+            let also = directory.target_kind().map_or(&[][..], |kind| kind.also_read(&side.object_type));
+            names.extend(also.iter().map(|name| AttributeName::from(*name)));
         }
         names.retain(|name| schema.is_none_or(|schema| !schema.closed || schema.get(name).is_some()));
         wanted.request.types.insert(side.object_type.clone(), names);

@@ -38,6 +38,14 @@ pub struct Indexes {
     pub metaverse: BTreeSet<AttributeName>,
     /// Of connector objects, by connector: what outbound rules match on, and what must be unique.
     pub objects: BTreeMap<String, BTreeSet<AttributeName>>,
+    /// Counts the ways in which keys were derived so far: where it differs, they are made anew.
+    #[serde(default)]
+    pub generation: u8,
+}
+
+impl Indexes {
+    /// How keys are derived now. 1: objects that are held are among those that wait.
+    pub const GENERATION: u8 = 1;
 }
 
 /// Why a store cannot be used.

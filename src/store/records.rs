@@ -172,8 +172,10 @@ impl<'a> Draft<'a> {
         {
             keys.insert(Key::new(key::ANCHOR).symbol(connector).text(&anchor.0).id(id).bytes());
         }
-        // A proposal waits for a person, a grace for a day.
-        if object.export.is_some() || object.outbound.proposed.is_some() || object.outbound.grace.is_some() {
+        // A proposal waits for a person, a grace for a day; what is held is shown by plans.
+        let outbound = &object.outbound;
+        let waits = outbound.proposed.is_some() || outbound.grace.is_some() || !outbound.held.is_empty();
+        if object.export.is_some() || waits {
             keys.insert(Key::new(key::EXPORT).symbol(connector).id(id).bytes());
         }
         if let Some(link) = &object.link {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::secret::Secret;
 use super::{
-    Anchor, ConnectorError, ExportItem, ExportOutcome, Finding, ImportEnd, ImportRequest, ImportSink, Presence,
+    Anchor, ConnectorError, ExportItem, ExportOutcome, Finding, ImportEnd, ImportRequest, ImportSink, Pace, Presence,
     TenantFacts,
 };
 use crate::value::{AttributeName, Value};
@@ -35,7 +35,7 @@ mod write;
 
 pub use applications::{applications, unread};
 pub use render::render;
-pub use schema::{anchor_attributes, matching_attributes, protected, schema, schemas, unique_attributes};
+pub use schema::{anchor_attributes, claims, matching_attributes, protected, schema, schemas, unique_attributes};
 pub use validate::{validate, validate_changes, validate_clearing};
 
 /// The settings of an Entra connector.
@@ -93,6 +93,9 @@ fn default_graph() -> String {
     "https://graph.microsoft.com".into()
 }
 
+/// Writes that Graph takes from an app in 150 seconds.
+const GRAPH_WRITES: u64 = 3_000;
+
 fn default_writes() -> u32 {
     2_700
 }
@@ -142,6 +145,12 @@ impl Graph {
     /// `Settings` when they cannot work.
     pub fn new(settings: Settings) -> Result<Graph, ConnectorError> {
         Ok(Graph { client: Arc::new(http::Client::new(settings)?) })
+    }
+
+    /// How fast Graph takes writes: with our own brake, or else as it limits every app.
+    pub fn pace(&self) -> Pace {
+        let own = self.client.settings.writes_per_150s;
+        Pace { burst: if own == 0 { GRAPH_WRITES } else { own.into() }, seconds: 150 }
     }
 
     /// Reads all users and groups with the wanted properties, managers and members.

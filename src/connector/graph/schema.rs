@@ -139,10 +139,24 @@ pub fn schemas() -> BTreeMap<String, Schema> {
 /// Properties whose values no two objects may share.
 pub fn unique_attributes(object_type: &str) -> &'static [&'static str] {
     match object_type {
-        "user" => &["userPrincipalName", "mail", "onPremisesImmutableId"],
-        "group" => &["uniqueName"],
+        "user" => &["userPrincipalName", "mail", "onPremisesImmutableId", "proxyAddresses"],
+        "group" => &["uniqueName", "proxyAddresses"],
         _ => &[],
     }
+}
+
+/// What a value takes in the directory, as property and folded text. A mail address is an address of everybody's, however
+/// it is written.
+pub fn claims(object_type: &str, name: &AttributeName, value: &Value) -> Vec<(AttributeName, String)> {
+    let unique = unique_attributes(object_type).iter().any(|unique| *name == AttributeName::from(*unique));
+    if !unique {
+        return Vec::new();
+    }
+    let mut claims = vec![(name.clone(), value.folded())];
+    if *name == AttributeName::from("mail") {
+        claims.push(("proxyAddresses".into(), Value::Text(format!("smtp:{value}")).folded()));
+    }
+    claims
 }
 
 /// Properties that say whose object it is: they are written once.

@@ -1,0 +1,85 @@
+//! `syncline plan`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::output::{print, print_json};
+use super::progress::Terminal;
+use super::{Exit, Shape};
+use crate::run::plan::{self, Plan};
+use crate::run::session::Session;
+use crate::run::{Progress, RunError, Silent};
+
+mod csv;
+mod html;
+mod markdown;
+mod text;
+
+/// What a run would export, for everybody; nothing is written to any directory.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  syncline plan\n  syncline plan --rules ../edited-rules\n  syncline plan --kind delete --detail\n  syncline plan --format html > plan.html"
+)]
+pub(super) struct PlanArguments {
+    /// Another folder of rules, in the place of the configured one.
+    #[arg(long, value_name = "DIR")]
+    pub(super) rules: Option<PathBuf>,
+    /// Reads the directories first, and keeps what they show, as a run does.
+    #[arg(long)]
+    import: bool,
+    /// Only objects of this kind: delete, disable, refused, held, create, update, members.
+    #[arg(long)]
+    kind: Option<String>,
+    /// Only objects whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    object: Option<String>,
+    /// Every object with its changes, not just groups of what is alike.
+    #[arg(long, visible_alias = "all")]
+    detail: bool,
+}
+
+impl PlanArguments {
+    /// Whether a line is asked for.
+    fn wants(&self, line: &plan::PlanLine) -> bool {
+        let named = |text: &String| line.name.to_lowercase().contains(&text.to_lowercase());
+        self.kind.as_deref().is_none_or(|kind| kind == line.kind) && self.object.as_ref().is_none_or(named)
+    }
+
+    /// Whether objects are shown one by one.
+    fn in_detail(&self) -> bool {
+        self.detail || self.object.is_some()
+    }
+}
+
+pub(super) fn run(mut session: Session, arguments: &PlanArguments, shape: Shape) -> Result<Exit, RunError> {
+    super::run::stop_on_ctrl_c(&session);
+    let terminal = Terminal::new();
+    let progress: &dyn Progress = if shape == Shape::Text { &terminal } else { &Silent };
+    let plan = plan::make_from(&mut session, arguments.import, progress);
+    session.close()?;
+    let mut plan = plan?;
+    let exit = exit_of(&plan);
+    for target in plan.targets.values_mut().filter(|_| arguments.kind.is_some() || arguments.object.is_some()) {
+        target.lines.retain(|line| arguments.wants(line));
+        target.groups = plan::group(&mut target.lines);
+    }
+    match shape {
+        Shape::Text => text::tell(&plan, arguments),
+        Shape::Json => print_json(&plan),
+        Shape::Csv => print(csv::table(&plan)?.trim_end()),
+        Shape::Html => print(html::page(&plan).trim_end()),
+        Shape::Markdown => print(markdown::comment(&plan).trim_end()),
+    }
+    Ok(exit)
+}
+
+fn exit_of(plan: &Plan) -> Exit {
+    if !plan.incomplete.is_empty() {
+        Exit::Connector
+    } else if !plan.exceeded.is_empty() {
+        Exit::Guard
+    } else {
+        Exit::Success
+    }
+}

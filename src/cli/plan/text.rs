@@ -1,0 +1,157 @@
+//! A plan for people: the worst first in a sentence, then what is alike, or every object.
+
+use std::collections::BTreeMap;
+
+use super::super::output::{plural, print, say};
+use super::PlanArguments;
+use crate::run::plan::{Group, Plan, PlanLine, TargetPlan};
+
+/// How many groups of a kind, and errors, are shown.
+const SHOWN: usize = 20;
+
+pub(super) fn tell(plan: &Plan, arguments: &PlanArguments) {
+    if !plan.incomplete.is_empty() {
+        print("This plan is NOT complete, and its numbers say nothing:");
+        plan.incomplete.iter().for_each(|why| print(&format!("  {why}")));
+        return;
+    }
+    for (name, target) in &plan.targets {
+        print(&format!("{name}: {}", worst(target)));
+        print(&format!("  {}", counts(target)));
+        if !target.live {
+            let how = if plan.standby { "promote" } else { "go-live" };
+            print(&format!("  staging: nothing is written before `syncline {how}`"));
+        }
+        if arguments.in_detail() {
+            target.lines.iter().for_each(line);
+        } else {
+            groups(&target.groups);
+        }
+        if target.writes > 0 {
+            print(&format!("  {}", effort(target)));
+        }
+    }
+    for exceeded in &plan.exceeded {
+        say(&format!("a run would stop: {}", exceeded.sentence()));
+    }
+    errors(&plan.sync.errors);
+    say(&format!(
+        "{} objects and {} metaverse objects evaluated in {}.{} s. See every object: `syncline plan --detail`",
+        plan.sync.objects,
+        plan.sync.metaverse,
+        plan.milliseconds / 1_000,
+        plan.milliseconds % 1_000 / 100
+    ));
+}
+
+pub(super) fn counts(target: &TargetPlan) -> String {
+    format!(
+        "delete {}   disable {}   create {}   update {}   members {}   refused {}   held {}",
+        target.delete, target.disable, target.create, target.update, target.references, target.refused, target.held
+    )
+}
+
+fn errors(errors: &[(String, String)]) {
+    if errors.is_empty() {
+        return;
+    }
+    say(&format!("{} objects could not be synchronised and stay as they are:", errors.len()));
+    for (who, why) in errors.iter().take(SHOWN) {
+        say(&format!("  {who}: {why}"));
+    }
+    if errors.len() > SHOWN {
+        say(&format!("  … {} more: `--format json` has them", errors.len() - SHOWN));
+    }
+}
+
+/// The worst consequence in one sentence.
+pub(super) fn worst(target: &TargetPlan) -> String {
+    let changes = target.create + target.update + target.references;
+    let refused = match target.refused {
+        0 => String::new(),
+        refused => format!(" {} would be refused.", plural(refused, "write")),
+    };
+    let worst = match (target.delete, target.disable, changes) {
+        (0, 0, 0) => "nothing would change.".to_owned(),
+        (0, 0, changes) => format!("nobody would be deleted or disabled; {}.", plural(changes, "change")),
+        (0, disabled, _) => format!("{} would be DISABLED.", plural(disabled, "account")),
+        (deleted, 0, _) => format!("{} would be DELETED.", plural(deleted, "object")),
+        (deleted, disabled, _) => {
+            let accounts = plural(disabled, "account");
+            format!("{} would be DELETED and {accounts} DISABLED.", plural(deleted, "object"))
+        }
+    };
+    format!("{worst}{refused}")
+}
+
+/// What it takes: `1,204 writes, 1 min 05 s at least`.
+pub(super) fn effort(target: &TargetPlan) -> String {
+    let writes = plural(target.writes, "write");
+    match target.seconds {
+        Some(seconds) if seconds > 0 => format!("{writes}, {} at least", duration(seconds)),
+        Some(_) | None => writes,
+    }
+}
+
+/// `45 s`, `1 min 05 s`, `4 h 10 min`.
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
+fn groups(groups: &[Group]) {
+    let mut shown: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for group in groups {
+        let (count, objects) = shown.entry(group.kind).or_default();
+        *count += 1;
+        if *count > SHOWN {
+            *objects += group.count;
+            continue;
+        }
+        print(&group_line(group));
+    }
+    for (kind, (count, objects)) in shown.into_iter().filter(|(_, (count, _))| *count > SHOWN) {
+        let more = plural(count - SHOWN, "group");
+        print(&format!("  … {more} more of {kind}, {objects} in all: `syncline plan --kind {kind} --detail`"));
+    }
+}
+
+fn group_line(group: &Group) -> String {
+    let sample = match (&group.sample.before, &group.sample.after) {
+        (serde_json::Value::Null, serde_json::Value::Null) => group.sample.name.clone(),
+        (before, after) => format!("{before} → {after}   {}", group.sample.name),
+    };
+    let from = if group.from.is_empty() { String::new() } else { format!("   {}", group.from) };
+    let what = if group.what.is_empty() { String::new() } else { format!("   {}", group.what) };
+    format!("  {:<8} {:>7}  {:<6}{from}{what}   e.g. {sample}", group.kind, group.count, group.object_type)
+}
+
+fn line(line: &PlanLine) {
+    print(format!("  {:<8} {:<6} {}   {}", line.kind, line.object_type, line.name, line.reason).trim_end());
+    if line.kind != "create" && line.kind != "delete" {
+        for change in &line.changes {
+            print(&format!(
+                "             {}: {} → {}   {}",
+                change.attribute, change.before, change.after, change.from
+            ));
+        }
+    }
+    for change in &line.references {
+        let more = (change.added + change.removed).saturating_sub(change.sample.len());
+        let more = if more == 0 { String::new() } else { format!(" … {more} more") };
+        print(&format!("             {}: {}{more}", change.attribute, change.sample.join(", ")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn durations_are_as_people_say_them() {
+        assert_eq!([45, 65, 3_600, 15_000].map(duration), ["45 s", "1 min 05 s", "1 h 00 min", "4 h 10 min"]);
+    }
+}
