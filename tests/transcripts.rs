@@ -92,6 +92,28 @@ fn a_file_that_is_cut_off_deletes_nobody() {
 }
 
 #[test]
+fn a_plan_is_kept_and_done_exactly_or_not_at_all() {
+    let deployment = Deployment::new();
+    let mut transcript = vec![deployment.run("run"), deployment.run("plan --exit-code")];
+    let edited = OUT_USER.replace("person.account + \"@contoso.com\"", "person.account + \"@contoso.onmicrosoft.com\"");
+    deployment.write("rules/out-user.rhai", &edited);
+    transcript.extend(["plan --out friday.plan", "plan --exit-code --object person1"].map(|what| deployment.run(what)));
+    transcript.extend(["markdown", "csv"].map(|format| deployment.run(&format!("plan --format {format}"))));
+    transcript.push(deployment.run("show runs --format html"));
+    // Somebody leaves before the plan is done.
+    deployment.people(0..3);
+    transcript.push(deployment.run("run --plan friday.plan"));
+    // Nothing was synchronised: the old state is planned from again, and the file is refused once it was touched.
+    deployment.people(0..4);
+    let whole = std::fs::read_to_string(deployment.path("friday.plan")).unwrap();
+    deployment.write("altered.plan", &whole.replace("person2@contoso.onmicrosoft.com", "person2@contoso.com"));
+    transcript.extend(
+        ["run --plan altered.plan", "run --plan friday.plan", "plan --exit-code"].map(|what| deployment.run(what)),
+    );
+    check(expect_file!["transcripts/plan.txt"], &transcript.join("\n"));
+}
+
+#[test]
 fn a_second_run_writes_nothing() {
     let deployment = Deployment::new();
     let first = deployment.run("run");

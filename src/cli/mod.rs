@@ -188,7 +188,14 @@ pub fn main() -> Exit {
     let arguments = Arguments::parse();
     match dispatch(&arguments) {
         Ok(exit) => exit,
-        Err(error) => report(&error, arguments.format.format().unwrap_or(Format::Text)),
+        Err(error) => {
+            let exit = report(&error, arguments.format.format().unwrap_or(Format::Text));
+            match &arguments.command {
+                // Whoever asks for these codes takes 2 for changes.
+                Command::Plan(plan) if plan.exit_code => Exit::ObjectErrors,
+                _ => exit,
+            }
+        }
     }
 }
 

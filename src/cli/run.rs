@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::rules::RuleSet;
 use crate::run::cycle::{self, CycleReport, Permissions};
 use crate::run::guard::{self, Danger};
+use crate::run::plan::SavedPlan;
 use crate::run::rules_in_use;
 use crate::run::session::{Session, folders};
 use crate::run::{RunError, Silent};
@@ -27,6 +28,9 @@ pub(super) struct RunArguments {
     /// A list that the guard wrote: these deletions, disablements and new anchors were looked at and are meant.
     #[arg(long, value_name = "FILE")]
     allow_deletes: Option<PathBuf>,
+    /// A plan that `plan --out` wrote: exactly this is done, or nothing if anything has changed since.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
     /// Sends again what a target refused, though nothing has changed since. Otherwise that is done once a day.
     #[arg(long)]
     retry: bool,
@@ -49,7 +53,8 @@ pub(super) fn run(mut session: Session, arguments: &RunArguments, format: Format
         Some(path) => guard::read_list(path)?,
         None => BTreeSet::new(),
     };
-    let permissions = Permissions { allowed, retry: arguments.retry };
+    let plan = arguments.plan.as_deref().map(SavedPlan::read).transpose()?;
+    let permissions = Permissions { allowed, retry: arguments.retry, plan };
     stop_on_ctrl_c(&session);
     if format == Format::Text {
         let count = session.rules.rules().len();
@@ -91,10 +96,14 @@ pub(super) fn stop_on_ctrl_c(session: &Session) {
     });
 }
 
+fn changed(count: usize) -> String {
+    format!("{} {} changed", plural(count, "thing"), if count == 1 { "has" } else { "have" })
+}
+
 fn exit_of(report: &CycleReport, strict: bool) -> Exit {
     let incomplete = report.imports.iter().any(|import| !import.incomplete.is_empty());
     let refused = report.exports.iter().any(|export| export.refused + export.refused_before + export.unknown > 0);
-    if !report.exceeded.is_empty() || report.sync.stopped {
+    if !report.exceeded.is_empty() || report.sync.stopped || report.moved.is_some() {
         Exit::Guard
     } else if incomplete {
         Exit::Connector
@@ -148,6 +157,14 @@ fn tell(report: &CycleReport) {
         say(&format!("  hint: look with `syncline adopt {connector}`; who is somebody else's: `syncline disjoin`"));
     }
     tell_guard(report);
+    if let Some(moved) = &report.moved {
+        say(&format!("stopped: {} since the plan was made. Nothing was exported.", changed(moved.count)));
+        moved.first.iter().for_each(|what| say(&format!("  {what}")));
+        if moved.count > moved.first.len() {
+            say(&format!("  … and {} more", moved.count - moved.first.len()));
+        }
+        say("  hint: `syncline plan --out FILE` makes a new one from what is there now");
+    }
     let seconds = report.milliseconds / 1_000;
     let tenths = report.milliseconds % 1_000 / 100;
     let errors = match report.errors {

@@ -9,6 +9,7 @@ use super::adoption::{self, Adoption};
 use super::export::{self, ExportReport};
 use super::guard::{self, Danger, Endangered, Exceeded};
 use super::import::{self, ImportReport};
+use super::plan::{Moved, SavedPlan};
 use super::session::Session;
 use super::synchronise::{self, SyncReport};
 use super::{Progress, RunError, grace, retry, runs};
@@ -50,6 +51,8 @@ pub struct CycleReport {
     pub endangered: Vec<(String, usize, String)>,
     /// Where the whole list is.
     pub list: Option<PathBuf>,
+    /// What has changed since the plan was made that the run was to do. Nothing was synchronised or exported.
+    pub moved: Option<Moved>,
     /// What became of rules that were saved since.
     pub adoption: Option<Adoption>,
     /// What people should know about a connector's settings, in a sentence each.
@@ -67,6 +70,8 @@ pub struct Permissions {
     pub allowed: BTreeSet<ObjectId>,
     /// Sends again what was refused, though nothing has changed.
     pub retry: bool,
+    /// Does exactly this, or nothing.
+    pub plan: Option<SavedPlan>,
 }
 
 /// Runs a cycle.
@@ -138,6 +143,14 @@ fn steps(
         decide_staging(session, name)?;
         retry::prepare(session, name, &permissions.allowed, permissions.retry)?;
         grace::prepare(session, name)?;
+    }
+    if let Some(planned) = &permissions.plan {
+        let moved = planned.moved(&super::plan::make(session, progress)?)?;
+        if moved.count > 0 {
+            report.moved = Some(moved);
+            report.milliseconds = milliseconds(started);
+            return Ok(report);
+        }
     }
     report.sync = synchronise::run(session, progress)?;
     progress.end(&sync_line(&report.sync));

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::output::{print, print_json};
+use super::output::{print, print_json, say};
 use super::progress::Terminal;
 use super::{Exit, Shape};
-use crate::run::plan::{self, Plan};
+use crate::run::plan::{self, Plan, SavedPlan, TargetPlan};
 use crate::run::session::Session;
 use crate::run::{Progress, RunError, Silent};
 
@@ -19,7 +19,7 @@ mod text;
 /// What a run would export, for everybody; nothing is written to any directory.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  syncline plan\n  syncline plan --rules ../edited-rules\n  syncline plan --kind delete --detail\n  syncline plan --format html > plan.html"
+    after_help = "Examples:\n  syncline plan\n  syncline plan --rules ../edited-rules\n  syncline plan --kind delete --detail\n  syncline plan --format html > plan.html\n  syncline plan --out friday.plan"
 )]
 pub(super) struct PlanArguments {
     /// Another folder of rules, in the place of the configured one.
@@ -28,6 +28,13 @@ pub(super) struct PlanArguments {
     /// Reads the directories first, and keeps what they show, as a run does.
     #[arg(long)]
     import: bool,
+    /// Keeps the whole plan, for `syncline run --plan FILE`.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Ends with 0 if nothing would change, 2 if something would, 3 if a limit would be exceeded, and 1 if there is no whole
+    /// plan.
+    #[arg(long)]
+    pub(super) exit_code: bool,
     /// Only objects of this kind: delete, disable, refused, held, create, update, members.
     #[arg(long)]
     kind: Option<String>,
@@ -59,7 +66,11 @@ pub(super) fn run(mut session: Session, arguments: &PlanArguments, shape: Shape)
     let plan = plan::make_from(&mut session, arguments.import, progress);
     session.close()?;
     let mut plan = plan?;
-    let exit = exit_of(&plan);
+    let exit = if arguments.exit_code { detailed(&plan) } else { exit_of(&plan) };
+    if let Some(path) = &arguments.out {
+        SavedPlan::of(&plan, jiff::Timestamp::now().as_second())?.write(path)?;
+        say(&format!("kept in {}. Do it: `syncline run --plan {}`", path.display(), path.display()));
+    }
     for target in plan.targets.values_mut().filter(|_| arguments.kind.is_some() || arguments.object.is_some()) {
         target.lines.retain(|line| arguments.wants(line));
         target.groups = plan::group(&mut target.lines);
@@ -72,6 +83,17 @@ pub(super) fn run(mut session: Session, arguments: &PlanArguments, shape: Shape)
         Shape::Markdown => print(markdown::comment(&plan).trim_end()),
     }
     Ok(exit)
+}
+
+/// For pipelines: whether something would change is what they ask.
+fn detailed(plan: &Plan) -> Exit {
+    let changes = |target: &TargetPlan| !target.lines.is_empty();
+    match (plan.incomplete.is_empty(), plan.exceeded.is_empty()) {
+        (false, _) => Exit::ObjectErrors,
+        (true, false) => Exit::Rules,
+        (true, true) if plan.targets.values().any(changes) => Exit::Usage,
+        (true, true) => Exit::Success,
+    }
 }
 
 fn exit_of(plan: &Plan) -> Exit {

@@ -18,8 +18,10 @@ use predict::Predictor;
 
 mod pattern;
 mod predict;
+mod saved;
 
 pub use pattern::{Group, Sample, group};
+pub use saved::{Moved, SavedPlan};
 
 /// What would happen.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -102,6 +104,8 @@ pub struct PlannedReferences {
     pub removed: usize,
     /// The first of them, `+` or `-` and what a person calls the other object.
     pub sample: Vec<String>,
+    /// Stands for all of them: where one differs, this does.
+    pub digest: uuid::Uuid,
 }
 
 /// One attribute of a planned change.
@@ -243,6 +247,8 @@ impl TargetPlan {
                 let planned = found.entry(*from).or_default().entry(attribute.clone()).or_default();
                 let adds = edge.pending == Some(EdgeChange::Add);
                 *(if adds { &mut planned.added } else { &mut planned.removed }) += 1;
+                planned.digest =
+                    uuid::Uuid::new_v5(&planned.digest, &[&[u8::from(adds)][..], to.0.as_bytes()].concat());
                 if planned.sample.len() < SHOWN {
                     let other = draft.object(*to)?.map_or_else(|| to.to_string(), |object| object.title());
                     planned.sample.push(format!("{}{other}", if adds { '+' } else { '-' }));

@@ -1,0 +1,150 @@
+//! A plan as a file, and whether it still holds: a run that was told to do exactly this plan makes the same plan again
+//! from what the directories show now, and does nothing if one line differs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use aws_lc_rs::digest;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::Plan;
+use crate::run::RunError;
+
+/// The version of the file.
+const VERSION: u32 = 1;
+/// More differences are counted, not listed.
+const LISTED: usize = 20;
+
+/// A plan that was kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedPlan {
+    version: u32,
+    /// The fingerprint of its rules.
+    pub rules: String,
+    /// When it was made, in seconds since 1970.
+    pub made: i64,
+    /// SHA-256 over rules and lines, in hexadecimal digits.
+    pub digest: String,
+    /// By target and object, what is done: as `plan --format json` prints its lines.
+    lines: BTreeMap<String, BTreeMap<String, Json>>,
+}
+
+/// What became of a plan since it was kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Moved {
+    /// How many objects differ.
+    pub count: usize,
+    /// The first of them, a sentence each.
+    pub first: Vec<String>,
+}
+
+fn lines(plan: &Plan) -> Result<BTreeMap<String, BTreeMap<String, Json>>, RunError> {
+    let mut all = BTreeMap::new();
+    for (name, target) in &plan.targets {
+        let mut of_target = BTreeMap::new();
+        for line in &target.lines {
+            let json = serde_json::to_value(line).map_err(|error| RunError::Unknown(error.to_string()))?;
+            // What is held may be changed in other attributes, too: two lines of one object.
+            of_target.insert(format!("{} {}", line.id, if line.kind == "held" { "held" } else { "" }), json);
+        }
+        all.insert(name.clone(), of_target);
+    }
+    Ok(all)
+}
+
+fn digest_of(rules: &str, lines: &BTreeMap<String, BTreeMap<String, Json>>) -> Result<String, RunError> {
+    let text = serde_json::to_vec(&(VERSION, rules, lines)).map_err(|error| RunError::Unknown(error.to_string()))?;
+    Ok(digest::digest(&digest::SHA256, &text).as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+impl SavedPlan {
+    /// Keeps a plan.
+    ///
+    /// # Errors
+    /// When it is not complete.
+    pub fn of(plan: &Plan, made: i64) -> Result<SavedPlan, RunError> {
+        if !plan.incomplete.is_empty() {
+            return Err(RunError::Unknown("a plan that is not complete cannot be kept".into()));
+        }
+        let lines = lines(plan)?;
+        let digest = digest_of(&plan.rules, &lines)?;
+        Ok(SavedPlan { version: VERSION, rules: plan.rules.clone(), made, digest, lines })
+    }
+
+    /// Writes it, whole or not at all.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), RunError> {
+        let failed =
+            |error: &dyn std::fmt::Display| RunError::Unknown(format!("cannot write `{}`: {error}", path.display()));
+        let text = serde_json::to_vec(self).map_err(|error| failed(&error))?;
+        let mut fresh = path.as_os_str().to_owned();
+        fresh.push(".new");
+        std::fs::write(&fresh, text).map_err(|error| failed(&error))?;
+        std::fs::rename(&fresh, path).map_err(|error| failed(&error))
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no plan, or is not as it was written.
+    pub fn read(path: &Path) -> Result<SavedPlan, RunError> {
+        let wrong = |why: String| RunError::Unknown(format!("`{}` {why}", path.display()));
+        let text = std::fs::read(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        let saved: SavedPlan = serde_json::from_slice(&text)
+            .map_err(|error| wrong(format!("is no plan that `plan --out` wrote: {error}")))?;
+        if saved.version != VERSION {
+            return Err(wrong(format!("has version {}; this program reads {VERSION}", saved.version)));
+        }
+        if digest_of(&saved.rules, &saved.lines)? != saved.digest {
+            return Err(wrong("is not as it was written: its digest does not fit".into()));
+        }
+        Ok(saved)
+    }
+
+    /// What differs between this plan and one that was made now; nothing if it still holds.
+    ///
+    /// # Errors
+    /// When a line cannot be compared.
+    pub fn moved(&self, now: &Plan) -> Result<Moved, RunError> {
+        let mut moved = Moved::default();
+        if self.rules != now.rules {
+            moved.tell(format!("the rules: the plan is of {}, here are {}", self.rules, now.rules));
+        }
+        let (now, none) = (lines(now)?, BTreeMap::new());
+        let targets: std::collections::BTreeSet<&String> = self.lines.keys().chain(now.keys()).collect();
+        for target in targets {
+            let (was, is) = (self.lines.get(target).unwrap_or(&none), now.get(target).unwrap_or(&none));
+            let objects: std::collections::BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+            for id in objects {
+                match (was.get(id), is.get(id)) {
+                    (Some(line), None) => moved.tell(format!("{target}: {} no longer", said(line))),
+                    (None, Some(line)) => moved.tell(format!("{target}: {} is new", said(line))),
+                    (Some(before), Some(after)) if before != after => {
+                        moved.tell(format!("{target}: {} was planned otherwise", said(after)));
+                    }
+                    (Some(_), Some(_)) | (None, None) => {}
+                }
+            }
+        }
+        Ok(moved)
+    }
+}
+
+/// `update user `zoe@contoso.com``.
+fn said(line: &Json) -> String {
+    let text = |name: &str| line.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
+    format!("{} {} `{}`", text("kind"), text("object_type"), text("name"))
+}
+
+impl Moved {
+    fn tell(&mut self, what: String) {
+        self.count += 1;
+        if self.first.len() < LISTED {
+            self.first.push(what);
+        }
+    }
+}
