@@ -38,6 +38,8 @@ pub struct Sample {
 
 /// A constant that fewer objects share is no pattern.
 const FEWEST: usize = 2;
+/// Nor is one that only one in so many of the changes of this attribute shares.
+const RAREST: usize = 100;
 
 /// How two values differ.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,7 +125,8 @@ fn of_lists(before: &[Json], after: &[Json]) -> Pattern {
 }
 
 fn of_texts(before: &str, after: &str) -> Pattern {
-    if before.to_lowercase() == after.to_lowercase() {
+    // Capitals say more than small letters: ß is SS.
+    if before.to_uppercase() == after.to_uppercase() {
         return Pattern::Case;
     }
     if without(before, char::is_whitespace) == without(after, char::is_whitespace) {
@@ -223,6 +226,15 @@ fn keys(line: &PlanLine) -> Vec<Key> {
     }
 }
 
+/// All changes of one attribute by one line.
+fn key_of_all((kind, object_type, from, what): &Key) -> (&'static str, &str, &str, &str) {
+    let attribute = match what {
+        What::Whole(_) => "",
+        What::Change(attribute, _) => attribute,
+    };
+    (kind, object_type, from, attribute)
+}
+
 /// Puts lines into groups: those of each kind in the order of the kinds, the largest group first. Lines and changes
 /// learn the place of theirs.
 pub fn group(lines: &mut [PlanLine]) -> Vec<Group> {
@@ -230,8 +242,13 @@ pub fn group(lines: &mut [PlanLine]) -> Vec<Group> {
     for key in lines.iter().flat_map(keys) {
         *counts.entry(key).or_insert(0) += 1;
     }
+    let mut totals: BTreeMap<(&'static str, &str, &str, &str), usize> = BTreeMap::new();
+    for (key, count) in &counts {
+        *totals.entry(key_of_all(key)).or_insert(0) += count;
+    }
     let settled = |key: Key| -> Key {
-        let few = counts.get(&key).is_none_or(|count| *count < FEWEST);
+        let fewest = totals.get(&key_of_all(&key)).map_or(0, |total| total / RAREST).max(FEWEST);
+        let few = counts.get(&key).is_none_or(|count| *count < fewest);
         if few { (key.0, key.1, key.2, key.3.coarser()) } else { key }
     };
     let mut found: BTreeMap<Key, Group> = BTreeMap::new();
@@ -304,6 +321,7 @@ mod tests {
     fn every_pattern_has_a_change_of_its_own() {
         check(json!("ada@contoso.com"), json!("Ada@contoso.example"), "*@contoso.com → *@contoso.example");
         check(json!("ada LOVELACE"), json!("Ada Lovelace"), "letter case only");
+        check(json!("Ada Weiß"), json!("ADA WEISS"), "letter case only");
         check(json!(" Sales"), json!("Sales "), "spaces only");
         check(json!("Zoë"), json!("Zoe"), "accents only");
         check(json!("+49 (30) 12-34"), json!("+49301234"), "punctuation only, the same letters and digits");
