@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut store = Store::in_memory();
     let objects = [("entra".into(), rules.match_attributes("entra"))].into();
-    store.set_indexes(Indexes { metaverse: rules.join_attributes(), objects, generation: Indexes::GENERATION })?;
+    store.set_indexes(Indexes { metaverse: rules.join_attributes(), objects, ..Indexes::default() })?;
     let mut draft = store.draft();
     stage::stage(&mut draft, "hr", &ada, &BTreeSet::new())?;
     let mut synchronisation = Synchronisation::new(&rules, &sources, &targets, &orders, 1);

@@ -40,7 +40,7 @@ fn metaverse(number: u32, name: &str) -> MetaverseObject {
 
 fn indexes() -> Indexes {
     let names = || BTreeSet::from([AttributeName::from("name")]);
-    Indexes { metaverse: names(), objects: [("ad".to_owned(), names())].into(), generation: Indexes::GENERATION }
+    Indexes { metaverse: names(), objects: [("ad".to_owned(), names())].into(), ..Indexes::default() }
 }
 
 /// Everything that a draft can be asked for, as text.

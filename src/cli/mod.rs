@@ -200,15 +200,15 @@ pub fn main() -> Exit {
 }
 
 fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
-    if let Command::Plan(plan) = &arguments.command {
-        return plan::run(open_for(plan, arguments)?, plan, arguments.format);
-    }
-    let format = arguments.format.format()?;
+    let format = match (&arguments.command, arguments.format.format()) {
+        (Command::Plan(_), format) => format.unwrap_or(Format::Text),
+        (_, format) => format?,
+    };
     match &arguments.command {
         Command::Run(run) => run::run(open(arguments, false)?, run, format),
         Command::Serve(serve) => serve::run(load(arguments)?, serve),
         Command::Watch(watch) => serve::watch(load(arguments)?, watch, format),
-        Command::Plan(_) => Ok(Exit::Success),
+        Command::Plan(plan) => plan::run(open_for(plan, arguments)?, plan, arguments.format),
         Command::Compare(compare) => compare::run(open(arguments, true)?, compare, format),
         Command::Preview(preview) => preview::run(open(arguments, true)?, preview, format),
         Command::Check(check) => check::run(&load(arguments)?, check, format),

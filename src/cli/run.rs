@@ -13,7 +13,7 @@ use super::{Exit, Format};
 use crate::config::Config;
 use crate::rules::RuleSet;
 use crate::run::cycle::{self, CycleReport, Permissions};
-use crate::run::guard::{self, Danger};
+use crate::run::guard;
 use crate::run::plan::SavedPlan;
 use crate::run::rules_in_use;
 use crate::run::session::{Session, folders};
@@ -197,20 +197,7 @@ fn tell_guard(report: &CycleReport) {
         say("  hint: `syncline errors` lists them; the next run goes on with those that were not looked at");
     }
     for exceeded in &report.exceeded {
-        let what = match exceeded.danger {
-            Danger::Delete => "delete",
-            Danger::Disable => "disable",
-            Danger::Anchor => "give other anchors to",
-        };
-        say(&format!(
-            "stopped: this run would {what} {} of {} {}s in `{}` (limit {} in 24 hours, {} before). Nothing was exported.",
-            exceeded.now,
-            exceeded.population,
-            exceeded.object_type,
-            exceeded.connector,
-            exceeded.limit,
-            exceeded.before,
-        ));
+        say(&format!("stopped: this run would {}. Nothing was exported.", exceeded.deed()));
     }
     if let (true, Some(path)) = (report.exceeded.is_empty(), &report.list) {
         say("  a source anchor that changes is refused, for the account would be somebody else's");

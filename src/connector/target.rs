@@ -25,14 +25,11 @@ impl TargetKind {
 
     /// What a value of an object takes from all others: attribute and folded text of each claim.
     pub fn claims(self, object_type: &str, name: &AttributeName, value: &Value) -> Vec<(AttributeName, String)> {
-        match self {
-            TargetKind::Entra => graph::claims(object_type, name, value),
-            TargetKind::Ldap(_) => {
-                let unique =
-                    self.unique_attributes(object_type).iter().any(|known| *name == AttributeName::from(*known));
-                unique.then(|| (name.clone(), value.folded())).into_iter().collect()
-            }
+        if !self.unique_attributes(object_type).iter().any(|unique| *name == AttributeName::from(*unique)) {
+            return Vec::new();
         }
+        let address = if self == TargetKind::Entra { graph::claimed_address(name, value) } else { None };
+        std::iter::once((name.clone(), value.folded())).chain(address).collect()
     }
 
     /// Attributes that are read though no rule may ask for them: who else has a value.

@@ -124,14 +124,9 @@ fn steps(
     if let Some(candidate) = candidate {
         report.adoption = adoption::prepare(session, candidate)?;
     }
-    for name in &targets {
-        export::settle_in_flight(session, name)?;
-    }
-    for name in &names {
-        let imported = import::run(session, name, progress)?;
-        progress.end(&import_line(&imported));
+    report.imports = read_all(session, progress)?;
+    for imported in &report.imports {
         report.errors += usize::try_from(imported.unreadable + imported.held).unwrap_or(usize::MAX);
-        report.imports.push(imported);
     }
     if !is_whole(session, &report)? {
         report.milliseconds = milliseconds(started);
@@ -193,6 +188,11 @@ fn learn_all(session: &mut Session) -> Result<Vec<(String, String)>, RunError> {
 pub fn import_all(session: &mut Session, progress: &dyn Progress) -> Result<Vec<ImportReport>, RunError> {
     learn_all(session)?;
     session.fit_rules(Vec::new())?;
+    read_all(session, progress)
+}
+
+/// Settles what was under way when a run broke off, and imports from every directory.
+fn read_all(session: &mut Session, progress: &dyn Progress) -> Result<Vec<ImportReport>, RunError> {
     let targets: Vec<String> = session.target_kinds().map(|(name, _)| name.clone()).collect();
     for name in targets {
         export::settle_in_flight(session, &name)?;

@@ -61,15 +61,15 @@ pub struct Exceeded {
 }
 
 impl Exceeded {
-    /// What would happen, in a sentence.
-    pub fn sentence(&self) -> String {
-        let danger = match self.danger {
-            Danger::Delete => "deleted",
-            Danger::Disable => "disabled",
-            Danger::Anchor => "given another anchor",
+    /// What a run would do: `delete 24 of 199 users in `entra` (limit 9 in 24 hours, 0 before)`.
+    pub fn deed(&self) -> String {
+        let what = match self.danger {
+            Danger::Delete => "delete",
+            Danger::Disable => "disable",
+            Danger::Anchor => "give other anchors to",
         };
         format!(
-            "{} of {} {}s in `{}` would be {danger} (limit {} in 24 hours, {} before)",
+            "{what} {} of {} {}s in `{}` (limit {} in 24 hours, {} before)",
             self.now, self.population, self.object_type, self.connector, self.limit, self.before
         )
     }

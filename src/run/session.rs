@@ -370,7 +370,7 @@ impl Session {
 
     fn indexes(&self) -> Indexes {
         let joins = self.rule_sets().flat_map(RuleSet::join_attributes).collect();
-        let mut indexes = Indexes { metaverse: joins, generation: Indexes::GENERATION, ..Indexes::default() };
+        let mut indexes = Indexes { metaverse: joins, ..Indexes::default() };
         for (name, kind) in self.target_kinds() {
             let mut names: BTreeSet<AttributeName> =
                 self.rule_sets().flat_map(|rules| rules.match_attributes(name)).collect();

@@ -32,7 +32,7 @@ use symbols::{Symbol, Symbols};
 const REBUILD_BATCH: usize = 2_000;
 
 /// Which attribute values can be looked up.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Indexes {
     /// Of metaverse objects: what inbound rules join on.
     pub metaverse: BTreeSet<AttributeName>,
@@ -43,9 +43,11 @@ pub struct Indexes {
     pub generation: u8,
 }
 
-impl Indexes {
-    /// How keys are derived now. 1: objects that are held are among those that wait.
-    pub const GENERATION: u8 = 1;
+impl Default for Indexes {
+    /// None, with keys as they are derived now: since 1, objects that are held are among those that wait.
+    fn default() -> Self {
+        Indexes { metaverse: BTreeSet::new(), objects: BTreeMap::new(), generation: 1 }
+    }
 }
 
 /// Why a store cannot be used.

@@ -22,10 +22,8 @@ pub(super) fn page(plan: &Plan) -> String {
             .iter()
             .enumerate()
             .map(|(number, group)| {
-                let example = match (&group.sample.before, &group.sample.after) {
-                    (Json::Null, Json::Null) => group.sample.name.clone(),
-                    (before, after) => format!("{before} → {after} ({})", group.sample.name),
-                };
+                let name = &group.sample.name;
+                let example = group.sample.change().map_or(name.clone(), |change| format!("{change} ({name})"));
                 json!({ "number": number, "kind": group.kind, "object_type": group.object_type, "what": group.what,
                     "from": group.from, "count": group.count, "example": example })
             })
@@ -34,7 +32,7 @@ pub(super) fn page(plan: &Plan) -> String {
         targets.push(json!({ "name": name, "worst": worst(target), "counts": counts(target), "time": time,
             "groups": groups }));
     }
-    let exceeded: Vec<String> = plan.exceeded.iter().map(crate::run::guard::Exceeded::sentence).collect();
+    let exceeded: Vec<String> = plan.exceeded.iter().map(crate::run::guard::Exceeded::deed).collect();
     let data = json!({ "rules": plan.rules, "incomplete": plan.incomplete, "exceeded": exceeded, "targets": targets,
         "words": words.list, "lines": lines });
     // Nothing in the data can end the element that it lies in.
@@ -55,15 +53,8 @@ fn row(target: usize, line: &PlanLine, words: &mut Words) -> Json {
             ])
         })
         .collect();
-    let references: Vec<Json> = line
-        .references
-        .iter()
-        .map(|change| {
-            let more = (change.added + change.removed).saturating_sub(change.sample.len());
-            let more = if more == 0 { String::new() } else { format!(" … {more} more") };
-            json!([change.attribute, format!("{}{more}", change.sample.join(", "))])
-        })
-        .collect();
+    let references: Vec<Json> =
+        line.references.iter().map(|change| json!([change.attribute, change.shown()])).collect();
     json!([target, line.kind, line.object_type, line.name, line.reason, changes, references, line.group])
 }
 

@@ -16,7 +16,7 @@ pub(super) fn comment(plan: &Plan) -> String {
         return out;
     }
     for exceeded in &plan.exceeded {
-        out.push_str(&format!("> [!CAUTION]\n> A run would stop: {}\n\n", exceeded.sentence()));
+        out.push_str(&format!("> [!CAUTION]\n> A run would stop: it would {}\n\n", exceeded.deed()));
     }
     for (name, target) in &plan.targets {
         out.push_str(&section(name, target));
@@ -52,10 +52,7 @@ fn section(name: &str, target: &TargetPlan) -> String {
 }
 
 fn row(group: &Group) -> String {
-    let sample = match (&group.sample.before, &group.sample.after) {
-        (serde_json::Value::Null, serde_json::Value::Null) => group.sample.name.clone(),
-        (before, after) => format!("{before} → {after}"),
-    };
+    let sample = group.sample.change().unwrap_or_else(|| group.sample.name.clone());
     let kind =
         if matches!(group.kind, "delete" | "disable") { format!("**{}**", group.kind) } else { group.kind.into() };
     let cells = [&group.object_type, &group.what, &group.from, &sample].map(|text| cell(text));

@@ -32,7 +32,7 @@ pub(super) fn tell(plan: &Plan, arguments: &PlanArguments) {
         }
     }
     for exceeded in &plan.exceeded {
-        say(&format!("a run would stop: {}", exceeded.sentence()));
+        say(&format!("a run would stop: it would {}", exceeded.deed()));
     }
     errors(&plan.sync.errors);
     say(&format!(
@@ -120,10 +120,8 @@ fn groups(groups: &[Group]) {
 }
 
 fn group_line(group: &Group) -> String {
-    let sample = match (&group.sample.before, &group.sample.after) {
-        (serde_json::Value::Null, serde_json::Value::Null) => group.sample.name.clone(),
-        (before, after) => format!("{before} → {after}   {}", group.sample.name),
-    };
+    let name = &group.sample.name;
+    let sample = group.sample.change().map_or(name.clone(), |change| format!("{change}   {name}"));
     let from = if group.from.is_empty() { String::new() } else { format!("   {}", group.from) };
     let what = if group.what.is_empty() { String::new() } else { format!("   {}", group.what) };
     format!("  {:<8} {:>7}  {:<6}{from}{what}   e.g. {sample}", group.kind, group.count, group.object_type)
@@ -140,9 +138,7 @@ fn line(line: &PlanLine) {
         }
     }
     for change in &line.references {
-        let more = (change.added + change.removed).saturating_sub(change.sample.len());
-        let more = if more == 0 { String::new() } else { format!(" … {more} more") };
-        print(&format!("             {}: {}{more}", change.attribute, change.sample.join(", ")));
+        print(&format!("             {}: {}", change.attribute, change.shown()));
     }
 }
 

@@ -35,7 +35,9 @@ mod write;
 
 pub use applications::{applications, unread};
 pub use render::render;
-pub use schema::{anchor_attributes, claims, matching_attributes, protected, schema, schemas, unique_attributes};
+pub use schema::{
+    anchor_attributes, claimed_address, matching_attributes, protected, schema, schemas, unique_attributes,
+};
 pub use validate::{validate, validate_changes, validate_clearing};
 
 /// The settings of an Entra connector.

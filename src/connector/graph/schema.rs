@@ -145,18 +145,10 @@ pub fn unique_attributes(object_type: &str) -> &'static [&'static str] {
     }
 }
 
-/// What a value takes in the directory, as property and folded text. A mail address is an address of everybody's, however
-/// it is written.
-pub fn claims(object_type: &str, name: &AttributeName, value: &Value) -> Vec<(AttributeName, String)> {
-    let unique = unique_attributes(object_type).iter().any(|unique| *name == AttributeName::from(*unique));
-    if !unique {
-        return Vec::new();
-    }
-    let mut claims = vec![(name.clone(), value.folded())];
-    if *name == AttributeName::from("mail") {
-        claims.push(("proxyAddresses".into(), Value::Text(format!("smtp:{value}")).folded()));
-    }
-    claims
+/// The address among those of everybody that a value takes, as property and folded text: that of `mail`.
+pub fn claimed_address(name: &AttributeName, value: &Value) -> Option<(AttributeName, String)> {
+    let is_mail = *name == AttributeName::from("mail");
+    is_mail.then(|| ("proxyAddresses".into(), Value::Text(format!("smtp:{value}")).folded()))
 }
 
 /// Properties that say whose object it is: they are written once.

@@ -154,13 +154,13 @@ pub fn make(session: &Session, progress: &dyn Progress) -> Result<Plan, RunError
         let (kind, facts) = (session.target_kind(name)?, session.tenant(name)?);
         let mut target = TargetPlan { live: super::cycle::is_live(&draft, name)?, ..TargetPlan::default() };
         let predictor = Predictor { draft: &draft, kind, facts: &facts };
-        let mut waiting = Vec::new();
-        draft.each_export(name, |object| waiting.push(object.id))?;
-        for id in waiting {
-            if let Some(object) = draft.object(id)? {
-                target.add(&object, &predictor)?;
+        let mut added = Ok(());
+        draft.each_export(name, |object| {
+            if added.is_ok() {
+                added = target.add(&object, &predictor);
             }
-        }
+        })?;
+        added?;
         target.add_references(&draft, name, predictor.kind)?;
         target.lines.sort_by(|left, right| (order(left.kind), &left.name).cmp(&(order(right.kind), &right.name)));
         target.groups = group(&mut target.lines);
@@ -182,6 +182,16 @@ fn order(kind: &str) -> usize {
 
 /// How many references of an object are shown.
 const SHOWN: usize = 5;
+
+impl PlannedReferences {
+    /// The first of them, and how many more.
+    pub fn shown(&self) -> String {
+        match (self.added + self.removed).saturating_sub(self.sample.len()) {
+            0 => self.sample.join(", "),
+            more => format!("{} … {more} more", self.sample.join(", ")),
+        }
+    }
+}
 
 impl TargetPlan {
     fn add(&mut self, object: &ConnectorObject, predictor: &Predictor<'_, '_>) -> Result<(), RunError> {

@@ -36,6 +36,14 @@ pub struct Sample {
     pub after: Json,
 }
 
+impl Sample {
+    /// Before and after; nothing of objects that come or go.
+    pub fn change(&self) -> Option<String> {
+        let whole = self.before.is_null() && self.after.is_null();
+        (!whole).then(|| format!("{} → {}", self.before, self.after))
+    }
+}
+
 /// A constant that fewer objects share is no pattern.
 const FEWEST: usize = 2;
 /// Nor is one that only one in so many of the changes of this attribute shares.
@@ -235,43 +243,39 @@ fn key_of_all((kind, object_type, from, what): &Key) -> (&'static str, &str, &st
     (kind, object_type, from, attribute)
 }
 
+/// How often a key came, and where first: line and change.
+struct Seen {
+    count: usize,
+    first: (usize, usize),
+}
+
 /// Puts lines into groups: those of each kind in the order of the kinds, the largest group first. Lines and changes
 /// learn the place of theirs.
 pub fn group(lines: &mut [PlanLine]) -> Vec<Group> {
-    let mut counts: BTreeMap<Key, usize> = BTreeMap::new();
-    for key in lines.iter().flat_map(keys) {
-        *counts.entry(key).or_insert(0) += 1;
-    }
-    let mut totals: BTreeMap<(&'static str, &str, &str, &str), usize> = BTreeMap::new();
-    for (key, count) in &counts {
-        *totals.entry(key_of_all(key)).or_insert(0) += count;
-    }
-    let settled = |key: Key| -> Key {
-        let fewest = totals.get(&key_of_all(&key)).map_or(0, |total| total / RAREST).max(FEWEST);
-        let few = counts.get(&key).is_none_or(|count| *count < fewest);
-        if few { (key.0, key.1, key.2, key.3.coarser()) } else { key }
-    };
-    let mut found: BTreeMap<Key, Group> = BTreeMap::new();
-    for line in lines.iter() {
-        for (at, key) in keys(line).into_iter().enumerate() {
-            let change = line.changes.get(at).filter(|_| !is_whole(line));
-            found.entry(settled(key)).or_insert_with_key(|key| first(key, line, change)).count += 1;
+    let mut known: BTreeMap<Key, usize> = BTreeMap::new();
+    let mut seen: Vec<Seen> = Vec::new();
+    let mut numbers: Vec<Vec<usize>> = Vec::with_capacity(lines.len());
+    for (at, line) in lines.iter().enumerate() {
+        let mut of_line = Vec::new();
+        for (place, key) in keys(line).into_iter().enumerate() {
+            let number = *known.entry(key).or_insert(seen.len());
+            match seen.get_mut(number) {
+                Some(seen) => seen.count += 1,
+                None => seen.push(Seen { count: 1, first: (at, place) }),
+            }
+            of_line.push(number);
         }
+        numbers.push(of_line);
     }
-    let mut places: Vec<(Key, Group)> = found.into_iter().collect();
-    places.sort_by_key(|(_, group)| (super::order(group.kind), std::cmp::Reverse(group.count)));
-    let numbers: BTreeMap<&Key, usize> = places.iter().enumerate().map(|(at, (key, _))| (key, at)).collect();
-    for line in lines.iter_mut() {
-        let found: Vec<Option<usize>> = keys(line).into_iter().map(|key| numbers.get(&settled(key)).copied()).collect();
-        if is_whole(line) {
-            line.group = found.first().copied().flatten();
-        } else {
-            line.changes.iter_mut().zip(found).for_each(|(change, place)| change.group = place.unwrap_or_default());
+    let (mut groups, places) = settle(lines, known, &seen);
+    for (line, numbers) in lines.iter_mut().zip(numbers) {
+        let mut found = numbers.iter().filter_map(|number| places.get(*number).copied());
+        if !is_whole(line) {
+            line.changes.iter_mut().zip(found).for_each(|(change, place)| change.group = place);
+            continue;
         }
-    }
-    let mut groups: Vec<Group> = places.into_iter().map(|(_, group)| group).collect();
-    // Of one object alone there is nothing to leave out.
-    for line in lines.iter() {
+        line.group = found.next();
+        // Of one object alone there is nothing to leave out.
         if let Some(group) = line.group.and_then(|at| groups.get_mut(at)).filter(|group| group.count == 1) {
             group.what.clone_from(&line.reason);
         }
@@ -279,10 +283,44 @@ pub fn group(lines: &mut [PlanLine]) -> Vec<Group> {
     groups
 }
 
-fn first((kind, object_type, from, what): &Key, line: &PlanLine, change: Option<&PlannedChange>) -> Group {
-    let what = match what {
-        What::Whole(why) => why.clone(),
-        What::Change(attribute, pattern) => format!("{attribute}: {pattern}"),
+/// Takes keys that too few share for coarser ones. Gives the groups, and the place of each number's.
+fn settle(lines: &[PlanLine], known: BTreeMap<Key, usize>, seen: &[Seen]) -> (Vec<Group>, Vec<usize>) {
+    let mut totals: BTreeMap<(&'static str, &str, &str, &str), usize> = BTreeMap::new();
+    for (key, number) in &known {
+        *totals.entry(key_of_all(key)).or_insert(0) += seen.get(*number).map_or(0, |seen| seen.count);
+    }
+    let few =
+        |key: &Key, count: usize| count < totals.get(&key_of_all(key)).map_or(0, |total| total / RAREST).max(FEWEST);
+    let mut merged: BTreeMap<Key, (Seen, Vec<usize>)> = BTreeMap::new();
+    for (key, number) in &known {
+        let Some(Seen { count, first }) = seen.get(*number) else { continue };
+        let (kind, object_type, from, what) = key;
+        let what = if few(key, *count) { what.coarser() } else { what.clone() };
+        let key = (*kind, object_type.clone(), from.clone(), what);
+        let (all, members) = merged.entry(key).or_insert((Seen { count: 0, first: *first }, Vec::new()));
+        all.count += count;
+        all.first = all.first.min(*first);
+        members.push(*number);
+    }
+    let mut merged: Vec<(Key, (Seen, Vec<usize>))> = merged.into_iter().collect();
+    merged.sort_by_key(|((kind, ..), (seen, _))| (super::order(kind), std::cmp::Reverse(seen.count)));
+    let mut places = vec![0; seen.len()];
+    let mut groups = Vec::with_capacity(merged.len());
+    for (at, (key, (all, members))) in merged.into_iter().enumerate() {
+        for number in members {
+            if let Some(place) = places.get_mut(number) {
+                *place = at;
+            }
+        }
+        groups.extend(lines.get(all.first.0).map(|line| named(key, all.count, line, all.first.1)));
+    }
+    (groups, places)
+}
+
+fn named((kind, object_type, from, what): Key, count: usize, line: &PlanLine, place: usize) -> Group {
+    let (what, change) = match what {
+        What::Whole(why) => (why, None),
+        What::Change(attribute, pattern) => (format!("{attribute}: {pattern}"), line.changes.get(place)),
     };
     let value = |value: Option<&Json>| value.cloned().unwrap_or(Json::Null);
     let sample = Sample {
@@ -290,7 +328,7 @@ fn first((kind, object_type, from, what): &Key, line: &PlanLine, change: Option<
         before: value(change.map(|change| &change.before)),
         after: value(change.map(|change| &change.after)),
     };
-    Group { kind, object_type: object_type.clone(), from: from.clone(), what, count: 0, sample }
+    Group { kind, object_type, from, what, count, sample }
 }
 
 /// A reason without the values in it.
