@@ -299,10 +299,23 @@ impl RuleSet {
             State::Off => false,
             State::Proposed => proposed,
         });
-        for (index, rule) in set.rules.iter_mut().enumerate() {
+        set.reindexed()
+    }
+
+    /// The set with some of its rules alone.
+    #[must_use]
+    pub fn only(&self, names: &BTreeSet<String>) -> RuleSet {
+        let mut set = self.clone();
+        set.rules.retain(|rule| names.contains(&rule.name));
+        set.reindexed()
+    }
+
+    /// Says to each rule where it stands now.
+    fn reindexed(mut self) -> RuleSet {
+        for (index, rule) in self.rules.iter_mut().enumerate() {
             rule.index = index;
         }
-        set
+        self
     }
 
     /// The set without rules that need attributes which a directory's own schema does not have.
@@ -327,10 +340,7 @@ impl RuleSet {
                 Direction::Outbound { to, .. } => !absent(to) && !lacks(to, &needs),
             }
         });
-        for (index, rule) in set.rules.iter_mut().enumerate() {
-            rule.index = index;
-        }
-        set
+        set.reindexed()
     }
 
     /// Whether rules ask which groups objects of a connector are in.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::affected::Basis;
 use super::session::Session;
-use super::synchronise::{self, Basis};
+use super::synchronise;
 use super::{Progress, RunError, guard};
 use crate::connector_space::{Export, ObjectId};
 use crate::rules::RuleSet;

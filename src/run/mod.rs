@@ -1,9 +1,11 @@
 //! Runs: the only place where store, rules and connectors meet.
 //!
-//! Reading order: [`session`] (what a run needs), [`import`], [`synchronise`], [`guard`], [`export`], [`cycle`] (all of it
+//! Reading order: [`session`] (what a run needs), [`import`], `affected` (who is due),
+//! [`synchronise`], [`guard`], [`export`], [`cycle`] (all of it
 //! in order), [`plan`] (all of it on a draft that nobody commits), [`preview`] (the same for one object, in full).
 
 pub mod adoption;
+mod affected;
 pub mod compare;
 pub mod cycle;
 pub mod explain;

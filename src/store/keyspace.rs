@@ -12,7 +12,7 @@ pub(super) type Pair = (Vec<u8>, Vec<u8>);
 pub(super) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// An ordered map of bytes.
-pub(super) trait Keyspace {
+pub(super) trait Keyspace: Sync {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
 
     /// At most `limit` pairs whose key starts with `prefix` and is greater than `after`, in key order.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::ledger::{Ledger, LedgerError, Result};
+use super::ledger::{Ledger, LedgerError, Result, View};
 use crate::connector_space::ObjectId;
 use crate::dn;
 use crate::rules::Groups;
@@ -17,7 +17,7 @@ pub fn is_membership(attribute: &AttributeName) -> bool {
 }
 
 /// The groups that an object is in.
-pub fn of(ledger: &dyn Ledger, object: ObjectId) -> Result<Groups> {
+pub fn of<V: View + ?Sized>(ledger: &V, object: ObjectId) -> Result<Groups> {
     let mut groups = Groups::default();
     let mut seen = BTreeSet::from([object]);
     let mut open = vec![(object, true)];

@@ -1,13 +1,14 @@
 //! The heart: what came in becomes what shall be. Pure and synchronous: no clock, no dice, no files, no network.
 //!
 //! Reading order: [`ledger`] (what it reads and writes), [`stage`] (imports), [`inbound`], [`memberships`], [`precedence`], [`matching`], [`outbound`],
-//! [`references`], [`deprovision`], [`audit`]. This file drives them through the queues.
+//! [`references`], [`deprovision`], [`audit`], [`comparison`]. This file drives them through the queues.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub mod audit;
 pub mod by_hand;
+pub mod comparison;
 pub mod deprovision;
 pub mod inbound;
 pub mod ledger;
@@ -20,10 +21,10 @@ pub mod stage;
 
 use crate::connector_space::{ConnectorObject, ObjectError, ObjectId};
 use crate::metaverse::{MetaverseId, MetaverseObject};
-use crate::rules::{Context, Coverage, Host, Input, RuleSet};
+use crate::rules::{Context, Coverage, Footprint, Host, Input, RuleSet};
 use crate::value::{AttributeName, Attributes, Schema};
 use inbound::{Evaluation, SyncError};
-use ledger::{Ledger, LedgerError};
+use ledger::{Ledger, LedgerError, View};
 pub use matching::Matching;
 use outbound::OutboundEvaluation;
 
@@ -255,32 +256,8 @@ impl<'a> Synchronisation<'a> {
     /// # Errors
     /// When the ledger fails.
     pub fn input(&self, ledger: &dyn Ledger, object: &ConnectorObject) -> Result<Arc<Input>, LedgerError> {
-        let source = self.sources.get(&object.connector);
-        let mut input = Input { id: object.id.0, attributes: object.expected(), ..Input::default() };
-        for name in object.export.iter().flat_map(|export| export.changes.keys()) {
-            input.confirmed.insert(name.clone(), object.image.get(name).cloned().unwrap_or_default());
-        }
         let footprints = || self.rules.inbound(&object.connector, &object.object_type).map(|rule| &rule.footprint);
-        for name in ledger.reference_attributes(object.id)? {
-            let counted = footprints().any(|footprint| footprint.counts.contains(&name));
-            let seen = |edges: Vec<(ObjectId, crate::connector_space::Edge)>| {
-                edges.iter().filter(|(_, edge)| edge.seen).count()
-            };
-            let count = if counted { seen(ledger.edges(object.id, &name)?) } else { 1 };
-            if count > 0 {
-                input.references.insert(name, count);
-            }
-        }
-        let knows_groups = source.is_none_or(Source::knows_groups);
-        if footprints().any(|footprint| footprint.memberships) && knows_groups {
-            input.groups = Some(memberships::of(ledger, object.id)?);
-        }
-        if let Some(source) = source {
-            input.lists = source.lists.get(&object.object_type).cloned().unwrap_or_default();
-            input.imported = Some(source.imported.get(&object.object_type).cloned().unwrap_or_default());
-        }
-        input.context = Arc::new(context(object, source));
-        Ok(Arc::new(input))
+        input_for(ledger, self.sources.get(&object.connector), object, footprints)
     }
 
     fn outbound(
@@ -404,6 +381,38 @@ pub fn name(person: &MetaverseObject) -> String {
         precedence::values(list).first().map(ToString::to_string)
     };
     named("userPrincipalName").or_else(|| named("displayName")).unwrap_or_else(|| person.id.to_string())
+}
+
+/// A connector object as rules with these footprints see it.
+fn input_for<'r, V: View + ?Sized, F: Iterator<Item = &'r Footprint>>(
+    ledger: &V,
+    source: Option<&Source>,
+    object: &ConnectorObject,
+    footprints: impl Fn() -> F,
+) -> Result<Arc<Input>, LedgerError> {
+    let mut input = Input { id: object.id.0, attributes: object.expected(), ..Input::default() };
+    for name in object.export.iter().flat_map(|export| export.changes.keys()) {
+        input.confirmed.insert(name.clone(), object.image.get(name).cloned().unwrap_or_default());
+    }
+    for name in ledger.reference_attributes(object.id)? {
+        let counted = footprints().any(|footprint| footprint.counts.contains(&name));
+        let seen =
+            |edges: Vec<(ObjectId, crate::connector_space::Edge)>| edges.iter().filter(|(_, edge)| edge.seen).count();
+        let count = if counted { seen(ledger.edges(object.id, &name)?) } else { 1 };
+        if count > 0 {
+            input.references.insert(name, count);
+        }
+    }
+    let knows_groups = source.is_none_or(Source::knows_groups);
+    if footprints().any(|footprint| footprint.memberships) && knows_groups {
+        input.groups = Some(memberships::of(ledger, object.id)?);
+    }
+    if let Some(source) = source {
+        input.lists = source.lists.get(&object.object_type).cloned().unwrap_or_default();
+        input.imported = Some(source.imported.get(&object.object_type).cloned().unwrap_or_default());
+    }
+    input.context = Arc::new(context(object, source));
+    Ok(Arc::new(input))
 }
 
 fn context(object: &ConnectorObject, source: Option<&Source>) -> Context {

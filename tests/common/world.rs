@@ -8,6 +8,7 @@ use syncline::connector_space::{EdgeChange, ExportState, ObjectId, Operation};
 use syncline::diagnostic::SourceText;
 use syncline::rules::{Context, RuleSet};
 use syncline::store::{Indexes, Store};
+use syncline::sync::comparison::Comparison;
 use syncline::sync::ledger::{Ledger, View};
 use syncline::sync::{Matching, Source, Sources, Synchronisation, Target, Targets, audit, deprovision, stage};
 use syncline::value::{AttributeName, AttributeType, Attributes, Kind, Value};
@@ -60,12 +61,32 @@ impl World {
         world
     }
 
-    /// Other rules from now on: everything is due.
+    /// Other rules from now on: whom the edit touches is due, and nobody else.
     pub(crate) fn set_rules(&mut self, rules: &[(&str, &str)]) {
-        self.rules = compile(rules);
+        let before = std::mem::replace(&mut self.rules, compile(rules));
         let indexes = self.indexes();
         self.store.set_indexes(indexes).unwrap();
-        self.mark_all();
+        self.mark_touched(&before);
+    }
+
+    fn mark_touched(&mut self, before: &RuleSet) {
+        let after = &self.rules;
+        let digest = |set: &RuleSet, name: &str| set.rule(name).map(|rule| set.digest(rule));
+        let names = before.rules().iter().chain(after.rules()).map(|rule| rule.name.clone());
+        let names: BTreeSet<String> = names.filter(|name| digest(before, name) != digest(after, name)).collect();
+        let (before, after) = (before.only(&names), after.only(&names));
+        let comparison = Comparison::new((&before, &after), names, (&self.sources, &self.targets), (0, 0), true, 1);
+        let mut draft = self.store.draft();
+        let objects = draft.all_objects(None, 10_000).unwrap();
+        for id in comparison.objects(&draft, &objects).unwrap() {
+            draft.mark_object(id).unwrap();
+        }
+        let people = draft.all_metaverse(None, 10_000).unwrap();
+        for id in comparison.people(&draft, &people, &BTreeSet::new()).unwrap() {
+            draft.mark_metaverse(id).unwrap();
+        }
+        let writes = draft.finish();
+        self.store.commit(writes).unwrap();
     }
 
     /// What the store finds objects by.
@@ -73,19 +94,6 @@ impl World {
         let mut indexes = Indexes { metaverse: self.rules.join_attributes(), ..Indexes::default() };
         indexes.objects.insert("entra".into(), ["immutableId".into(), "upn".into()].into());
         indexes
-    }
-
-    /// Everything is due.
-    pub(crate) fn mark_all(&mut self) {
-        let mut draft = self.store.draft();
-        for id in draft.all_objects(None, 10_000).unwrap() {
-            draft.mark_object(id).unwrap();
-        }
-        for id in draft.all_metaverse(None, 10_000).unwrap() {
-            draft.mark_metaverse(id).unwrap();
-        }
-        let writes = draft.finish();
-        self.store.commit(writes).unwrap();
     }
 
     /// Shows objects to the store: `user u1 name=Ada mail=a@x manager=>u2`.

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use syncline::connector::Anchor;
 use syncline::store::{Store, decisions};
-use syncline::sync::ledger::View;
+use syncline::sync::ledger::{Ledger, View};
 use syncline::sync::{Synchronisation, stage};
 use syncline::value::{AttributeName, Value};
 
@@ -59,6 +59,19 @@ const OUT_GROUP: &str = r#"
     fn join(group) { [ #{ immutableId: exact(group.id) } ] }
     fn flow(group) { #{ immutableId: group.id, upn: group.id + "@x", members: group.member } }
 "#;
+
+/// Everything is due.
+fn mark_all(world: &mut World) {
+    let mut draft = world.store.draft();
+    for id in draft.all_objects(None, 10_000).unwrap() {
+        draft.mark_object(id).unwrap();
+    }
+    for id in draft.all_metaverse(None, 10_000).unwrap() {
+        draft.mark_metaverse(id).unwrap();
+    }
+    let writes = draft.finish();
+    world.store.commit(writes).unwrap();
+}
 
 /// The same rules as the model has them.
 fn rules(edition: Edition) -> Vec<(&'static str, String)> {
@@ -259,8 +272,8 @@ impl Both {
             Event::HalfCheckout(which) => self.half_checkout(usize::from(*which)),
             Event::RightsLost => {
                 self.synchronise();
-                self.blindly("title", |both| both.world.mark_all());
-                self.world.mark_all();
+                self.blindly("title", |both| mark_all(&mut both.world));
+                mark_all(&mut self.world);
             }
             Event::Reindexed => {
                 let indexes = self.world.indexes();
