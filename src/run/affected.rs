@@ -19,7 +19,7 @@ use crate::sync::{Sources, Targets};
 use crate::value::AttributeName;
 
 /// How many objects are looked at before those among them that are due are queued.
-const PAGE: usize = 5_000;
+const PAGE: usize = 2_000;
 
 /// What the last synchronisation was done with. What differs says who is due.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,11 +169,15 @@ impl Basis {
 fn mark_inbound(draft: &mut Draft<'_>, affected: &Affected, comparison: &Comparison<'_>) -> Result<(), RunError> {
     for side in affected.inbound.union(&affected.inbound_if) {
         let mut after = None;
+        let mut everybody = affected.inbound.contains(side);
         loop {
             let ids = draft.population(&side.connector, &side.object_type, after, PAGE)?;
             let Some(last) = ids.last() else { break };
             after = Some(*last);
-            let due = if affected.inbound.contains(side) { ids } else { comparison.objects(draft, &ids)? };
+            let asked = ids.len();
+            let due = if everybody { ids } else { comparison.objects(draft, &ids)? };
+            // Where most are due, to ask costs more than it saves.
+            everybody |= due.len() * 2 > asked;
             for id in due {
                 draft.mark_object(id)?;
             }
@@ -187,11 +191,14 @@ fn mark_outbound(draft: &mut Draft<'_>, affected: &Affected, comparison: &Compar
         return Ok(());
     }
     let mut after = None;
+    let mut everybody = affected.everybody_outbound;
     loop {
         let ids = draft.all_metaverse(after, PAGE)?;
         let Some(last) = ids.last() else { return Ok(()) };
         after = Some(*last);
-        let due = if affected.everybody_outbound { ids } else { comparison.people(draft, &ids, &affected.outbound)? };
+        let asked = ids.len();
+        let due = if everybody { ids } else { comparison.people(draft, &ids, &affected.outbound)? };
+        everybody |= due.len() * 2 > asked;
         for id in due {
             draft.mark_metaverse(id)?;
         }
