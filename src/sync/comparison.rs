@@ -5,12 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ledger::{LedgerError, View};
-use super::{Sources, Targets, input_for, outbound};
+use super::{Sources, Targets, input_for, outbound, parallel};
 use crate::connector_space::ObjectId;
 use crate::metaverse::{MetaverseId, MetaverseObject};
-use crate::rules::{
-    ConnectorType, Direction, Flow, Footprint, Host, Input, JoinGroup, LinkType, Rule, RuleError, RuleSet,
-};
+use crate::rules::{ConnectorType, Direction, Flow, Host, Input, JoinGroup, LinkType, Rule, RuleError, RuleSet};
 
 /// Rules before and after an edit.
 pub struct Comparison<'a> {
@@ -110,10 +108,7 @@ impl<'a> Comparison<'a> {
         let before = self.of(self.before.inbound(connector, object_type));
         let after = self.of(self.after.inbound(connector, object_type));
         let footprints = || before.values().chain(after.values()).map(|rule| &rule.footprint);
-        let input =
-            input_for::<_, Box<dyn Iterator<Item = &Footprint>>>(view, self.sources.get(connector), &object, || {
-                Box::new(footprints())
-            })?;
+        let input = input_for(view, self.sources.get(connector), &object, footprints)?;
         // What flows from an object that belongs to nobody arrives nowhere.
         let matters = |rule: &Rule| object.link.is_some() || rule.header.link != LinkType::None;
         Ok(self.differ(hosts, &before, &after, &input, matters))
@@ -180,38 +175,18 @@ impl<'a> Comparison<'a> {
     }
 
     /// The ids of which something is true, asked on all workers, in their order.
-    fn those<T: Copy + Sync + Send>(
+    fn those<T: Copy + Sync>(
         &self,
         ids: &[T],
         is: impl Fn(&(Host, Host), T) -> Result<bool, LedgerError> + Sync,
     ) -> Result<Vec<T>, LedgerError> {
-        let share = ids.len().div_ceil(self.workers.len()).max(1);
-        let found: Vec<Result<Vec<T>, LedgerError>> = std::thread::scope(|scope| {
-            let is = &is;
-            let workers: Vec<_> = ids
-                .chunks(share)
-                .zip(&self.workers)
-                .map(|(chunk, hosts)| {
-                    scope.spawn(move || {
-                        let mut found = Vec::new();
-                        for id in chunk {
-                            if is(hosts, *id)? {
-                                found.push(*id);
-                            }
-                        }
-                        Ok(found)
-                    })
-                })
-                .collect();
-            let join = |worker: std::thread::ScopedJoinHandle<'_, _>| {
-                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            workers.into_iter().map(join).collect()
-        });
-        let mut all = Vec::new();
-        for found in found {
-            all.extend(found?);
+        let answers = parallel(&self.workers, ids, |hosts, id| is(hosts, *id));
+        let mut those = Vec::new();
+        for (id, answer) in ids.iter().zip(answers) {
+            if answer? {
+                those.push(*id);
+            }
         }
-        Ok(all)
+        Ok(those)
     }
 }

@@ -196,7 +196,8 @@ impl<'a> Synchronisation<'a> {
                 None => ledger.unmark_object(id)?,
             }
         }
-        let evaluations = self.parallel(&objects, |host, (input, object)| self.evaluate_inbound(host, object, input));
+        let evaluations =
+            parallel(&self.hosts, &objects, |host, (input, object)| self.evaluate_inbound(host, object, input));
         for ((_, object), evaluation) in objects.iter().zip(evaluations) {
             report.objects += 1;
             ledger.savepoint();
@@ -276,7 +277,7 @@ impl<'a> Synchronisation<'a> {
                 None => ledger.unmark_metaverse(id)?,
             }
         }
-        let evaluations = self.parallel(&people, |host, person| self.evaluate_outbound(host, person));
+        let evaluations = parallel(&self.hosts, &people, |host, person| self.evaluate_outbound(host, person));
         for (person, evaluation) in people.iter().zip(evaluations) {
             report.metaverse += 1;
             ledger.savepoint();
@@ -329,29 +330,27 @@ impl<'a> Synchronisation<'a> {
         }
         Ok(Stage::Edges)
     }
+}
 
-    /// Evaluates items on all workers; answers come in the order of the items.
-    fn parallel<T: Sync, R: Send>(&self, items: &[T], evaluate: impl Fn(&Host, &T) -> R + Sync) -> Vec<R> {
-        let [host, others @ ..] = self.hosts.as_slice() else { return Vec::new() };
-        if others.is_empty() || items.len() < 32 {
-            return items.iter().map(|item| evaluate(host, item)).collect();
-        }
-        let share = items.len().div_ceil(self.hosts.len());
-        std::thread::scope(|scope| {
-            let evaluate = &evaluate;
-            let workers: Vec<_> = items
-                .chunks(share)
-                .zip(&self.hosts)
-                .map(|(chunk, host)| {
-                    scope.spawn(move || chunk.iter().map(|item| evaluate(host, item)).collect::<Vec<R>>())
-                })
-                .collect();
-            workers
-                .into_iter()
-                .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        })
+/// Asks about items on all workers; answers come in the order of the items.
+fn parallel<W: Sync, T: Sync, R: Send>(workers: &[W], items: &[T], ask: impl Fn(&W, &T) -> R + Sync) -> Vec<R> {
+    let [worker, others @ ..] = workers else { return Vec::new() };
+    if others.is_empty() || items.len() < 32 {
+        return items.iter().map(|item| ask(worker, item)).collect();
     }
+    let share = items.len().div_ceil(workers.len());
+    std::thread::scope(|scope| {
+        let ask = &ask;
+        let threads: Vec<_> = items
+            .chunks(share)
+            .zip(workers)
+            .map(|(chunk, worker)| scope.spawn(move || chunk.iter().map(|item| ask(worker, item)).collect::<Vec<R>>()))
+            .collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
 }
 
 /// Keeps with a metaverse object why it could not be carried to a target, or that it was.
