@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -55,7 +56,7 @@ pub struct Contribution {
     /// The connector object.
     pub object: ObjectId,
     /// The rule.
-    pub rule: String,
+    pub rule: Arc<str>,
     /// Its line.
     pub line: u32,
     /// Lower wins.

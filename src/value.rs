@@ -244,7 +244,7 @@ impl fmt::Debug for AttributeName {
 
 impl PartialEq for AttributeName {
     fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
+        Arc::ptr_eq(&self.0, &other.0) || self.0.eq_ignore_ascii_case(&other.0)
     }
 }
 
@@ -255,15 +255,36 @@ impl Ord for AttributeName {
         if Arc::ptr_eq(&self.0, &other.0) {
             return Ordering::Equal;
         }
-        let (left, right) = (self.0.as_bytes(), other.0.as_bytes());
+        // Names share long beginnings (`onPremisesExtensionAttributes.extensionAttribute7`), and everything is looked up
+        // by them: eight letters at a time.
+        let (left, _) = self.0.as_bytes().as_chunks::<8>();
+        let (right, _) = other.0.as_bytes().as_chunks::<8>();
         for (a, b) in left.iter().zip(right) {
-            match a.to_ascii_lowercase().cmp(&b.to_ascii_lowercase()) {
-                Ordering::Equal => {}
-                unequal => return unequal,
+            if a != b {
+                match lower(u64::from_be_bytes(*a)).cmp(&lower(u64::from_be_bytes(*b))) {
+                    Ordering::Equal => {}
+                    unequal => return unequal,
+                }
             }
         }
-        left.len().cmp(&right.len())
+        let common = left.len().min(right.len()) * 8;
+        small(&self.0, common).cmp(small(&other.0, common))
     }
+}
+
+/// The bytes from a place on, with ASCII capitals made small.
+fn small(text: &str, from: usize) -> impl Iterator<Item = u8> {
+    text.as_bytes().get(from..).unwrap_or_default().iter().map(u8::to_ascii_lowercase)
+}
+
+/// Eight bytes with their ASCII capitals made small.
+const fn lower(bytes: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let low = bytes & (EACH * 0x7f);
+    let from_a = low + EACH * (0x80 - b'A' as u64);
+    let after_z = low + EACH * (0x7f - b'Z' as u64);
+    let capital = (from_a & !after_z) & !bytes & (EACH * 0x80);
+    bytes | (capital >> 2)
 }
 
 impl PartialOrd for AttributeName {
@@ -333,6 +354,23 @@ mod tests {
         assert_eq!(attributes.get(&AttributeName::from("GIVENNAME")), Some(&vec![Value::Integer(1)]));
         assert_eq!(attributes.keys().next().map(AttributeName::as_str), Some("givenName"));
         assert!(AttributeName::from("sn") < AttributeName::from("SNx"));
+    }
+
+    #[test]
+    fn names_are_in_the_order_of_their_small_letters() {
+        let parts = ["", "a", "Z", "z", "[", "@", "_", "{", "0", "ä", "Ä", "extension", "EXTENSIONattribute", "\u{7f}"];
+        let mut names = Vec::new();
+        for start in parts {
+            for middle in ["", "attribute", "ATTRIBUTES"] {
+                names.extend(parts.map(|end| format!("{start}{middle}{end}")));
+            }
+        }
+        for (left, right) in names.iter().flat_map(|left| names.iter().map(move |right| (left, right))) {
+            let expected = left.to_ascii_lowercase().as_bytes().cmp(right.to_ascii_lowercase().as_bytes());
+            let (a, b) = (AttributeName::from(left.as_str()), AttributeName::from(right.as_str()));
+            assert_eq!(a.cmp(&b), expected, "{left} {right}");
+            assert_eq!(a == b, expected == Ordering::Equal, "{left} {right}");
+        }
     }
 
     #[test]

@@ -336,6 +336,24 @@ proptest! {
     }
 
     #[test]
+    fn it_does_not_matter_how_many_work_at_the_same_time(steps in prop::collection::vec(step(), 1..40)) {
+        let worlds: Vec<World> = [1, 2, 5]
+            .into_iter()
+            .map(|workers| {
+                let mut world = World { workers, ..World::new(&rules(0)) };
+                let mut directories = Directories::new();
+                steps.iter().for_each(|step| apply(&mut world, &mut directories, step));
+                world.sync();
+                world
+            })
+            .collect();
+        for world in &worlds {
+            prop_assert_eq!(dump(world), dump(&worlds[0]));
+            prop_assert_eq!(&world.errors, &worlds[0].errors);
+        }
+    }
+
+    #[test]
     fn a_preview_leaves_no_trace(steps in prop::collection::vec(step(), 1..30)) {
         let mut world = World::new(&rules(0));
         let mut directories = Directories::new();

@@ -166,7 +166,7 @@ mod tests {
     fn every_line_is_a_definition() {
         let schemas = Schemas::from([(
             "entra".to_owned(),
-            [("user".to_owned(), crate::connector::graph::schema("user").unwrap())].into(),
+            [("user".to_owned(), crate::connector::graph::schema("user").unwrap().clone())].into(),
         )]);
         let files = [words(), entra_functions(), attributes(&schemas)];
         for line in files.iter().flat_map(|text| text.lines()) {

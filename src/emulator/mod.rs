@@ -214,6 +214,8 @@ pub struct Emulator {
 struct Keeper {
     service: Arc<Service>,
     folder: Option<PathBuf>,
+    /// The version on the disk.
+    saved: Arc<Mutex<u64>>,
 }
 
 impl std::fmt::Debug for Keeper {
@@ -227,6 +229,16 @@ impl std::fmt::Debug for Keeper {
 /// # Errors
 /// A port in use, a folder that cannot be written, damaged state, a certificate that is none.
 pub async fn start(settings: Settings) -> Result<Emulator, EmulatorError> {
+    let emulator = start_asleep(settings).await?;
+    emulator.wake()?;
+    Ok(emulator)
+}
+
+/// Starts an emulator that reads its state when somebody asks for something.
+///
+/// # Errors
+/// As [`start`], but for damaged state: then all that is asked is answered with what is wrong.
+pub async fn start_asleep(settings: Settings) -> Result<Emulator, EmulatorError> {
     let tenant_id = Uuid::new_v5(&Uuid::NAMESPACE_DNS, settings.tenant.to_lowercase().as_bytes());
     let folder = settings.folder.clone();
     if let Some(folder) = &folder {
@@ -240,7 +252,7 @@ pub async fn start(settings: Settings) -> Result<Emulator, EmulatorError> {
     let (stop, stopped) = watch::channel(false);
     let (acceptor, ca_pem) = tls.map(|tls| (tls.acceptor, tls.ca_pem)).unzip();
     let serving = tokio::spawn(serve::run(listener, acceptor, Arc::clone(&service), stopped.clone()));
-    let keeper = Keeper { service, folder: folder.clone() };
+    let keeper = Keeper { service, folder: folder.clone(), saved: Arc::default() };
     let saving = folder.is_some().then(|| tokio::spawn(keeper.clone().run(stopped)));
     Ok(Emulator {
         base_url: format!("{}://127.0.0.1:{port}", if settings.tls { "https" } else { "http" }),
@@ -263,10 +275,6 @@ fn service(settings: &Settings, tenant_id: Uuid) -> Result<Service, EmulatorErro
     names.push(tenant_id.to_string());
     let key = tls::token_key(settings.folder.as_deref())?;
     let authority = token::Authority::new(tenant_id, names, &settings.apps, (&key.0, &key.1), settings.token_lifetime)?;
-    let directory = match &settings.folder {
-        Some(folder) => persist::load(folder, tenant_id)?,
-        None => Directory::new(tenant_id),
-    };
     Ok(Service {
         tenant: tenant::Tenant {
             id: tenant_id,
@@ -277,7 +285,8 @@ fn service(settings: &Settings, tenant_id: Uuid) -> Result<Service, EmulatorErro
             replication_delay: i64::try_from(settings.replication_delay_ms).unwrap_or(i64::MAX / 2),
         },
         authority,
-        directory: Mutex::new(directory),
+        directory: Mutex::new(Directory::new(tenant_id)),
+        unread: Mutex::new(settings.folder.clone()),
         faults: Mutex::new(faults::Draw::new(settings.faults.clone())),
         throttle: Mutex::new(match settings.throttle {
             Throttling::Off => None,
@@ -289,6 +298,14 @@ fn service(settings: &Settings, tenant_id: Uuid) -> Result<Service, EmulatorErro
 }
 
 impl Emulator {
+    /// Reads the state, if that has not been done.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn wake(&self) -> Result<(), EmulatorError> {
+        self.keeper.service.wake()
+    }
+
     /// Stops serving and saves the state.
     ///
     /// # Errors
@@ -308,31 +325,29 @@ impl Emulator {
 impl Keeper {
     /// Saves once a second while something changed; less often when saving takes long.
     async fn run(self, mut stopped: watch::Receiver<bool>) {
-        let mut saved = 0;
         let mut pause = Duration::from_secs(1);
         loop {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 _ = stopped.changed() => return,
             }
-            let version = lock(&self.service.directory).version;
-            if version == saved {
-                continue;
-            }
             let keeper = self.clone();
             let began = Instant::now();
             // A full disk now may be free in a second; `stop` reports what lasts.
-            if let Ok(Ok(())) = tokio::task::spawn_blocking(move || keeper.save()).await {
-                saved = version;
-            }
+            let _ = tokio::task::spawn_blocking(move || keeper.save()).await;
             pause = Duration::from_secs(1).max(began.elapsed() * 10);
         }
     }
 
+    /// Saves what has changed since the last time.
     fn save(&self) -> Result<(), EmulatorError> {
-        match &self.folder {
-            Some(folder) => persist::save(folder, &lock(&self.service.directory)),
-            None => Ok(()),
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let Some(version) = self.service.version() else { return Ok(()) };
+        let mut saved = lock(&self.saved);
+        if *saved != version {
+            persist::save(folder, &lock(&self.service.directory))?;
+            *saved = version;
         }
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Everything here is synchronous and apart from HTTP; `serve` brings requests and carries answers.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -15,13 +16,15 @@ use super::record::Record;
 use super::route::{Tenant, dispatch};
 use super::throttle::{self, Throttle};
 use super::token::Authority;
-use super::{admin, batch};
+use super::{EmulatorError, admin, batch, persist};
 
 /// All that the emulator keeps.
 pub(crate) struct Service {
     pub(crate) tenant: Tenant,
     pub(crate) authority: Authority,
     pub(crate) directory: Mutex<Directory>,
+    /// The folder whose state nobody has asked for yet.
+    pub(crate) unread: Mutex<Option<PathBuf>>,
     pub(crate) faults: Mutex<Draw>,
     /// `None` while throttling is off.
     pub(crate) throttle: Mutex<Option<Throttle>>,
@@ -68,8 +71,30 @@ pub(crate) fn now() -> i64 {
 }
 
 impl Service {
+    /// Reads the state, if that has not been done.
+    ///
+    /// # Errors
+    /// As [`persist::load`].
+    pub(crate) fn wake(&self) -> Result<(), EmulatorError> {
+        let mut unread = lock(&self.unread);
+        if let Some(folder) = unread.as_ref() {
+            *lock(&self.directory) = persist::load(folder, self.tenant.id)?;
+            *unread = None;
+        }
+        Ok(())
+    }
+
+    /// Counts the changes of the state; nothing while it was not read.
+    pub(crate) fn version(&self) -> Option<u64> {
+        lock(&self.unread).is_none().then(|| lock(&self.directory).version)
+    }
+
     /// Answers any request.
     pub(crate) fn answer(&self, request: Request) -> Outcome {
+        if let Err(error) = self.wake() {
+            let refusal = Refusal::new(500, "Service_InternalServerError", error.to_string());
+            return Outcome::Reply(self.refused(refusal, request.client_request_id.as_deref()));
+        }
         let pieces: Vec<&str> = request.path.trim_matches('/').split('/').collect();
         match pieces.as_slice() {
             ["_emulator", rest @ ..] => Outcome::Reply(admin::route(self, rest, &request)),

@@ -59,6 +59,11 @@ impl Footprint {
     pub fn reads(&self) -> BTreeSet<AttributeName> {
         self.scope.iter().chain(&self.join).chain(&self.flow).cloned().collect()
     }
+
+    /// Whether it reads one attribute of its source object.
+    pub fn reads_one(&self, name: &AttributeName) -> bool {
+        self.scope.contains(name) || self.join.contains(name) || self.flow.contains(name)
+    }
 }
 
 /// One function of a rule file.

@@ -16,7 +16,9 @@ use crate::value::AttributeName;
 mod agreement;
 mod check;
 mod clauses;
+mod code;
 mod coverage;
+mod edit;
 mod folders;
 mod footprint;
 mod header;
@@ -35,6 +37,8 @@ mod why;
 mod words;
 
 pub use coverage::{Coverage, Covered};
+pub(crate) use edit::edit;
+pub use edit::{Circumstances, Edit};
 pub use folders::{Folders, Replacement};
 pub use footprint::{Footprint, Literal};
 pub use header::{ConnectorType, Copy, Deprovision, Direction, Header, LinkType, Members, State};
@@ -259,7 +263,7 @@ impl RuleSet {
 
     /// Whether a rule, or a helper that it may call, asks for the day.
     pub fn asks_for_the_day(&self, rule: &Rule) -> bool {
-        let asks = |source: &SourceText| ["today(", "entra::Now("].iter().any(|call| source.text.contains(call));
+        let asks = |source: &SourceText| asks_for_day(&source.text);
         asks(&rule.source) || rule.source.text.contains("::") && self.libraries.values().any(|source| asks(source))
     }
 
@@ -420,6 +424,13 @@ impl RuleSet {
         let inbound = self.rules.iter().filter(|rule| matches!(rule.header.direction, Direction::Inbound { .. }));
         inbound.flat_map(|rule| rule.footprint.join_keys.iter().chain(&rule.footprint.unique).cloned()).collect()
     }
+}
+
+/// The calls that ask for the day.
+const DAY: [&str; 2] = ["today(", "entra::Now("];
+
+fn asks_for_day(text: &str) -> bool {
+    DAY.iter().any(|call| text.contains(call))
 }
 
 fn is(candidate: &ConnectorType, connector: &str, object_type: &str) -> bool {

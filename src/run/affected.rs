@@ -153,7 +153,7 @@ pub(super) fn mark(
     let (before, after) = (before.only(&old.names(&names)), session.rules.only(&names));
     let then = old.rules.values().filter_map(|rule| rule.day).next().map_or(session.now, |day| day * 86_400);
     let moments = (then, session.now);
-    let comparison = Comparison::new((&before, &after), names, (sources, targets), moments, lines, threads());
+    let comparison = Comparison::new((&before, &after), (sources, targets), moments, lines, threads());
     mark_inbound(draft, &affected, &comparison)?;
     mark_outbound(draft, &affected, &comparison)?;
     Ok(new)

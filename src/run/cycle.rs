@@ -190,6 +190,7 @@ pub fn import_all(session: &mut Session, progress: &dyn Progress) -> Result<Vec<
     session.fit_rules(Vec::new())?;
     read_all(session, progress)
 }
+    session.wake()?;
 
 /// Settles what was under way when a run broke off, and imports from every directory.
 fn read_all(session: &mut Session, progress: &dyn Progress) -> Result<Vec<ImportReport>, RunError> {

@@ -110,7 +110,7 @@ fn directory(
         ConnectorSettings::EmulatedEntra { tenant } => {
             let folder = store_folder.join(format!("emulator-{name}"));
             let settings = emulator::Settings::for_tenant(tenant, Some(folder));
-            let emulator = runtime.block_on(emulator::start(settings)).map_err(|error| {
+            let emulator = runtime.block_on(emulator::start_asleep(settings)).map_err(|error| {
                 ConnectorError::new(crate::connector::ConnectorErrorKind::Unreachable, format!("the emulator: {error}"))
             })?;
             let settings = graph::Settings::for_emulator(&emulator.base_url, tenant);
@@ -226,6 +226,16 @@ impl Session {
     /// Ends the session in order.
     ///
     /// # Errors
+    /// Reads what emulated directories keep. They do it by themselves when they are asked for something; damage is told
+    /// here.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn wake(&self) -> Result<(), RunError> {
+        let failed = |error: emulator::EmulatorError| RunError::Runtime(format!("the emulator: {error}"));
+        self.emulators.iter().try_for_each(|emulator| emulator.wake().map_err(failed))
+    }
+
     /// When the store cannot be brought to the disk.
     pub fn close(self) -> Result<(), RunError> {
         for emulator in self.emulators {
@@ -285,6 +295,9 @@ impl Session {
                 let lists = schema.attributes.iter().filter(|(_, kind)| kind.multi && kind.kind != Kind::Reference);
                 source.lists.insert(object_type, Arc::new(lists.map(|(name, _)| name.clone()).collect()));
             }
+                let of_kind = |wanted| schema.attributes.iter().filter(move |(_, kind)| kind.kind == wanted);
+                let references = of_kind(Kind::Reference).map(|(name, _)| name.clone()).collect();
+                source.references.insert(object_type.clone(), references);
             source.imported = imported.into_iter().map(|(name, attributes)| (name, Arc::new(attributes))).collect();
             source.netbios = draft.fact(&format!("netbios/{name}"))?.unwrap_or_default();
             sources.insert(name, source);

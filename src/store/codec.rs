@@ -191,7 +191,7 @@ pub(super) fn decode_metaverse(bytes: &[u8], symbols: &Symbols) -> Result<Metave
             let voice = stored.voices.get(usize::from(place)).ok_or_else(|| damaged("unknown rule"))?;
             contributions.push(Contribution {
                 object: ObjectId(voice.object),
-                rule: name(symbols, voice.rule)?,
+                rule: symbols.name(voice.rule).ok_or_else(|| damaged("unknown symbol"))?,
                 line,
                 precedence: voice.precedence,
                 order: voice.order,

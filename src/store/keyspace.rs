@@ -61,6 +61,12 @@ impl<'a> Overlay<'a> {
         }
     }
 
+    /// Takes over what was written elsewhere. There is no way back behind it.
+    pub(super) fn absorb(&mut self, writes: Writes) {
+        self.writes.extend(writes);
+        self.undo.clear();
+    }
+
     /// How many keys are written.
     pub(super) fn len(&self) -> usize {
         self.writes.len()
@@ -71,7 +77,7 @@ impl<'a> Overlay<'a> {
     }
 }
 
-fn range<'m, V>(
+pub(super) fn range<'m, V>(
     map: &'m BTreeMap<Vec<u8>, V>,
     prefix: &'m [u8],
     after: Option<&[u8]>,

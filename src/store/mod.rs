@@ -18,6 +18,7 @@ mod disk;
 mod journal;
 mod key;
 mod keyspace;
+mod parts;
 mod records;
 mod symbols;
 mod view;

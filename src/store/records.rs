@@ -11,7 +11,7 @@ use super::{Indexes, view};
 use crate::change::Change;
 use crate::connector_space::{Anchor, ConnectorObject, Edge, ExportState, Members, ObjectId};
 use crate::metaverse::{MetaverseId, MetaverseObject};
-use crate::sync::ledger::{Ledger, LedgerError, Result, View};
+use crate::sync::ledger::{Ledger, LedgerError, Result, View, Work};
 use crate::sync::precedence;
 use crate::value::{AttributeName, fold};
 
@@ -22,8 +22,8 @@ type Keys = BTreeMap<Vec<u8>, Vec<u8>>;
 pub struct Draft<'a> {
     pub(super) bytes: Overlay<'a>,
     pub(super) symbols: Symbols,
-    indexes: &'a Indexes,
-    notes: Vec<Change>,
+    pub(super) indexes: &'a Indexes,
+    pub(super) notes: Vec<Change>,
     notes_at_savepoint: usize,
 }
 
@@ -376,6 +376,12 @@ impl View for Draft<'_> {
         Ok(edges)
     }
 
+    fn refers(&self, from: ObjectId, attribute: &AttributeName) -> Result<bool> {
+        let Some(symbol) = self.symbols.get(attribute.as_str()) else { return Ok(false) };
+        let prefix = Key::new(key::EDGE).id(from.0).symbol(symbol).bytes();
+        Ok(!self.bytes.scan(&prefix, None, 1)?.is_empty())
+    }
+
     fn reference_attributes(&self, from: ObjectId) -> Result<Vec<AttributeName>> {
         let prefix = Key::new(key::EDGE).id(from.0).bytes();
         let mut names = Vec::new();
@@ -462,6 +468,10 @@ impl View for Draft<'_> {
 }
 
 impl Ledger for Draft<'_> {
+    fn side_by_side(&mut self, parts: usize, work: &Work<'_>) -> Result<()> {
+        self.do_parts(parts, work)
+    }
+
     fn put_object(&mut self, object: &ConnectorObject) -> Result<()> {
         let old = match self.object(object.id)? {
             Some(old) => self.object_keys(&old)?,

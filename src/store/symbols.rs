@@ -35,6 +35,11 @@ impl Symbols {
         Some(symbol)
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+
     /// The symbol of a name, if it has one.
     pub(super) fn get(&self, name: &str) -> Option<Symbol> {
         if let Some(symbol) = self.numbers.get(name) {

@@ -5,29 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ledger::{LedgerError, View};
-use super::{Sources, Targets, input_for, outbound, parallel};
+use super::{Sources, Targets, input_for, outbound};
 use crate::connector_space::ObjectId;
 use crate::metaverse::{MetaverseId, MetaverseObject};
-use crate::rules::{ConnectorType, Direction, Flow, Host, Input, JoinGroup, LinkType, Rule, RuleError, RuleSet};
+use crate::rules::{
+    Circumstances, ConnectorType, Direction, Edit, Flow, Host, Input, LinkType, Rule, RuleError, RuleSet, edit,
+};
 
-/// Rules before and after an edit.
+/// Rules before and after an edit, each cut down to what the edit may change.
 pub struct Comparison<'a> {
-    before: &'a RuleSet,
-    after: &'a RuleSet,
-    names: BTreeSet<String>,
+    before: RuleSet,
+    after: RuleSet,
+    edits: BTreeMap<String, Edit>,
     sources: &'a Sources,
     targets: &'a Targets,
     /// Whether it matters on which line an answer stands: lineage names lines.
     lines: bool,
     workers: Vec<(Host, Host)>,
-}
-
-/// What a rule says about an object that is in its scope.
-#[derive(PartialEq)]
-struct Answer<'r> {
-    header: Traits<'r>,
-    flows: Vec<Flow>,
-    joins: Vec<JoinGroup>,
 }
 
 /// What a header says that matters beyond the values that flow.
@@ -58,24 +52,33 @@ fn traits(rule: &Rule) -> Traits<'_> {
 }
 
 impl<'a> Comparison<'a> {
-    /// Compares two sets as far as these rules go. `moments` are the seconds since 1970 that rules are told before and
-    /// after; `lines` says whether another line with the same answer is a difference.
+    /// Compares two sets. `moments` are the seconds since 1970 that rules are told before and after; `lines` says whether
+    /// another line with the same answer is a difference.
     pub fn new(
-        (before, after): (&'a RuleSet, &'a RuleSet),
-        names: BTreeSet<String>,
+        (before, after): (&RuleSet, &RuleSet),
         (sources, targets): (&'a Sources, &'a Targets),
         moments: (i64, i64),
         lines: bool,
         threads: usize,
     ) -> Comparison<'a> {
+        let day = |at: i64| at.div_euclid(86_400);
+        let how = Circumstances { lines, another_day: day(moments.0) != day(moments.1) };
+        let mut edits = BTreeMap::new();
+        for was in before.rules() {
+            if let Some(is) = after.rule(&was.name) {
+                edits.insert(was.name.clone(), edit((before, was), (after, is), how));
+            }
+        }
+        let wanted = edits.iter().map(|(name, edit)| (name.clone(), edit.attributes.clone())).collect();
+        let (before, after) = (before.giving(&wanted), after.giving(&wanted));
         let host = |rules: &RuleSet, at| {
             let mut host = Host::new(rules);
             host.at = at;
             host
         };
-        let pair = |_| (host(before, moments.0), host(after, moments.1));
+        let pair = |_| (host(&before, moments.0), host(&after, moments.1));
         let workers = (0..threads.max(1)).map(pair).collect();
-        Comparison { before, after, names, sources, targets, lines, workers }
+        Comparison { before, after, edits, sources, targets, lines, workers }
     }
 
     /// The objects about which inbound rules say something else than before, or fail.
@@ -105,8 +108,8 @@ impl<'a> Comparison<'a> {
     fn touches_object<V: View>(&self, view: &V, hosts: &(Host, Host), id: ObjectId) -> Result<bool, LedgerError> {
         let Some(object) = view.object(id)? else { return Ok(true) };
         let (connector, object_type) = (object.connector.as_str(), object.object_type.as_str());
-        let before = self.of(self.before.inbound(connector, object_type));
-        let after = self.of(self.after.inbound(connector, object_type));
+        let before = of(self.before.inbound(connector, object_type));
+        let after = of(self.after.inbound(connector, object_type));
         let footprints = || before.values().chain(after.values()).map(|rule| &rule.footprint);
         let input = input_for(view, self.sources.get(connector), &object, footprints)?;
         // What flows from an object that belongs to nobody arrives nowhere.
@@ -115,8 +118,8 @@ impl<'a> Comparison<'a> {
     }
 
     fn touches_person(&self, hosts: &(Host, Host), person: &MetaverseObject) -> bool {
-        let before = self.of(self.before.outbound(&person.object_type).map(|(rule, _)| rule));
-        let after = self.of(self.after.outbound(&person.object_type).map(|(rule, _)| rule));
+        let before = of(self.before.outbound(&person.object_type).map(|(rule, _)| rule));
+        let after = of(self.after.outbound(&person.object_type).map(|(rule, _)| rule));
         if before.is_empty() && after.is_empty() {
             return false;
         }
@@ -130,11 +133,6 @@ impl<'a> Comparison<'a> {
             }
         }
         false
-    }
-
-    /// Those of the rules that are compared, by name.
-    fn of<'r>(&self, rules: impl Iterator<Item = &'r Rule>) -> BTreeMap<&'r str, &'r Rule> {
-        rules.filter(|rule| self.names.contains(&rule.name)).map(|rule| (rule.name.as_str(), rule)).collect()
     }
 
     /// Whether rules that matter answer differently.
@@ -152,26 +150,51 @@ impl<'a> Comparison<'a> {
             if !was.into_iter().chain(is).any(&matters) {
                 return false;
             }
-            let answer =
-                |host: &Host, rule: Option<&'r Rule>| rule.map_or(Ok(None), |rule| self.ask(host, rule, input));
             // A failure is told to somebody, be it the same as before or not.
-            !matches!((answer(&hosts.0, was), answer(&hosts.1, is)), (Ok(was), Ok(is)) if was == is)
+            match (was, is, self.edits.get(*name)) {
+                (Some(was), Some(is), Some(edit)) => self.changes(hosts, was, is, edit, input).unwrap_or(true),
+                (Some(was), ..) => hosts.0.scope(was, input).unwrap_or(true),
+                (None, Some(is), _) => hosts.1.scope(is, input).unwrap_or(true),
+                (None, None, _) => false,
+            }
         })
     }
 
-    /// What a rule answers; nothing where the object is out of its scope.
-    fn ask<'r>(&self, host: &Host, rule: &'r Rule, input: &Arc<Input>) -> Result<Option<Answer<'r>>, RuleError> {
-        if !host.scope(rule, input)? {
-            return Ok(None);
+    /// Whether a rule answers differently in its two texts.
+    fn changes(
+        &self,
+        (old, new): &(Host, Host),
+        was: &Rule,
+        is: &Rule,
+        edit: &Edit,
+        input: &Arc<Input>,
+    ) -> Result<bool, RuleError> {
+        let header = traits(was) != traits(is);
+        if header || edit.scope {
+            match (old.scope(was, input)?, new.scope(is, input)?) {
+                (false, false) => return Ok(false),
+                (true, true) if !header => {}
+                _ => return Ok(true),
+            }
         }
-        let mut flows = host.flow(rule, input)?;
+        let same_flows = match (self.flows(old, was, input), self.flows(new, is, input)) {
+            (Some(was), Some(is)) => was == is,
+            (None, _) | (_, None) => false,
+        };
+        let answers = same_flows
+            && (!edit.join || was.header.link == LinkType::None || old.join(was, input)? == new.join(is, input)?);
+        // Last, for most answers are the same: what a rule says of whom it does not take is nothing.
+        Ok(!answers && (edit.scope || new.scope(is, input)?))
+    }
+
+    /// What a rule gives, in the order of attributes; nothing where it fails.
+    fn flows(&self, host: &Host, rule: &Rule, input: &Arc<Input>) -> Option<Vec<Flow>> {
+        let mut flows = host.flow(rule, input).ok()?;
         if !self.lines {
             flows.iter_mut().for_each(|flow| flow.line = 0);
         }
         flows.sort_by(|left, right| left.attribute.cmp(&right.attribute));
-        let links = rule.header.link != LinkType::None;
-        let joins = if links { host.join(rule, input)? } else { Vec::new() };
-        Ok(Some(Answer { header: traits(rule), flows, joins }))
+        Some(flows)
     }
 
     /// The ids of which something is true, asked on all workers, in their order.
@@ -189,4 +212,30 @@ impl<'a> Comparison<'a> {
         }
         Ok(those)
     }
+}
+
+/// Rules by name.
+fn of<'r>(rules: impl Iterator<Item = &'r Rule>) -> BTreeMap<&'r str, &'r Rule> {
+    rules.map(|rule| (rule.name.as_str(), rule)).collect()
+}
+
+/// Asks about items on all workers; answers come in the order of the items.
+fn parallel<W: Sync, T: Sync, R: Send>(workers: &[W], items: &[T], ask: impl Fn(&W, &T) -> R + Sync) -> Vec<R> {
+    let [worker, others @ ..] = workers else { return Vec::new() };
+    if others.is_empty() || items.len() < 32 {
+        return items.iter().map(|item| ask(worker, item)).collect();
+    }
+    let share = items.len().div_ceil(workers.len());
+    std::thread::scope(|scope| {
+        let ask = &ask;
+        let threads: Vec<_> = items
+            .chunks(share)
+            .zip(workers)
+            .map(|(chunk, worker)| scope.spawn(move || chunk.iter().map(|item| ask(worker, item)).collect::<Vec<R>>()))
+            .collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
 }

@@ -192,14 +192,16 @@ pub fn integrate(
     ledger: &mut dyn Ledger,
     rules: &RuleSet,
     orders: &BTreeMap<String, u16>,
-    id: ObjectId,
+    mut object: ConnectorObject,
     evaluation: &Evaluation,
 ) -> Result<(), SyncError> {
-    let Some(mut object) = ledger.object(id)? else { return Ok(ledger.unmark_object(id)?) };
+    let id = object.id;
+    let mut stored = object.link.clone();
     if object.link.as_ref().is_some_and(|link| !link.kind.is_outbound())
         && !still_linked(&mut object, rules, evaluation)
     {
         deprovision::disconnect(ledger, &mut object, "no rule that links it is in scope any more")?;
+        stored = None;
     }
     if object.link.is_none() && object.is_joined_by_hand() {
         // Whom it was joined to is no more.
@@ -211,12 +213,13 @@ pub fn integrate(
         && let Some(rule) = &evaluation.link
     {
         link(ledger, rules, &mut object, rule)?;
+        stored.clone_from(&object.link);
     }
     seek(ledger, &mut object, evaluation)?;
     if let Some(link) = object.link.clone() {
         contribute(ledger, rules, orders, &object, &link, evaluation)?;
     }
-    if object.error.take().is_some() || ledger.object(id)?.is_some_and(|stored| stored.link != object.link) {
+    if object.error.take().is_some() || object.link != stored {
         ledger.put_object(&object)?;
     }
     if let Some(link) = object.link.as_ref().filter(|link| link.kind.is_outbound()) {
@@ -394,7 +397,7 @@ fn unique_name(
     (rule, attribute): (&str, &AttributeName),
     candidates: &[Value],
 ) -> Result<Value, SyncError> {
-    let decided = before.iter().find(|contribution| contribution.object == object && contribution.rule == rule);
+    let decided = before.iter().find(|contribution| contribution.object == object && *contribution.rule == *rule);
     if let Some(FlowValue::One(name)) = decided.map(|contribution| &contribution.value) {
         return Ok(name.clone());
     }
@@ -424,10 +427,16 @@ fn contribute(
     evaluation: &Evaluation,
 ) -> Result<(), SyncError> {
     let Some(mut person) = ledger.metaverse(link.metaverse)? else { return Ok(()) };
-    let before = person.contributions.clone();
-    drop_contributions(&mut person, object.id);
+    let before = std::mem::take(&mut person.contributions);
+    for (attribute, list) in &before {
+        let others: Vec<_> = list.iter().filter(|contribution| contribution.object != object.id).cloned().collect();
+        if !others.is_empty() {
+            person.contributions.insert(attribute.clone(), others);
+        }
+    }
     let order = orders.get(&object.connector).copied().unwrap_or(u16::MAX);
     for (name, flows) in &evaluation.flows {
+        let rule: Arc<str> = name.as_str().into();
         let precedence = rules.rule(name).map_or(i64::MAX, |rule| rule.header.precedence);
         for flow in flows.iter().filter(|flow| !matches!(flow.value, FlowValue::Nothing | FlowValue::Keep)) {
             let value = match &flow.value {
@@ -440,7 +449,7 @@ fn contribute(
             };
             person.contributions.entry(flow.attribute.clone()).or_default().push(Contribution {
                 object: object.id,
-                rule: name.clone(),
+                rule: Arc::clone(&rule),
                 line: flow.line,
                 precedence,
                 order,
@@ -468,19 +477,19 @@ pub(super) fn drop_contributions(person: &mut MetaverseObject, object: ObjectId)
 }
 
 /// Notes the attributes whose outcome changed, and queues the object if there are any.
-pub(super) fn note_flows(
+pub(super) fn note_flows<'a>(
     ledger: &mut dyn Ledger,
-    before: &BTreeMap<AttributeName, Vec<Contribution>>,
-    person: &MetaverseObject,
+    before: &'a BTreeMap<AttributeName, Vec<Contribution>>,
+    person: &'a MetaverseObject,
 ) -> Result<(), LedgerError> {
     let names: std::collections::BTreeSet<&AttributeName> = before.keys().chain(person.contributions.keys()).collect();
-    let list = |of: &BTreeMap<AttributeName, Vec<Contribution>>, name| of.get(name).cloned().unwrap_or_default();
     for name in names {
-        let old = list(before, name);
-        if !precedence::same_outcome(&old, &list(&person.contributions, name)) {
-            ledger.note(Change::Flowed(person.id, name.clone(), precedence::values(&old)));
+        let list = |of: &'a BTreeMap<AttributeName, Vec<Contribution>>| of.get(name).map_or(&[][..], Vec::as_slice);
+        let (old, new) = (list(before), list(&person.contributions));
+        if old != new && !precedence::same_outcome(old, new) {
+            ledger.note(Change::Flowed(person.id, name.clone(), precedence::values(old)));
             ledger.mark_metaverse(person.id)?;
-            for value in precedence::values(&list(&person.contributions, name)) {
+            for value in precedence::values(new) {
                 for seeker in ledger.seekers(name, &value.folded())? {
                     ledger.mark_object(seeker)?;
                 }

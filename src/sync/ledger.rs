@@ -42,6 +42,8 @@ pub trait View {
     fn edge(&self, from: ObjectId, attribute: &AttributeName, to: ObjectId) -> Result<Edge>;
     /// The references of one attribute, with their state.
     fn edges(&self, from: ObjectId, attribute: &AttributeName) -> Result<Vec<(ObjectId, Edge)>>;
+    /// Whether an object has references of one attribute.
+    fn refers(&self, from: ObjectId, attribute: &AttributeName) -> Result<bool>;
     /// The names of the reference attributes that an object has.
     fn reference_attributes(&self, from: ObjectId) -> Result<Vec<AttributeName>>;
     /// Who refers to an object, and by which attribute.
@@ -66,8 +68,14 @@ pub trait View {
     fn edge_queue(&self, limit: usize) -> Result<Vec<(ObjectId, AttributeName, ObjectId)>>;
 }
 
+/// A part of some work, by its number, on a ledger of its own. It may be done a second time.
+pub type Work<'a> = dyn Fn(usize, &mut dyn Ledger) -> Result<()> + Sync + 'a;
+
 /// Reads and writes of one draft.
 pub trait Ledger: View {
+    /// Does so many parts of some work side by side, as if each had followed the one before: a part that read what an
+    /// earlier one wrote is done again.
+    fn side_by_side(&mut self, parts: usize, work: &Work<'_>) -> Result<()>;
     /// Writes an object, with its indexes.
     fn put_object(&mut self, object: &ConnectorObject) -> Result<()>;
     /// Removes an object, its own references, and its indexes. References to it stay.

@@ -4,7 +4,7 @@
 //! [`references`], [`deprovision`], [`audit`], [`comparison`]. This file drives them through the queues.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub mod audit;
 pub mod by_hand;
@@ -30,6 +30,8 @@ use outbound::OutboundEvaluation;
 
 /// How often the queues may refill in one synchronisation before something is going in circles.
 const MOST_PASSES: usize = 10;
+/// Fewer objects are not worth a second worker.
+const FEW: usize = 4;
 
 /// What rules may know about the objects of a connector.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +40,8 @@ pub struct Source {
     pub lists: BTreeMap<String, Arc<BTreeSet<AttributeName>>>,
     /// Attributes that were imported, by object type. A type that is not here was never imported.
     pub imported: BTreeMap<String, Arc<BTreeSet<AttributeName>>>,
+    /// Attributes that hold references, by object type; of a type that is not here, nobody knows.
+    pub references: BTreeMap<String, BTreeSet<AttributeName>>,
     /// NetBIOS names of domains, by their DNS names.
     pub netbios: BTreeMap<String, String>,
 }
@@ -112,6 +116,15 @@ pub struct StepReport {
     pub references: usize,
     /// Objects that were left as they were: a title, and why.
     pub errors: Vec<(String, String)>,
+}
+
+impl StepReport {
+    fn absorb(&mut self, other: StepReport) {
+        self.objects += other.objects;
+        self.metaverse += other.metaverse;
+        self.references += other.references;
+        self.errors.extend(other.errors);
+    }
 }
 
 impl<'a> Synchronisation<'a> {
@@ -189,49 +202,71 @@ impl<'a> Synchronisation<'a> {
     ) -> Result<Stage, LedgerError> {
         let ids = ledger.object_queue(after, limit)?;
         let Some(last) = ids.last().copied() else { return Ok(Stage::Outbound(None)) };
-        let mut objects = Vec::with_capacity(ids.len());
-        for id in ids.into_iter().filter(|id| !self.failed.contains(&id.0)) {
-            match ledger.object(id)? {
-                Some(object) => objects.push((self.input(ledger, &object)?, object)),
-                None => ledger.unmark_object(id)?,
-            }
-        }
-        let evaluations =
-            parallel(&self.hosts, &objects, |host, (input, object)| self.evaluate_inbound(host, object, input));
-        for ((_, object), evaluation) in objects.iter().zip(evaluations) {
-            report.objects += 1;
-            ledger.savepoint();
-            let done = evaluation
-                .and_then(|evaluation| inbound::integrate(ledger, self.rules, self.orders, object.id, &evaluation));
-            if let Err(error) = done {
-                ledger.rollback();
-                self.fail(ledger, object, &error, report)?;
-            }
-        }
+        self.in_parts(ledger, &ids, report, Synchronisation::one_inbound)?;
         Ok(Stage::Inbound(Some(last)))
     }
 
-    /// Leaves an object as it was, and remembers why.
-    fn fail(
+    /// Does something with each of these, all workers side by side.
+    fn in_parts<T: Copy + Sync>(
         &mut self,
         ledger: &mut dyn Ledger,
-        object: &ConnectorObject,
-        error: &SyncError,
+        ids: &[T],
         report: &mut StepReport,
+        one: fn(&Self, &Host, &mut dyn Ledger, T, &mut Share) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
-        if let SyncError::Ledger(error) = error {
-            return Err(error.clone());
+        let workers = if ids.len() < FEW { 1 } else { self.hosts.len() };
+        let parts: Vec<&[T]> = ids.chunks(ids.len().div_ceil(workers).max(1)).collect();
+        let shares: Vec<Mutex<Share>> = parts.iter().map(|_| Mutex::default()).collect();
+        let this = &*self;
+        let work = |at: usize, ledger: &mut dyn Ledger| {
+            let (Some(part), Some(host), Some(share)) = (parts.get(at), this.hosts.get(at), shares.get(at)) else {
+                return Ok(());
+            };
+            let mut done = Share::default();
+            for id in *part {
+                one(this, host, ledger, *id, &mut done)?;
+            }
+            *share.lock().unwrap_or_else(PoisonError::into_inner) = done;
+            Ok(())
+        };
+        match parts.len() {
+            1 => work(0, ledger)?,
+            parts => ledger.side_by_side(parts, &work)?,
         }
-        self.failed.insert(object.id.0);
-        report.errors.push((format!("{} `{}`", object.connector, object.title()), error.to_string()));
-        let kept = error.kept();
-        if object.error.as_ref() != Some(&kept) {
-            let mut object = object.clone();
-            object.error = Some(kept);
-            ledger.put_object(&object)?;
-            ledger.note(crate::change::Change::Held(object.id, error.to_string()));
+        for share in shares {
+            let share = share.into_inner().unwrap_or_else(PoisonError::into_inner);
+            self.failed.extend(share.failed);
+            report.absorb(share.report);
         }
         Ok(())
+    }
+
+    fn one_inbound(
+        &self,
+        host: &Host,
+        ledger: &mut dyn Ledger,
+        id: ObjectId,
+        share: &mut Share,
+    ) -> Result<(), LedgerError> {
+        if self.failed.contains(&id.0) {
+            return Ok(());
+        }
+        let Some(object) = ledger.object(id)? else { return ledger.unmark_object(id) };
+        let input = self.input(ledger, &object)?;
+        share.report.objects += 1;
+        ledger.savepoint();
+        let done = self
+            .evaluate_inbound(host, &object, &input)
+            .and_then(|evaluation| inbound::integrate(ledger, self.rules, self.orders, object.clone(), &evaluation));
+        match done {
+            Ok(()) => Ok(()),
+            Err(SyncError::Ledger(error)) => Err(error),
+            Err(error) => {
+                ledger.rollback();
+                share.fail(object.id.0, format!("{} `{}`", object.connector, object.title()), &error);
+                hold(ledger, object, &error)
+            }
+        }
     }
 
     /// What rules say about an object.
@@ -270,31 +305,35 @@ impl<'a> Synchronisation<'a> {
     ) -> Result<Stage, LedgerError> {
         let ids = ledger.metaverse_queue(after, limit)?;
         let Some(last) = ids.last().copied() else { return Ok(Stage::Edges) };
-        let mut people = Vec::with_capacity(ids.len());
-        for id in ids.into_iter().filter(|id| !self.failed.contains(&id.0)) {
-            match ledger.metaverse(id)? {
-                Some(person) => people.push(person),
-                None => ledger.unmark_metaverse(id)?,
-            }
-        }
-        let evaluations = parallel(&self.hosts, &people, |host, person| self.evaluate_outbound(host, person));
-        for (person, evaluation) in people.iter().zip(evaluations) {
-            report.metaverse += 1;
-            ledger.savepoint();
-            let done = evaluation
-                .and_then(|evaluation| outbound::integrate(ledger, self.rules, self.targets, person, &evaluation));
-            match done {
-                Ok(()) => keep_error(ledger, person, None)?,
-                Err(SyncError::Ledger(error)) => return Err(error),
-                Err(error) => {
-                    ledger.rollback();
-                    self.failed.insert(person.id.0);
-                    report.errors.push((title(person), error.to_string()));
-                    keep_error(ledger, person, Some(error.kept()))?;
-                }
-            }
-        }
+        self.in_parts(ledger, &ids, report, Synchronisation::one_outbound)?;
         Ok(Stage::Outbound(Some(last)))
+    }
+
+    fn one_outbound(
+        &self,
+        host: &Host,
+        ledger: &mut dyn Ledger,
+        id: MetaverseId,
+        share: &mut Share,
+    ) -> Result<(), LedgerError> {
+        if self.failed.contains(&id.0) {
+            return Ok(());
+        }
+        let Some(person) = ledger.metaverse(id)? else { return ledger.unmark_metaverse(id) };
+        share.report.metaverse += 1;
+        ledger.savepoint();
+        let done = self
+            .evaluate_outbound(host, &person)
+            .and_then(|evaluation| outbound::integrate(ledger, self.rules, self.targets, &person, &evaluation));
+        match done {
+            Ok(()) => keep_error(ledger, &person, None),
+            Err(SyncError::Ledger(error)) => Err(error),
+            Err(error) => {
+                ledger.rollback();
+                share.fail(person.id.0, title(&person), &error);
+                keep_error(ledger, &person, Some(error.kept()))
+            }
+        }
     }
 
     /// What outbound rules say about a metaverse object.
@@ -332,25 +371,29 @@ impl<'a> Synchronisation<'a> {
     }
 }
 
-/// Asks about items on all workers; answers come in the order of the items.
-fn parallel<W: Sync, T: Sync, R: Send>(workers: &[W], items: &[T], ask: impl Fn(&W, &T) -> R + Sync) -> Vec<R> {
-    let [worker, others @ ..] = workers else { return Vec::new() };
-    if others.is_empty() || items.len() < 32 {
-        return items.iter().map(|item| ask(worker, item)).collect();
+/// What a part of a step did.
+#[derive(Default)]
+struct Share {
+    report: StepReport,
+    failed: BTreeSet<uuid::Uuid>,
+}
+
+impl Share {
+    fn fail(&mut self, id: uuid::Uuid, who: String, error: &SyncError) {
+        self.failed.insert(id);
+        self.report.errors.push((who, error.to_string()));
     }
-    let share = items.len().div_ceil(workers.len());
-    std::thread::scope(|scope| {
-        let ask = &ask;
-        let threads: Vec<_> = items
-            .chunks(share)
-            .zip(workers)
-            .map(|(chunk, worker)| scope.spawn(move || chunk.iter().map(|item| ask(worker, item)).collect::<Vec<R>>()))
-            .collect();
-        threads
-            .into_iter()
-            .flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
+}
+
+/// Remembers with an object why it was left as it was.
+fn hold(ledger: &mut dyn Ledger, mut object: ConnectorObject, error: &SyncError) -> Result<(), LedgerError> {
+    let kept = error.kept();
+    if object.error.as_ref() == Some(&kept) {
+        return Ok(());
+    }
+    object.error = Some(kept);
+    ledger.note(crate::change::Change::Held(object.id, error.to_string()));
+    ledger.put_object(&object)
 }
 
 /// Keeps with a metaverse object why it could not be carried to a target, or that it was.
@@ -393,7 +436,7 @@ fn input_for<'r, V: View + ?Sized, F: Iterator<Item = &'r Footprint>>(
     for name in object.export.iter().flat_map(|export| export.changes.keys()) {
         input.confirmed.insert(name.clone(), object.image.get(name).cloned().unwrap_or_default());
     }
-    for name in ledger.reference_attributes(object.id)? {
+    for name in references_read(ledger, source, object, &footprints)? {
         let counted = footprints().any(|footprint| footprint.counts.contains(&name));
         let seen =
             |edges: Vec<(ObjectId, crate::connector_space::Edge)>| edges.iter().filter(|(_, edge)| edge.seen).count();
@@ -412,6 +455,25 @@ fn input_for<'r, V: View + ?Sized, F: Iterator<Item = &'r Footprint>>(
     }
     input.context = Arc::new(context(object, source));
     Ok(Arc::new(input))
+}
+
+/// The reference attributes that an object has, as far as rules with these footprints read them.
+fn references_read<'r, V: View + ?Sized, F: Iterator<Item = &'r Footprint>>(
+    ledger: &V,
+    source: Option<&Source>,
+    object: &ConnectorObject,
+    footprints: impl Fn() -> F,
+) -> Result<Vec<AttributeName>, LedgerError> {
+    let Some(known) = source.and_then(|source| source.references.get(&object.object_type)) else {
+        return ledger.reference_attributes(object.id);
+    };
+    let mut names = Vec::new();
+    for name in known.iter().filter(|name| footprints().any(|footprint| footprint.reads_one(name))) {
+        if ledger.refers(object.id, name)? {
+            names.push(name.clone());
+        }
+    }
+    Ok(names)
 }
 
 fn context(object: &ConnectorObject, source: Option<&Source>) -> Context {

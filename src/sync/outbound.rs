@@ -85,10 +85,11 @@ fn evaluate_target(
             continue;
         }
         evaluation.in_scope.push(rule.name.clone());
+        let name: Arc<str> = rule.name.as_str().into();
         for flow in host.flow(rule, input)? {
             evaluation.flows.entry(flow.attribute).or_default().push(Contribution {
                 object: nobody,
-                rule: rule.name.clone(),
+                rule: Arc::clone(&name),
                 line: flow.line,
                 precedence: rule.header.precedence,
                 order: 0,
@@ -429,7 +430,7 @@ impl Wish<'_> {
     fn fit(&self, attribute: &AttributeName, values: Values, by: &Contribution) -> Result<Values, SyncError> {
         let misfit = |problem: String| SyncError::Misfit {
             attribute: attribute.clone(),
-            rule: by.rule.clone(),
+            rule: by.rule.to_string(),
             line: by.line,
             problem,
         };
@@ -472,14 +473,14 @@ impl Wish<'_> {
             Some(change) if agree(attribute, &change.values, &values) => {}
             // Something else was sent and may arrive yet: the wish must be sent even if the image has it.
             Some(change) if change.sent || !there => {
-                *change = ValueChange { values, sent: false, unseen: 0, rule: by.rule.clone(), line: by.line };
+                *change = ValueChange { values, sent: false, unseen: 0, rule: by.rule.to_string(), line: by.line };
             }
             Some(_) => {
                 export.changes.remove(attribute);
             }
             None if there || (self.creating && values.is_empty()) => {}
             None => {
-                let change = ValueChange { values, sent: false, unseen: 0, rule: by.rule.clone(), line: by.line };
+                let change = ValueChange { values, sent: false, unseen: 0, rule: by.rule.to_string(), line: by.line };
                 export.changes.insert(attribute.clone(), change);
             }
         }
@@ -556,7 +557,7 @@ fn wish_references(
         };
         let stated = rules.rule(&by.rule).and_then(|rule| rule.header.members);
         let members = stated.unwrap_or(if provisioned { Members::Exact } else { Members::Own });
-        let source = ReferenceSource { object: from, attribute: from_attribute, members, rule: by.rule.clone() };
+        let source = ReferenceSource { object: from, attribute: from_attribute, members, rule: by.rule.to_string() };
         sources.insert(attribute.clone(), source);
     }
     object.outbound.references = sources;

@@ -77,7 +77,7 @@ pub fn decide(contributions: &[Contribution]) -> Result<Winner<'_>, MixedMerge> 
 
 fn plain<'a>(winner: &'a Contribution, values: Values, all: &[Contribution]) -> Result<Winner<'a>, MixedMerge> {
     match all.iter().find(|other| matches!(other.value, FlowValue::Merge(_))) {
-        Some(other) => Err(MixedMerge { first: other.rule.clone(), second: winner.rule.clone() }),
+        Some(other) => Err(MixedMerge { first: other.rule.to_string(), second: winner.rule.to_string() }),
         None => Ok(Winner::Value(winner, values)),
     }
 }
@@ -95,7 +95,7 @@ fn united(winner: &Contribution, all: &[Contribution]) -> Result<Values, MixedMe
                 }
             }
             FlowValue::One(_) | FlowValue::List(_) | FlowValue::Unique(_) => {
-                return Err(MixedMerge { first: winner.rule.clone(), second: contribution.rule.clone() });
+                return Err(MixedMerge { first: winner.rule.to_string(), second: contribution.rule.to_string() });
             }
             FlowValue::Nothing
             | FlowValue::Absent
@@ -138,7 +138,7 @@ mod tests {
     fn contributions(list: &[(i64, FlowValue)]) -> Vec<Contribution> {
         let contribution = |(precedence, value): &(i64, FlowValue)| Contribution {
             object: ObjectId(Uuid::nil()),
-            rule: format!("rule-{precedence}"),
+            rule: format!("rule-{precedence}").into(),
             line: 1,
             precedence: *precedence,
             order: 0,

@@ -286,7 +286,7 @@ impl Looking<'_> {
                 }
                 for (name, list) in &evaluation.flows {
                     for contribution in list.iter().filter(|one| one.value != FlowValue::Nothing) {
-                        touched.entry(contribution.rule.clone()).or_default().flowed.insert(name.to_string());
+                        touched.entry(contribution.rule.to_string()).or_default().flowed.insert(name.to_string());
                     }
                 }
             }

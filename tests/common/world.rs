@@ -20,6 +20,8 @@ pub(crate) struct World {
     pub(crate) targets: Targets,
     pub(crate) orders: BTreeMap<String, u16>,
     pub(crate) errors: Vec<String>,
+    /// How many work at the same time.
+    pub(crate) workers: usize,
 }
 
 fn not_protected(_: &str, attributes: &Attributes) -> Option<&'static str> {
@@ -55,7 +57,8 @@ impl World {
             Target { schemas, context, reports_drift: false, protected: not_protected, matching: Matching::default() };
         let targets = Targets::from([("entra".into(), target)]);
         let orders = BTreeMap::from([("ad".into(), 0), ("hr".into(), 1), ("entra".into(), 2)]);
-        let mut world = World { store: Store::in_memory(), rules, sources, targets, orders, errors: Vec::new() };
+        let mut world =
+            World { store: Store::in_memory(), rules, sources, targets, orders, errors: Vec::new(), workers: 2 };
         let indexes = world.indexes();
         world.store.set_indexes(indexes).unwrap();
         world
@@ -75,7 +78,7 @@ impl World {
         let names = before.rules().iter().chain(after.rules()).map(|rule| rule.name.clone());
         let names: BTreeSet<String> = names.filter(|name| digest(before, name) != digest(after, name)).collect();
         let (before, after) = (before.only(&names), after.only(&names));
-        let comparison = Comparison::new((&before, &after), names, (&self.sources, &self.targets), (0, 0), true, 1);
+        let comparison = Comparison::new((&before, &after), (&self.sources, &self.targets), (0, 0), true, 1);
         let mut draft = self.store.draft();
         let objects = draft.all_objects(None, 10_000).unwrap();
         for id in comparison.objects(&draft, &objects).unwrap() {
@@ -126,7 +129,8 @@ impl World {
 
     pub(crate) fn sync(&mut self) -> &mut World {
         self.errors.clear();
-        let mut synchronisation = Synchronisation::new(&self.rules, &self.sources, &self.targets, &self.orders, 2);
+        let (sources, targets) = (&self.sources, &self.targets);
+        let mut synchronisation = Synchronisation::new(&self.rules, sources, targets, &self.orders, self.workers);
         loop {
             let mut draft = self.store.draft();
             let report = synchronisation.step(&mut draft, 50).unwrap();

@@ -62,7 +62,7 @@ impl Query {
             "group" => "group",
             other => return Err(unknown(format!("Graph has no objects of type `{other}`; it has `user` and `group`"))),
         };
-        let schema = schema(object_type).unwrap_or_default();
+        let schema = schema(object_type).cloned().unwrap_or_default();
         let mut query = Query {
             object_type,
             set: set_of(object_type),
@@ -148,8 +148,9 @@ fn value(json: &Json, kind: Kind) -> Result<Option<Value>, String> {
 
 /// The path that finds objects by the value of a property.
 pub(super) fn finding(object_type: &str, attribute: &AttributeName, value: &Value) -> String {
-    let schema = schema(object_type).unwrap_or_default();
-    let (set, name) = (set_of(object_type), spelled(attribute, &schema));
+    let nothing = Schema::default();
+    let schema = schema(object_type).unwrap_or(&nothing);
+    let (set, name) = (set_of(object_type), spelled(attribute, schema));
     let literal = match value {
         Value::Text(text) => format!("'{}'", escaped(&text.replace('\'', "''"))),
         Value::Bytes(_) => format!("'{}'", escaped(&value.to_string())),

@@ -26,7 +26,8 @@ pub fn render(item: &ExportItem) -> Vec<RenderedRequest> {
 /// The same, with references below another root: a national cloud, an emulator.
 pub(super) fn requests(item: &ExportItem, root: &str) -> Vec<RenderedRequest> {
     let set = set_of(&item.object_type);
-    let schema = schema(&item.object_type).unwrap_or_default();
+    let nothing = Schema::default();
+    let schema = schema(&item.object_type).unwrap_or(&nothing);
     match &item.action {
         ExportAction::Create { attributes, references, .. } => {
             let is_password = |values: &Values| values.iter().any(|value| value.kind() == Kind::Password);

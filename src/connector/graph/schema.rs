@@ -1,6 +1,7 @@
 //! What Graph's users and groups are made of, as far as synchronisation goes. Facts only.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use crate::value::{AttributeName, AttributeType, Attributes, Kind, Refusal, Schema, Value};
 
@@ -93,8 +94,18 @@ const GROUP: &[Row] = &[
     free("visibility", Kind::Text),
 ];
 
+/// Built once: every object that is written is looked at by one.
+static SCHEMAS: LazyLock<BTreeMap<String, Schema>> = LazyLock::new(|| {
+    let types = ["user", "group", "contact", "orgContact"];
+    types.into_iter().filter_map(|name| Some((name.to_owned(), built(name)?))).collect()
+});
+
 /// What can be flowed to a type of object. Nested properties have dotted names.
-pub fn schema(object_type: &str) -> Option<Schema> {
+pub fn schema(object_type: &str) -> Option<&'static Schema> {
+    SCHEMAS.get(object_type)
+}
+
+fn built(object_type: &str) -> Option<Schema> {
     let rows = match object_type {
         "user" => USER,
         "group" => GROUP,
@@ -132,8 +143,7 @@ pub fn schema(object_type: &str) -> Option<Schema> {
 
 /// The schemas of all types, those that nobody can make too.
 pub fn schemas() -> BTreeMap<String, Schema> {
-    let types = ["user", "group", "contact", "orgContact"];
-    types.into_iter().filter_map(|name| Some((name.to_owned(), schema(name)?))).collect()
+    SCHEMAS.clone()
 }
 
 /// Properties whose values no two objects may share.

@@ -199,12 +199,12 @@ impl<'a> Explainer<'a> {
         }
         let rule = self.session.rules.rule(&winner.rule);
         let text = rule.and_then(|rule| rule.source_of(attribute)).unwrap_or_default();
-        story.from = Some(Origin { rule: winner.rule.clone(), line: winner.line, text });
+        story.from = Some(Origin { rule: winner.rule.to_string(), line: winner.line, text });
         let others = list.iter().filter(|other| (&other.rule, other.object) != (&winner.rule, winner.object));
         let others = others.filter(|other| !matches!(other.value, FlowValue::Nothing | FlowValue::Keep));
         story.losers = others
             .map(|other| Loser {
-                rule: other.rule.clone(),
+                rule: other.rule.to_string(),
                 line: other.line,
                 value: other.value.to_string(),
                 precedence: other.precedence,

@@ -105,7 +105,7 @@ fn origin(
         }
     };
     Ok(Origin {
-        rule: contribution.rule.clone(),
+        rule: contribution.rule.to_string(),
         line: contribution.line,
         source: rules.rule(&contribution.rule).and_then(|rule| rule.source_of(name)).unwrap_or_default(),
         value: if values.is_empty() { contribution.value.to_string() } else { values.join(" | ") },
