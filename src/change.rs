@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::connector_space::{LinkKind, ObjectId, Operation};
+use crate::connector_space::{Anchor, LinkKind, ObjectId, Operation};
 use crate::metaverse::MetaverseId;
 use crate::value::{AttributeName, Values};
 
@@ -57,6 +57,43 @@ pub enum Change {
     Confirmed(ObjectId),
     /// An object was left as it was, because of an error.
     Held(ObjectId, String),
+    /// Something is about to be written to an object of a target. Kept before it is sent: what came of it is another
+    /// matter.
+    Writing(ObjectId, Box<Writing>),
+    /// A reference of an object of a target is about to be added, or else removed.
+    WritingReference(ObjectId, AttributeName, ObjectId, bool),
+}
+
+/// What is written to an object, and what it wrote over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Writing {
+    /// What is done.
+    pub operation: Operation,
+    /// The target.
+    pub connector: String,
+    /// `user`, `group`.
+    pub object_type: String,
+    /// Its id in the directory; nothing before it is made.
+    pub anchor: Option<Anchor>,
+    /// What a person calls it.
+    pub name: String,
+    /// Of updates, attribute by attribute.
+    pub changes: Vec<Written>,
+}
+
+/// One attribute that is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// Which.
+    pub attribute: AttributeName,
+    /// What the target had, as far as is known.
+    pub before: Values,
+    /// What it shall have.
+    pub after: Values,
+    /// The rule that wants it.
+    pub rule: String,
+    /// Its line.
+    pub line: u32,
 }
 
 impl Change {
@@ -71,7 +108,9 @@ impl Change {
             | Change::Staged(id, _)
             | Change::Reference(id, _)
             | Change::Confirmed(id)
-            | Change::Held(id, _) => id.0,
+            | Change::Held(id, _)
+            | Change::Writing(id, _)
+            | Change::WritingReference(id, ..) => id.0,
             Change::Created(id) | Change::Flowed(id, ..) | Change::Ended(id) => id.0,
         }
     }
@@ -105,6 +144,16 @@ impl fmt::Display for Change {
             Change::Reference(id, attribute) => write!(f, "reference  {id} {attribute}"),
             Change::Confirmed(id) => write!(f, "confirmed  {id}"),
             Change::Held(id, reason) => write!(f, "held       {id}: {reason}"),
+            Change::Writing(id, writing) => {
+                write!(f, "writing    {id} {:?}", writing.operation)?;
+                writing
+                    .changes
+                    .iter()
+                    .try_for_each(|change| write!(f, " {} (was {})", change.attribute, shown(&change.before)))
+            }
+            Change::WritingReference(id, attribute, to, adds) => {
+                write!(f, "writing    {id} {attribute} {}{to}", if *adds { '+' } else { '-' })
+            }
         }
     }
 }

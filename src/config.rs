@@ -17,8 +17,10 @@ use crate::connector::{graph, ldap, ldif};
 use crate::diagnostic::{Diagnostic, SourceText, did_you_mean};
 use crate::rules::{Settings, State};
 
+mod limits;
 mod targets;
 
+pub use limits::{Limit, Limited, Limits};
 pub use targets::TargetSettings;
 use targets::{left_alone, stand_ins};
 
@@ -63,42 +65,6 @@ pub enum ConnectorSettings {
         /// The name of the tenant.
         tenant: String,
     },
-}
-
-/// How much may be deleted, disabled or re-anchored in 24 hours, by connector and object type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Deletions.
-    pub deletes: Limit,
-    /// Accounts that are disabled.
-    pub disables: Limit,
-    /// Anchors that change: objects that would become somebody else's.
-    pub anchors: Limit,
-    /// Objects with errors in one run: with so many, something is wrong with all of them.
-    pub errors: usize,
-}
-
-/// The lower of a number and a share of the population.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
-    /// At most so many.
-    pub count: usize,
-    /// At most so many per cent.
-    pub percent: usize,
-}
-
-impl Limit {
-    /// How many objects of a population this is. One is always allowed, or small directories could delete nobody.
-    pub fn of(self, population: usize) -> usize {
-        self.count.min((population * self.percent / 100).max(1))
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        let limit = Limit { count: 500, percent: 5 };
-        Limits { deletes: limit, disables: limit, anchors: limit, errors: 5_000 }
-    }
 }
 
 /// What happens when rules change while Syncline runs.
@@ -151,23 +117,6 @@ struct RulesSection {
 #[serde(deny_unknown_fields)]
 struct StoreSection {
     folder: Option<PathBuf>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct LimitsSection {
-    deletes: Option<LimitValue>,
-    disables: Option<LimitValue>,
-    anchors: Option<LimitValue>,
-    errors: Option<usize>,
-}
-
-/// `500` or `"5%"`.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum LimitValue {
-    Count(usize),
-    Percent(String),
 }
 
 #[derive(Deserialize)]
@@ -339,6 +288,7 @@ impl Reader {
             reload: Reload::default(),
             every: Duration::from_secs(30),
         };
+        let mut limits_at = 0..0;
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 "connector" => {
@@ -361,12 +311,8 @@ impl Reader {
                     config.store_folder = beside(&folder, &section.folder.unwrap_or_else(|| "state".into()));
                 }
                 "limits" => {
-                    let range = value.span();
-                    let section: LimitsSection = self.section("limits", value).unwrap_or_default();
-                    self.limit("deletes", section.deletes, &mut config.limits.deletes, &range);
-                    self.limit("disables", section.disables, &mut config.limits.disables, &range);
-                    self.limit("anchors", section.anchors, &mut config.limits.anchors, &range);
-                    config.limits.errors = section.errors.map_or(config.limits.errors, |errors| errors.max(1));
+                    limits_at = value.span();
+                    config.limits = self.limits(value);
                 }
                 "reload" => {
                     let section: ReloadSection = self.section("reload", value).unwrap_or_default();
@@ -392,24 +338,12 @@ impl Reader {
                 }
             }
         }
+        let names: Vec<String> = config.connectors.iter().map(|(name, _)| name.clone()).collect();
+        self.unknown_places(&config.limits.clone(), &names, &limits_at);
         if config.connectors.is_empty() && self.problems.is_empty() {
             self.problem("there is no connector", 0..0);
         }
         config
-    }
-
-    fn limit(&mut self, name: &str, value: Option<LimitValue>, limit: &mut Limit, range: &Range<usize>) {
-        match value {
-            None => {}
-            Some(LimitValue::Count(count)) => limit.count = count,
-            Some(LimitValue::Percent(text)) => {
-                match text.trim().strip_suffix('%').map(|number| number.trim().parse()) {
-                    Some(Ok(percent)) if percent <= 100 => limit.percent = percent,
-                    _ => self
-                        .problem(format!("`limits.{name}` is a number or a percentage such as \"5%\""), range.clone()),
-                }
-            }
-        }
     }
 
     fn connectors(

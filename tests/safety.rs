@@ -61,7 +61,7 @@ fn line_18_an_anchor_that_changes_is_refused_until_somebody_has_looked() {
     let refused = deployment.run("run");
     let again = deployment.run("run");
     let plan = deployment.run("plan");
-    let allowed = deployment.run("run --allow-deletes state/deletes-2.jsonl");
+    let allowed = deployment.run("run --allow state/stopped-2.jsonl");
     check(expect_file!["transcripts/anchor.txt"], &[first, refused, again, plan, allowed, deployment.run("run")]);
 }
 

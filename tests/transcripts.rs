@@ -145,8 +145,8 @@ fn the_guard_stops_a_run_until_somebody_has_looked() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .find(|name| name.ends_with(".jsonl"))
         .unwrap();
-    let wrong = deployment.run("run --allow-deletes people.ldif");
-    let allowed = deployment.run(&format!("run --allow-deletes state/{list}"));
+    let wrong = deployment.run("run --allow people.ldif");
+    let allowed = deployment.run(&format!("run --allow state/{list}"));
     let after = deployment.run("run");
     check(expect_file!["transcripts/guard.txt"], &[first, stopped, wrong, allowed, after].join("\n"));
 }

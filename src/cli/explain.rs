@@ -51,7 +51,7 @@ fn explain(session: &Session, arguments: &ExplainArguments, format: Format) -> R
     if arguments.connector == "metaverse" {
         return metaverse(&explainer, arguments, format);
     }
-    let object = find(session, &explainer, arguments)?;
+    let object = find(session, &explainer, &arguments.connector, &arguments.object)?;
     match &arguments.attribute {
         Some(attribute) => {
             let story = explainer.attribute(&object, &AttributeName::from(attribute.as_str()))?;
@@ -84,18 +84,19 @@ fn metaverse(explainer: &Explainer<'_>, arguments: &ExplainArguments, format: Fo
 }
 
 /// The object; if it is not in that connector but in another, the one there, for it knows why.
-fn find(
+pub(super) fn find(
     session: &Session,
     explainer: &Explainer<'_>,
-    arguments: &ExplainArguments,
+    connector: &str,
+    object: &str,
 ) -> Result<ConnectorObject, RunError> {
-    let missing = match show::find_one(session, &arguments.connector, &arguments.object) {
+    let missing = match show::find_one(session, connector, object) {
         Ok(id) => return read(explainer, id),
         Err(error) => error,
     };
-    for connector in session.directories.keys().filter(|name| **name != arguments.connector) {
-        if let [id] = show::find(session, connector, &arguments.object)?.as_slice() {
-            say(&format!("`{}` has no such object; this is the one of `{connector}`", arguments.connector));
+    for other in session.directories.keys().filter(|name| *name != connector) {
+        if let [id] = show::find(session, other, object)?.as_slice() {
+            say(&format!("`{connector}` has no such object; this is the one of `{other}`"));
             return read(explainer, *id);
         }
     }
@@ -217,7 +218,7 @@ fn tell_rule(story: &RuleStory) {
     }
 }
 
-fn value(name: &str, values: &[String]) -> String {
+pub(super) fn value(name: &str, values: &[String]) -> String {
     match values {
         [] => format!("{name} is empty"),
         [one] => format!("{name} = \"{one}\""),

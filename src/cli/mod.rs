@@ -13,6 +13,7 @@ use crate::run::session::Session;
 use crate::store::StoreError;
 
 mod accept;
+mod bisect;
 mod check;
 mod compare;
 mod decisions;
@@ -35,6 +36,7 @@ mod sarif;
 mod serve;
 mod show;
 mod test;
+mod undo;
 
 use output::{print_json, say};
 
@@ -106,6 +108,10 @@ enum Command {
     Watch(serve::WatchArguments),
     /// What a run would export, for everybody; writes nothing and reads no directory.
     Plan(plan::PlanArguments),
+    /// Which run, rules and line first gave a value.
+    Bisect(bisect::BisectArguments),
+    /// Takes back what a run wrote.
+    Undo(undo::UndoArguments),
     /// What a target holds against what the rules would make of the sources; writes nothing.
     Compare(compare::CompareArguments),
     /// What happens to one object, rule by rule and attribute by attribute; writes nothing.
@@ -209,6 +215,8 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Serve(serve) => serve::run(load(arguments)?, serve),
         Command::Watch(watch) => serve::watch(load(arguments)?, watch, format),
         Command::Plan(plan) => plan::run(open_for(plan, arguments)?, plan, arguments.format),
+        Command::Bisect(bisect) => bisect::run(open(arguments, false)?, bisect, format),
+        Command::Undo(undo) => undo::run(open(arguments, false)?, undo, format),
         Command::Compare(compare) => compare::run(open(arguments, true)?, compare, format),
         Command::Preview(preview) => preview::run(open(arguments, true)?, preview, format),
         Command::Check(check) => check::run(&load(arguments)?, check, format),

@@ -61,6 +61,16 @@ impl Progress for Terminal {
         say(line);
     }
 
+    fn asks(&self, question: &str) -> bool {
+        if !self.visible || !std::io::stdin().is_terminal() {
+            return true;
+        }
+        self.clear();
+        anstream::eprint!("{question} [y/N] ");
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+
     fn say(&self, line: &str) {
         self.clear();
         say(line);

@@ -12,25 +12,35 @@ use super::progress::Terminal;
 use super::{Exit, Format};
 use crate::config::Config;
 use crate::rules::RuleSet;
+use crate::run::canary::Stage;
 use crate::run::cycle::{self, CycleReport, Permissions};
-use crate::run::guard;
-use crate::run::plan::SavedPlan;
+use crate::run::guard::{self, ByReason, Exceeded};
+use crate::run::plan::{Moved, SavedPlan};
 use crate::run::rules_in_use;
 use crate::run::session::{Session, folders};
+use crate::run::undo::Wishes;
 use crate::run::{RunError, Silent};
 
 /// One cycle: import everything, synchronise, export, confirm.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  syncline run\n  syncline run --allow-deletes state/deletes-12.jsonl\n  syncline run --format json"
+    after_help = "Examples:\n  syncline run\n  syncline run --allow state/stopped-12.jsonl\n  syncline run --format json"
 )]
 pub(super) struct RunArguments {
     /// A list that the guard wrote: these deletions, disablements and new anchors were looked at and are meant.
     #[arg(long, value_name = "FILE")]
-    allow_deletes: Option<PathBuf>,
+    allow: Option<PathBuf>,
     /// A plan that `plan --out` wrote: exactly this is done, or nothing if anything has changed since.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
+    /// Believes what a directory shows, though it shows far fewer objects or values than it did. May be given several
+    /// times.
+    #[arg(long, value_name = "CONNECTOR")]
+    allow_shrinkage: Vec<String>,
+    /// Exports in stages, such as `10,1%,100%`: ten objects, one in a hundred, all. Each stage is looked at; when the
+    /// target refuses something, or does not show what was written, nothing more is sent. A person who watches is asked.
+    #[arg(long, value_name = "STAGES", value_delimiter = ',')]
+    canary: Vec<Stage>,
     /// Sends again what a target refused, though nothing has changed since. Otherwise that is done once a day.
     #[arg(long)]
     retry: bool,
@@ -49,12 +59,23 @@ fn keep_rules(config: &Config, fingerprint: &str) {
 }
 
 pub(super) fn run(mut session: Session, arguments: &RunArguments, format: Format) -> Result<Exit, RunError> {
-    let allowed = match &arguments.allow_deletes {
+    let allowed = match &arguments.allow {
         Some(path) => guard::read_list(path)?,
         None => BTreeSet::new(),
     };
     let plan = arguments.plan.as_deref().map(SavedPlan::read).transpose()?;
-    let permissions = Permissions { allowed, retry: arguments.retry, plan };
+    let believed: BTreeSet<String> = arguments.allow_shrinkage.iter().cloned().collect();
+    for name in &believed {
+        session.directory(name)?;
+    }
+    if let Some((undone, plan)) = plan.as_ref().and_then(|plan| Some((plan.undo?, plan))) {
+        stop_on_ctrl_c(&session);
+        let done =
+            super::undo::run_plan(&mut session, undone, Wishes { allowed: Some(&allowed), plan: Some(plan) }, format);
+        session.close()?;
+        return Ok(super::undo::end(&done?, false, format));
+    }
+    let permissions = Permissions { allowed, believed, canary: arguments.canary.clone(), retry: arguments.retry, plan };
     stop_on_ctrl_c(&session);
     if format == Format::Text {
         let count = session.rules.rules().len();
@@ -100,10 +121,21 @@ fn changed(count: usize) -> String {
     format!("{} {} changed", plural(count, "thing"), if count == 1 { "has" } else { "have" })
 }
 
+/// What has changed since a plan was made.
+pub(super) fn tell_moved(moved: &Moved) {
+    say(&format!("stopped: {} since the plan was made. Nothing was exported.", changed(moved.count)));
+    moved.first.iter().for_each(|what| say(&format!("  {what}")));
+    if moved.count > moved.first.len() {
+        say(&format!("  … and {} more", moved.count - moved.first.len()));
+    }
+    say("  hint: `syncline plan --out FILE` makes a new one from what is there now");
+}
+
 fn exit_of(report: &CycleReport, strict: bool) -> Exit {
     let incomplete = report.imports.iter().any(|import| !import.incomplete.is_empty());
     let refused = report.exports.iter().any(|export| export.refused + export.refused_before + export.unknown > 0);
-    if !report.exceeded.is_empty() || report.sync.stopped || report.moved.is_some() {
+    let stopped = report.sync.stopped || report.moved.is_some() || !report.shrunk.is_empty() || report.is_halted();
+    if !report.exceeded.is_empty() || stopped {
         Exit::Guard
     } else if incomplete {
         Exit::Connector
@@ -147,7 +179,7 @@ fn tell(report: &CycleReport) {
     }
     for (connector, waiting) in report.staging.iter().filter(|_| !report.standby) {
         say(&format!(
-            "staging: `{connector}` was not empty when it was first seen, so nothing is written to it; {waiting} objects wait"
+            "staging: `{connector}` was not empty when it was first seen, or a run was taken back in it: nothing is written; {waiting} objects wait"
         ));
         say(&format!("  hint: look with `syncline plan`, then `syncline go-live {connector}`"));
     }
@@ -156,15 +188,9 @@ fn tell(report: &CycleReport) {
         say(&format!("{objects} of `{connector}` may be somebody's, and nothing is written for these people"));
         say(&format!("  hint: look with `syncline adopt {connector}`; who is somebody else's: `syncline disjoin`"));
     }
+    tell_canary(report);
     tell_guard(report);
-    if let Some(moved) = &report.moved {
-        say(&format!("stopped: {} since the plan was made. Nothing was exported.", changed(moved.count)));
-        moved.first.iter().for_each(|what| say(&format!("  {what}")));
-        if moved.count > moved.first.len() {
-            say(&format!("  … and {} more", moved.count - moved.first.len()));
-        }
-        say("  hint: `syncline plan --out FILE` makes a new one from what is there now");
-    }
+    report.moved.iter().for_each(tell_moved);
     let seconds = report.milliseconds / 1_000;
     let tenths = report.milliseconds % 1_000 / 100;
     let errors = match report.errors {
@@ -175,7 +201,7 @@ fn tell(report: &CycleReport) {
     say(&format!("done in {seconds}.{tenths} s{errors}. Run {}", report.run));
 }
 
-fn list(what: &str, problems: &[(String, String)], count: usize) {
+pub(super) fn list(what: &str, problems: &[(String, String)], count: usize) {
     const SHOWN: usize = 10;
     if count == 0 {
         return;
@@ -190,31 +216,62 @@ fn list(what: &str, problems: &[(String, String)], count: usize) {
     }
 }
 
+/// How far an export in stages came.
+fn tell_canary(report: &CycleReport) {
+    let Some(stage) = report.canary.last() else { return };
+    let left = stage.of - stage.objects;
+    if let Some(why) = &stage.halted {
+        say(&format!("halted after {} of {} objects of `{}`: {why}", stage.objects, stage.of, stage.connector));
+        say(&format!("  go on: `syncline run`   take it back: `syncline undo {}`", report.run));
+    } else if left > 0 {
+        say(&format!("{left} of {} objects of `{}` wait for the next run", stage.of, stage.connector));
+    }
+}
+
+/// More reasons are counted, not listed.
+const REASONS: usize = 20;
+
+/// Which limits stopped it, and why so many are concerned.
+pub(super) fn tell_exceeded(exceeded: &[Exceeded], reasons: &ByReason) {
+    for exceeded in exceeded {
+        say(&format!("stopped: this run would {}. Nothing was exported.", exceeded.deed()));
+    }
+    for (reason, count, first) in reasons.iter().take(REASONS) {
+        say(&format!("  {count:>5} because {reason} (first: `{first}`)"));
+    }
+    if reasons.len() > REASONS {
+        say(&format!("        … and {} reasons more", reasons.len() - REASONS));
+    }
+}
+
 fn tell_guard(report: &CycleReport) {
     if report.sync.stopped {
         let errors = plural(report.sync.errors.len(), "object");
         say(&format!("stopped: {errors} with errors (`errors` of `[limits]`). Nothing was exported."));
         say("  hint: `syncline errors` lists them; the next run goes on with those that were not looked at");
     }
-    for exceeded in &report.exceeded {
-        say(&format!("stopped: this run would {}. Nothing was exported.", exceeded.deed()));
+    for shrunk in &report.shrunk {
+        say(&format!("stopped: {shrunk}. Nothing was derived from what it shows."));
+    }
+    if !report.shrunk.is_empty() {
+        let mut allow = Vec::new();
+        for import in report.imports.iter().filter(|import| !import.shrunk.is_empty()) {
+            allow.push(format!("--allow-shrinkage {}", import.connector));
+            import.shrunk_list.iter().for_each(|path| say(&format!("see them:   {}", path.display())));
+        }
+        say(&format!("if the directory is right:   syncline run {}", allow.join(" ")));
+        return;
     }
     if let (true, Some(path)) = (report.exceeded.is_empty(), &report.list) {
         say("  a source anchor that changes is refused, for the account would be somebody else's");
-        say(&format!(
-            "  hint: look at {}; if it is meant: `syncline run --allow-deletes {}`",
-            path.display(),
-            path.display()
-        ));
+        say(&format!("  hint: look at {}; if it is meant: `syncline run --allow {}`", path.display(), path.display()));
     }
     if report.exceeded.is_empty() {
         return;
     }
-    for (reason, count, first) in &report.endangered {
-        say(&format!("  {count:>5} because {reason} (first: `{first}`)"));
-    }
+    tell_exceeded(&report.exceeded, &report.endangered);
     if let Some(path) = &report.list {
         say(&format!("see them:   {}", path.display()));
-        say(&format!("go on:      syncline run --allow-deletes {}", path.display()));
+        say(&format!("go on:      syncline run --allow {}", path.display()));
     }
 }

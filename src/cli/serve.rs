@@ -146,8 +146,9 @@ fn cycle(report: &CycleReport, last: &mut String) {
     for (connector, waiting) in report.staging.iter().filter(|(_, waiting)| *waiting > 0) {
         parts.push(format!("`{connector}` waits for go-live with {waiting} objects"));
     }
+    parts.extend(report.shrunk.iter().map(|shrunk| format!("STOPPED: {shrunk}: `syncline run --allow-shrinkage …`")));
     if let Some(path) = report.list.as_ref().filter(|_| !report.exceeded.is_empty()) {
-        parts.push(format!("STOPPED by the guard: `syncline run --allow-deletes {}`", path.display()));
+        parts.push(format!("STOPPED by the guard: `syncline run --allow {}`", path.display()));
     }
     let state = parts.get(1..).unwrap_or_default().join(", ");
     if written == 0 && state == *last {

@@ -1,12 +1,13 @@
 //! One whole cycle: import everything, synchronise, guard, export, confirm.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::adoption::{self, Adoption};
-use super::export::{self, ExportReport};
+use super::canary::{self, CanaryStage, Stage};
+use super::export::{self, ExportReport, Only};
 use super::guard::{self, Danger, Endangered, Exceeded};
 use super::import::{self, ImportReport};
 use super::plan::{Moved, SavedPlan};
@@ -45,10 +46,14 @@ pub struct CycleReport {
     pub standby: bool,
     /// Objects of targets that look like somebody's and wait for a person, by target.
     pub proposals: Vec<(String, usize)>,
+    /// What directories show far fewer of than there was, in a sentence each. Nothing was derived from any import.
+    pub shrunk: Vec<String>,
     /// Limits that stopped the run.
     pub exceeded: Vec<Exceeded>,
     /// What the guard stopped: why, how many, and the first.
     pub endangered: Vec<(String, usize, String)>,
+    /// What came of each stage of an export in stages.
+    pub canary: Vec<CanaryStage>,
     /// Where the whole list is.
     pub list: Option<PathBuf>,
     /// What has changed since the plan was made that the run was to do. Nothing was synchronised or exported.
@@ -68,6 +73,10 @@ pub struct CycleReport {
 pub struct Permissions {
     /// Deletions, disablements and changes of anchors that a person has looked at.
     pub allowed: BTreeSet<ObjectId>,
+    /// Connectors whose imports are believed, however few objects they show.
+    pub believed: BTreeSet<String>,
+    /// Exports in these stages, and goes on only if all is well; none: all at once.
+    pub canary: Vec<Stage>,
     /// Sends again what was refused, though nothing has changed.
     pub retry: bool,
     /// Does exactly this, or nothing.
@@ -93,6 +102,7 @@ pub fn run_towards(
     progress: &dyn Progress,
 ) -> Result<CycleReport, RunError> {
     synchronise::refuse_vanished(session)?;
+    session.believed.clone_from(&permissions.believed);
     let log = runs::begin(session)?;
     let done = steps(session, log.run, candidate, permissions, progress);
     let ended = runs::end(session, &log, done.as_ref());
@@ -128,7 +138,8 @@ fn steps(
     for imported in &report.imports {
         report.errors += usize::try_from(imported.unreadable + imported.held).unwrap_or(usize::MAX);
     }
-    if !is_whole(session, &report)? {
+    report.shrunk = report.imports.iter().flat_map(|import| &import.shrunk).map(ToString::to_string).collect();
+    if !report.shrunk.is_empty() || !is_whole(session, &report)? {
         report.milliseconds = milliseconds(started);
         return Ok(report);
     }
@@ -171,7 +182,15 @@ fn steps(
     Ok(report)
 }
 
+impl CycleReport {
+    /// Whether an export in stages ended before its last one.
+    pub fn is_halted(&self) -> bool {
+        self.canary.iter().any(|stage| stage.halted.is_some())
+    }
+}
+
 fn learn_all(session: &mut Session) -> Result<Vec<(String, String)>, RunError> {
+    session.wake()?;
     let names: Vec<String> = session.config.connectors.iter().map(|(name, _)| name.clone()).collect();
     let mut all = Vec::new();
     for name in names {
@@ -190,7 +209,6 @@ pub fn import_all(session: &mut Session, progress: &dyn Progress) -> Result<Vec<
     session.fit_rules(Vec::new())?;
     read_all(session, progress)
 }
-    session.wake()?;
 
 /// Settles what was under way when a run broke off, and imports from every directory.
 fn read_all(session: &mut Session, progress: &dyn Progress) -> Result<Vec<ImportReport>, RunError> {
@@ -217,8 +235,8 @@ fn export_all(
 ) -> Result<(), RunError> {
     report.proposals = proposals(session, targets)?;
     for name in targets {
-        export_to(session, name, &permissions.allowed, progress, report)?;
-        if !report.exceeded.is_empty() {
+        export_to(session, name, permissions, progress, report)?;
+        if !report.exceeded.is_empty() || report.is_halted() {
             break;
         }
     }
@@ -316,10 +334,11 @@ pub fn is_live(draft: &Draft<'_>, connector: &str) -> Result<bool, RunError> {
 fn export_to(
     session: &mut Session,
     connector: &str,
-    allowed: &BTreeSet<ObjectId>,
+    permissions: &Permissions,
     progress: &dyn Progress,
     report: &mut CycleReport,
 ) -> Result<(), RunError> {
+    let allowed = &permissions.allowed;
     let draft = session.store.draft();
     if !is_live(&draft, connector)? {
         let waiting = waiting(&draft, connector)?;
@@ -327,29 +346,65 @@ fn export_to(
         report.staging.push((connector.to_owned(), waiting));
         return Ok(());
     }
-    let endangered = guard::endangered(&draft, connector)?;
-    let exceeded = guard::check(session, &draft, connector, &endangered, allowed)?;
-    drop(draft);
-    let (sent, refused): (Vec<_>, Vec<_>) =
-        endangered.into_iter().partition(|object| object.danger != Danger::Anchor || allowed.contains(&object.id));
+    let intent = guard::intent(session, &draft, connector, (allowed, None))?;
+    let exceeded = guard::check(session, &draft, connector, &intent)?;
+    let is_sent = |object: &&Endangered| object.danger != Danger::Anchor || allowed.contains(&object.id);
+    let (sent, refused): (Vec<_>, Vec<_>) = intent.endangered.iter().partition(is_sent);
     if !exceeded.is_empty() || !refused.is_empty() {
-        let path = session.config.store_folder.join(format!("deletes-{}.jsonl", report.run));
+        let path = session.config.store_folder.join(format!("stopped-{}.jsonl", report.run));
         let stopped = if exceeded.is_empty() { &[][..] } else { &sent };
-        guard::write_list(&path, stopped.iter().chain(&refused))?;
+        let listed: Vec<&Endangered> = stopped.iter().chain(&refused).copied().collect();
+        report.endangered = guard::write_list(&path, &draft, (connector, None), &listed, &exceeded)?;
         report.list = Some(path);
     }
+    drop(draft);
     if !exceeded.is_empty() {
         report.exceeded = exceeded;
-        report.endangered = by_reason(sent.iter().chain(&refused));
         return Ok(());
     }
-    guard::remember(session, connector, &sent)?;
-    let exported = export::run(session, connector, allowed, progress)?;
+    report.endangered.clear();
+    if permissions.canary.is_empty() {
+        let sent: Vec<Endangered> = sent.into_iter().cloned().collect();
+        guard::remember(session, connector, &intent, &sent)?;
+        deliver(session, connector, (allowed, None), progress, report)?;
+        return Ok(());
+    }
+    canary::export(session, connector, (allowed, &permissions.canary), progress, report)
+}
+
+/// What came of an export and a look at it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Delivered {
+    /// Refused by the target.
+    pub(super) refused: u64,
+    /// Not answered, or not now.
+    pub(super) unanswered: u64,
+    /// Objects that were written.
+    pub(super) touched: u64,
+    /// Those of them that show it.
+    pub(super) seen: u64,
+}
+
+/// Exports what is due, or a part of it, and looks whether it arrived.
+pub(super) fn deliver(
+    session: &mut Session,
+    connector: &str,
+    (allowed, only): (&BTreeSet<ObjectId>, Option<&Only>),
+    progress: &dyn Progress,
+    report: &mut CycleReport,
+) -> Result<Delivered, RunError> {
+    let exported = export::run(session, connector, (allowed, only), progress)?;
     progress.end(&export_line(&exported));
     let touched: Vec<ObjectId> = exported.touched.iter().copied().collect();
+    let mut delivered = Delivered {
+        refused: exported.refused,
+        unanswered: exported.postponed + exported.unknown,
+        touched: u64::try_from(touched.len()).unwrap_or(u64::MAX),
+        seen: 0,
+    };
     report.exports.push(exported);
     if touched.is_empty() {
-        return Ok(());
+        return Ok(delivered);
     }
     progress.begin("confirm", connector, None);
     if touched.len() <= FEW {
@@ -359,18 +414,11 @@ fn export_to(
     }
     synchronise::run(session, progress)?;
     let seen = count_confirmed(session, &touched)?;
+    delivered.seen = seen;
     report.confirmed.0 += seen;
-    report.confirmed.1 += u64::try_from(touched.len()).unwrap_or(0);
+    report.confirmed.1 += delivered.touched;
     progress.end(&format!("confirm   {seen} of {} seen", touched.len()));
-    Ok(())
-}
-
-fn by_reason<'a>(endangered: impl Iterator<Item = &'a Endangered>) -> Vec<(String, usize, String)> {
-    let mut reasons: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
-    for object in endangered {
-        reasons.entry(&object.reason).or_insert((0, &object.name)).0 += 1;
-    }
-    reasons.into_iter().map(|(reason, (count, first))| (reason.to_owned(), count, first.to_owned())).collect()
+    Ok(delivered)
 }
 
 /// Objects of a target that wait to be written.
@@ -401,7 +449,7 @@ fn thousands(number: u64) -> String {
     groups.join(",")
 }
 
-fn import_line(report: &ImportReport) -> String {
+pub(super) fn import_line(report: &ImportReport) -> String {
     let mut line = format!("{:<8}  {:>9} objects   ", report.connector, thousands(report.objects));
     line.push_str(&format!("{:>7}   {:>9} changed", time(report.milliseconds), thousands(report.new + report.changed)));
     for (count, what) in [(report.gone, "gone"), (report.held, "held"), (report.unreadable, "unreadable")] {
@@ -432,7 +480,7 @@ fn sync_line(report: &SyncReport) -> String {
     format!("sync                {:>9} objects   {:>7}   {what}", thousands(report.objects), time(report.milliseconds))
 }
 
-fn export_line(report: &ExportReport) -> String {
+pub(super) fn export_line(report: &ExportReport) -> String {
     let mut parts = Vec::new();
     for (count, what) in [
         (report.created, "create"),

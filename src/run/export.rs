@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::session::Session;
 use super::{Progress, RunError, references, retry, swaps, waves};
+use crate::change::{Change, Writing, Written};
 use crate::connector::directory::Directory;
 use crate::connector::graph;
 use crate::connector::target::TargetKind;
@@ -75,7 +76,8 @@ pub fn item_of(object: &ConnectorObject) -> Option<ExportItem> {
     let export = object.export.as_ref().filter(|export| export.is_due())?;
     let unsent = export.changes.iter().filter(|(_, change)| !change.sent);
     let action = match (export.operation, &object.anchor) {
-        (Operation::Create, _) => {
+        (Operation::Create, Some(anchor)) => ExportAction::Restore { anchor: anchor.clone() },
+        (Operation::Create, None) => {
             let present = unsent.filter(|(_, change)| !change.values.is_empty());
             let attributes: BTreeMap<_, _> =
                 present.map(|(name, change)| (name.clone(), change.values.clone())).collect();
@@ -129,6 +131,8 @@ pub fn refusals(object: &ConnectorObject, kind: TargetKind, facts: &TenantFacts)
 /// What the target would refuse.
 pub(super) fn invalid(object: &ConnectorObject, kind: TargetKind, facts: &TenantFacts) -> Vec<String> {
     match object.export.as_ref().map(|export| export.operation) {
+        // It comes out of the recycle bin as it went in.
+        Some(Operation::Create) if object.anchor.is_some() => Vec::new(),
         Some(Operation::Create) => kind.validate(&object.object_type, &object.expected(), facts),
         Some(Operation::Update) => {
             let unsent = object.export.iter().flat_map(|export| &export.changes).filter(|(_, change)| !change.sent);
@@ -142,14 +146,70 @@ pub(super) fn invalid(object: &ConnectorObject, kind: TargetKind, facts: &Tenant
     }
 }
 
-/// Exports everything that is due in a connector. `allowed` are objects that a person has looked at.
+/// A reference: from, attribute, to.
+pub type EdgeKey = (ObjectId, AttributeName, ObjectId);
+
+/// What an export is limited to.
+#[derive(Clone, Debug, Default)]
+pub struct Only {
+    /// These objects.
+    pub objects: BTreeSet<ObjectId>,
+    /// These references; nothing: all of these objects.
+    pub references: Option<BTreeSet<EdgeKey>>,
+}
+
+impl Only {
+    /// Whether a reference is among it.
+    pub fn has_reference(&self, key: &EdgeKey) -> bool {
+        match &self.references {
+            Some(references) => references.contains(key),
+            None => self.objects.contains(&key.0),
+        }
+    }
+}
+
+/// Whether an object is to be sent.
+pub(super) fn is_among(only: Option<&Only>, id: ObjectId) -> bool {
+    only.is_none_or(|only| only.objects.contains(&id))
+}
+
+/// What is about to be done to an object, for the journal. Passwords are not in it, nor what is made of a new object:
+/// that is what its rules say.
+pub(super) fn writing(object: &ConnectorObject, item: &ExportItem) -> Change {
+    let changes = match &item.action {
+        ExportAction::Update { attributes, .. } => attributes
+            .iter()
+            .map(|(name, after)| {
+                let by = object.export.as_ref().and_then(|export| export.changes.get(name));
+                Written {
+                    attribute: name.clone(),
+                    before: object.image.get(name).cloned().unwrap_or_default(),
+                    after: after.clone(),
+                    rule: by.map(|change| change.rule.clone()).unwrap_or_default(),
+                    line: by.map_or(0, |change| change.line),
+                }
+            })
+            .collect(),
+        ExportAction::Create { .. }
+        | ExportAction::Restore { .. }
+        | ExportAction::Delete { .. }
+        | ExportAction::AddReferences { .. }
+        | ExportAction::RemoveReferences { .. } => Vec::new(),
+    };
+    let operation = object.export.as_ref().map_or(Operation::Update, |export| export.operation);
+    let (connector, object_type) = (object.connector.clone(), object.object_type.clone());
+    let (anchor, name) = (object.anchor.clone(), object.title());
+    Change::Writing(object.id, Box::new(Writing { operation, connector, object_type, anchor, name, changes }))
+}
+
+/// Exports everything that is due in a connector, or a part of it. `allowed` are objects that a person has looked at.
 ///
 /// # Errors
 /// When the directory could not be used, the store fails, or somebody pressed Ctrl-C.
 pub fn run(
     session: &mut Session,
     connector: &str,
-    allowed: &BTreeSet<ObjectId>,
+    (allowed, only): (&BTreeSet<ObjectId>, Option<&Only>),
     progress: &dyn Progress,
 ) -> Result<ExportReport, RunError> {
     let directory = session.directory(connector)?;
@@ -157,7 +217,7 @@ pub fn run(
     let started = std::time::Instant::now();
     let mut report = ExportReport { connector: connector.to_owned(), ..ExportReport::default() };
     report.refused_before = retry::count_refused(&session.store.draft(), connector)?;
-    let waves::Order { waves, swaps } = waves::sort(session, connector, &facts, allowed, &mut report)?;
+    let waves::Order { waves, swaps } = waves::sort(session, connector, &facts, (allowed, only), &mut report)?;
     let total: usize = waves.iter().map(Vec::len).sum();
     progress.begin("export", connector, Some(u64::try_from(total).unwrap_or(0)));
     let mut recycle_bin = None;
@@ -169,7 +229,7 @@ pub fn run(
             progress.advance(report.written(), None);
         }
     }
-    references::run(session, connector, &directory, &mut report, progress)?;
+    references::run(session, connector, &directory, only, &mut report, progress)?;
     report.milliseconds = super::cycle::milliseconds(started);
     Ok(report)
 }
@@ -269,9 +329,14 @@ fn export_objects(
         if dangling && loses_its_name(&item) {
             item.known.referrers = referrers(&draft, &object)?;
         }
+        let writing = writing(&object, &item);
         if let Some(export) = &mut object.export {
             let Ok(state) = export.state.next(ExportState::InFlight) else { continue };
             export.state = state;
+        }
+        draft.note(writing);
+        if matches!(item.action, ExportAction::Delete { .. }) {
+            note_dropped_references(&mut draft, &object)?;
         }
         draft.put_object(&object)?;
         items.push(item);
@@ -288,6 +353,22 @@ fn export_objects(
     let writes = draft.finish();
     session.store.commit(writes)?;
     session.store.checkpoint().map_err(RunError::from)
+}
+
+/// The directory drops references along with an object; whoever undoes the deletion must know of them.
+fn note_dropped_references(draft: &mut Draft<'_>, object: &ConnectorObject) -> Result<(), RunError> {
+    let mut dropped = Vec::new();
+    for attribute in draft.reference_attributes(object.id)? {
+        let edges = draft.edges(object.id, &attribute)?;
+        dropped.extend(edges.iter().map(|(to, _)| (object.id, attribute.clone(), *to)));
+    }
+    dropped.extend(draft.referrers(object.id)?.into_iter().map(|(from, attribute)| (from, attribute, object.id)));
+    for (from, attribute, to) in dropped {
+        if draft.edge(from, &attribute, to)?.seen {
+            draft.note(Change::WritingReference(from, attribute, to, false));
+        }
+    }
+    Ok(())
 }
 
 /// Deleted users by immutable id; read once an export, when the first user is to be made.

@@ -1,12 +1,14 @@
 //! One import: from a directory into the connector space. What is not shown is looked up before anything is inferred.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::session::Session;
+use super::shrinkage::{self, Census, Shrunk};
 use super::{Progress, RunError};
 use crate::connector::directory::Directory;
 use crate::connector::{Anchor, ConnectorError, ImportEnd, ImportEvent, ImportRequest, ImportedObject, Presence};
@@ -59,6 +61,10 @@ pub struct ImportReport {
     pub milliseconds: u64,
     /// The first of what was held or unreadable.
     pub notes: Vec<String>,
+    /// What it shows far fewer of than there was; then nothing was derived from it.
+    pub shrunk: Vec<Shrunk>,
+    /// Where the list of whom that concerns is.
+    pub shrunk_list: Option<PathBuf>,
 }
 
 impl ImportReport {
@@ -85,6 +91,11 @@ impl Wanted {
     /// Who reads objects of a type.
     pub fn readers(&self, object_type: &str) -> Readers {
         Readers { rules: !self.unread.contains(object_type), memberships: self.memberships }
+    }
+
+    /// Whether an attribute of a type is read.
+    pub(super) fn asks_for(&self, object_type: &str, name: &AttributeName) -> bool {
+        self.request.types.get(object_type).is_some_and(|names| names.contains(name))
     }
 
     /// Stages one object, and at most so many of its references as a batch may hold.
@@ -153,7 +164,8 @@ fn ask_for_members(wanted: &mut Wanted, types: &[String], schemas: &BTreeMap<Str
     }
 }
 
-/// Imports everything that rules need from a connector.
+/// Imports everything that rules need from a connector. One that shows far fewer than there were is believed only if
+/// somebody has looked at the directory (`session.believed`).
 ///
 /// # Errors
 /// When the directory could not be used at all, the store fails, or somebody pressed Ctrl-C.
@@ -167,13 +179,14 @@ pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> R
         return Ok(report);
     }
     progress.begin("import", connector, None);
+    let journal = session.store.journal_end();
     let (sender, receiver) = mpsc::channel(BATCH * 2);
     let request = wanted.request.clone();
     let task = {
         let directory = Arc::clone(&directory);
         session.runtime.spawn(async move { directory.import(&request, sender).await })
     };
-    let mut seen = HashSet::new();
+    let mut seen = Seen::default();
     let staged = receive(session, connector, &wanted, receiver, &mut seen, &mut report, progress);
     if staged.is_err() {
         task.abort();
@@ -185,15 +198,32 @@ pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> R
         .map_err(|error| RunError::Runtime(format!("the import of `{connector}` broke off: {error}")))?
         .map_err(failed)?;
     session.store.checkpoint()?;
-    match end {
-        ImportEnd::Complete => {
-            settle_absent(session, connector, &directory, &wanted, &seen, &mut report)?;
-            let mut draft = session.store.draft();
-            draft.put_fact(&format!("imported/{connector}"), &wanted.request.types)?;
-            let writes = draft.finish();
-            session.store.commit(writes)?;
-        }
-        ImportEnd::Incomplete(reasons) => report.incomplete = reasons,
+    let complete = matches!(end, ImportEnd::Complete);
+    if let ImportEnd::Incomplete(reasons) = end {
+        report.incomplete = reasons;
+    }
+    let shown = complete.then_some(&seen.objects);
+    let shrunk = shrinkage::find(session, connector, &wanted, &seen.census, shown)?;
+    let believed = shrunk.is_empty() || session.believed.contains(connector);
+    if complete && believed {
+        settle_absent(session, connector, &directory, &wanted, &seen.objects, &mut report)?;
+    }
+    let mut draft = session.store.draft();
+    match (believed, complete) {
+        (true, true) => shrinkage::accept(&mut draft, connector, &seen.census)?,
+        (true, false) => {}
+        (false, _) => shrinkage::refuse(&mut draft, connector, journal)?,
+    }
+    if complete {
+        draft.put_fact(&format!("imported/{connector}"), &wanted.request.types)?;
+    }
+    let writes = draft.finish();
+    session.store.commit(writes)?;
+    if !believed {
+        let run = session.store.draft().fact::<u64>("run")?.unwrap_or(0);
+        let path = shrinkage::path_of(session, connector, run);
+        shrinkage::write_list(session, &path, &shrunk, shown)?;
+        (report.shrunk, report.shrunk_list) = (shrunk, Some(path));
     }
     session.store.checkpoint()?;
     report.milliseconds = super::cycle::milliseconds(started);
@@ -246,13 +276,20 @@ fn find_places(session: &mut Session, connector: &str) -> Result<Vec<String>, Ru
     Ok(places.warnings)
 }
 
+/// What an import has shown.
+#[derive(Default)]
+struct Seen {
+    objects: HashSet<ObjectId>,
+    census: Census,
+}
+
 /// Takes events until the directory has no more, and stages them in batches.
 fn receive(
     session: &mut Session,
     connector: &str,
     wanted: &Wanted,
     mut events: mpsc::Receiver<ImportEvent>,
-    seen: &mut HashSet<ObjectId>,
+    seen: &mut Seen,
     report: &mut ImportReport,
     progress: &dyn Progress,
 ) -> Result<(), RunError> {
@@ -287,11 +324,13 @@ fn stage_batch(
     connector: &str,
     wanted: &Wanted,
     batch: &mut Vec<ImportedObject>,
-    seen: &mut HashSet<ObjectId>,
+    seen: &mut Seen,
     report: &mut ImportReport,
 ) -> Result<(), RunError> {
     stage_all(session, connector, wanted, batch.iter(), |object, id, staged| {
-        if !seen.insert(id) {
+        if seen.objects.insert(id) {
+            seen.census.count(object);
+        } else {
             report.note(format!("`{}` was shown twice", object.dn.as_ref().unwrap_or(&object.anchor.0)));
         }
         match staged {

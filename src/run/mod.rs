@@ -6,6 +6,8 @@
 
 pub mod adoption;
 mod affected;
+pub mod bisect;
+pub mod canary;
 pub mod compare;
 pub mod cycle;
 pub mod explain;
@@ -21,8 +23,11 @@ pub mod rules_in_use;
 pub mod runs;
 pub mod serve;
 pub mod session;
+mod shrinkage;
 mod swaps;
 pub mod synchronise;
+mod taking_back;
+pub mod undo;
 mod waves;
 
 use crate::connector::ConnectorError;
@@ -78,6 +83,10 @@ pub trait Progress {
     fn advance(&self, done: u64, total: Option<u64>);
     /// The step ended; this is its line.
     fn end(&self, line: &str);
+    /// Asks a person who watches whether to go on; yes where nobody does.
+    fn asks(&self, _question: &str) -> bool {
+        true
+    }
     /// Something to tell apart from the steps.
     fn say(&self, line: &str);
 }

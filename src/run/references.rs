@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::export::{self, ExportReport};
+use super::export::{self, EdgeKey, ExportReport, Only};
 use super::session::Session;
 use super::{Progress, RunError};
+use crate::change::Change;
 use crate::connector::directory::Directory;
 use crate::connector::target::TargetKind;
 use crate::connector::{Anchor, ExportAction, ExportItem, ExportOutcome};
@@ -19,13 +20,12 @@ const BATCH: usize = 1_000;
 /// How many references are read at a time.
 const EDGE_BATCH: usize = 20_000;
 
-pub(super) type EdgeKey = (ObjectId, AttributeName, ObjectId);
-
 /// Sends the references that are due, grouped by object and attribute.
 pub(super) fn run(
     session: &mut Session,
     connector: &str,
     directory: &Arc<Directory>,
+    only: Option<&Only>,
     report: &mut ExportReport,
     progress: &dyn Progress,
 ) -> Result<(), RunError> {
@@ -39,13 +39,20 @@ pub(super) fn run(
     loop {
         session.go_on()?;
         let draft = session.store.draft();
-        let keys = draft.edge_exports(after.as_ref(), EDGE_BATCH)?;
+        let mut keys = draft.edge_exports(after.as_ref(), EDGE_BATCH)?;
         after = keys.last().cloned();
+        keys.retain(|key| only.is_none_or(|only| only.has_reference(key)));
         let groups = group_edges(&draft, connector, &keys, kind, single)?;
         drop(draft);
         for chunk in groups.chunks(BATCH) {
             session.go_on()?;
             let items: Vec<ExportItem> = chunk.iter().map(|group| group.item.clone()).collect();
+            let mut draft = session.store.draft();
+            chunk.iter().for_each(|group| group.note(&mut draft));
+            let writes = draft.finish();
+            session.store.commit(writes)?;
+            // On disk before the call: whoever undoes this run must know.
+            session.store.checkpoint()?;
             let outcomes = export::send(session, connector, directory, items)?;
             let mut draft = session.store.draft();
             for (group, outcome) in chunk.iter().zip(outcomes) {
@@ -69,6 +76,18 @@ struct EdgeGroup {
     targets: BTreeMap<Anchor, ObjectId>,
     superseded: Vec<ObjectId>,
     item: ExportItem,
+}
+
+impl EdgeGroup {
+    fn note(&self, draft: &mut Draft<'_>) {
+        let adds = self.change == EdgeChange::Add;
+        for to in self.targets.values() {
+            draft.note(Change::WritingReference(self.from, self.attribute.clone(), *to, adds));
+        }
+        for to in &self.superseded {
+            draft.note(Change::WritingReference(self.from, self.attribute.clone(), *to, false));
+        }
+    }
 }
 
 /// What the references that are due among some come to, as it would be sent.

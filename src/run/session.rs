@@ -41,6 +41,8 @@ pub struct Session {
     pub directories: BTreeMap<String, Arc<Directory>>,
     /// The place of each connector in the configuration.
     pub orders: BTreeMap<String, u16>,
+    /// Connectors whose imports are believed, however few objects they show: a person has looked.
+    pub believed: BTreeSet<String>,
     /// Set when somebody pressed Ctrl-C.
     pub interrupted: Arc<AtomicBool>,
     /// Where connectors run.
@@ -159,6 +161,7 @@ impl Session {
             store,
             directories,
             orders,
+            believed: BTreeSet::new(),
             interrupted: Arc::new(AtomicBool::new(false)),
             runtime,
             emulators,
@@ -223,9 +226,6 @@ impl Session {
         Ok(self.store.set_indexes(indexes)?)
     }
 
-    /// Ends the session in order.
-    ///
-    /// # Errors
     /// Reads what emulated directories keep. They do it by themselves when they are asked for something; damage is told
     /// here.
     ///
@@ -236,6 +236,9 @@ impl Session {
         self.emulators.iter().try_for_each(|emulator| emulator.wake().map_err(failed))
     }
 
+    /// Ends the session in order.
+    ///
+    /// # Errors
     /// When the store cannot be brought to the disk.
     pub fn close(self) -> Result<(), RunError> {
         for emulator in self.emulators {
@@ -292,12 +295,12 @@ impl Session {
             let imported: BTreeMap<String, BTreeSet<AttributeName>> =
                 draft.fact(&format!("imported/{name}"))?.unwrap_or_default();
             for (object_type, schema) in schemas {
-                let lists = schema.attributes.iter().filter(|(_, kind)| kind.multi && kind.kind != Kind::Reference);
-                source.lists.insert(object_type, Arc::new(lists.map(|(name, _)| name.clone()).collect()));
-            }
                 let of_kind = |wanted| schema.attributes.iter().filter(move |(_, kind)| kind.kind == wanted);
                 let references = of_kind(Kind::Reference).map(|(name, _)| name.clone()).collect();
                 source.references.insert(object_type.clone(), references);
+                let lists = schema.attributes.iter().filter(|(_, kind)| kind.multi && kind.kind != Kind::Reference);
+                source.lists.insert(object_type, Arc::new(lists.map(|(name, _)| name.clone()).collect()));
+            }
             source.imported = imported.into_iter().map(|(name, attributes)| (name, Arc::new(attributes))).collect();
             source.netbios = draft.fact(&format!("netbios/{name}"))?.unwrap_or_default();
             sources.insert(name, source);

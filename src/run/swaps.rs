@@ -12,6 +12,14 @@ use crate::connector_space::{ConnectorObject, ExportState, ObjectId};
 use crate::sync::ledger::{Ledger, View};
 use crate::value::{AttributeName, Value};
 
+/// How such a value begins.
+pub(super) const ASIDE: &str = "syncline-moves-";
+
+/// Whether a value is one that an object has for a moment.
+pub(super) fn is_aside(values: &[Value]) -> bool {
+    values.first().and_then(Value::as_text).is_some_and(|text| text.starts_with(ASIDE))
+}
+
 /// Gives each object a value that nobody else has. What it shall have in the end is sent later, as for everybody; if
 /// this is refused, so will be that, and the next run finds everything as it was.
 pub(super) fn step_aside(
@@ -24,7 +32,9 @@ pub(super) fn step_aside(
     let mut draft = session.store.draft();
     for (id, name) in swaps {
         let Some(mut object) = draft.object(*id)? else { continue };
-        let (Some(item), Some(export)) = (aside(&object, name), &mut object.export) else { continue };
+        let Some(item) = aside(&object, name) else { continue };
+        draft.note(export::writing(&object, &item));
+        let Some(export) = &mut object.export else { continue };
         // On disk before the call: if the run breaks off here, the next one looks first.
         export.state = export.state.next(ExportState::InFlight).unwrap_or(ExportState::InFlight);
         draft.put_object(&object)?;
@@ -54,7 +64,7 @@ pub(super) fn step_aside(
 /// The update that lets go of a value. An address keeps its domain; the rest names the object.
 fn aside(object: &ConnectorObject, name: &AttributeName) -> Option<ExportItem> {
     let held = object.image.get(name)?.first()?.to_string();
-    let local = format!("syncline-moves-{}", object.id.0.simple());
+    let local = format!("{ASIDE}{}", object.id.0.simple());
     let text = match held.rsplit_once('@') {
         Some((_, domain)) => format!("{local}@{domain}"),
         None => local,

@@ -58,7 +58,9 @@ impl SyncReport {
                 | Change::Staged(..)
                 | Change::Reference(..)
                 | Change::Confirmed(_)
-                | Change::Held(..) => {}
+                | Change::Held(..)
+                | Change::Writing(..)
+                | Change::WritingReference(..) => {}
             }
         }
     }

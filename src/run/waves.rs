@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::RunError;
-use super::export::{ExportReport, invalid, item_of, refusals};
+use super::export::{ExportReport, Only, invalid, is_among, item_of, refusals};
 use super::session::Session;
 use crate::connector::TenantFacts;
 use crate::connector::target::TargetKind;
@@ -24,12 +24,12 @@ pub(super) struct Order {
 }
 
 /// Sorts what is due so that a value is released before somebody else claims it. What cannot be sent is refused here.
-/// `allowed` are objects that a person has looked at.
+/// `allowed` are objects that a person has looked at; `only` is what is sent at all.
 pub(super) fn sort(
     session: &mut Session,
     connector: &str,
     facts: &TenantFacts,
-    allowed: &BTreeSet<ObjectId>,
+    (allowed, only): (&BTreeSet<ObjectId>, Option<&Only>),
     report: &mut ExportReport,
 ) -> Result<Order, RunError> {
     let kind = session.target_kind(connector)?;
@@ -39,7 +39,7 @@ pub(super) fn sort(
     let draft = session.store.draft();
     let mut due = Vec::new();
     draft.each_export(connector, |object| {
-        if item_of(&object).is_none() {
+        if !is_among(only, object.id) || item_of(&object).is_none() {
             return;
         }
         let looked_at = allowed.contains(&object.id);

@@ -48,8 +48,13 @@ fn is_history(change: &Change) -> bool {
         | Change::Unlinked(..)
         | Change::Created(_)
         | Change::Flowed(..)
-        | Change::Ended(_) => true,
-        Change::Staged(..) | Change::Reference(..) | Change::Confirmed(_) | Change::Held(..) => false,
+        | Change::Ended(_)
+        | Change::Writing(..) => true,
+        Change::Staged(..)
+        | Change::Reference(..)
+        | Change::Confirmed(_)
+        | Change::Held(..)
+        | Change::WritingReference(..) => false,
     }
 }
 

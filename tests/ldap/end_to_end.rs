@@ -269,9 +269,8 @@ fn the_guard_stops_before_anything_is_deleted(world: &Deployment, people: &[(Str
     assert_eq!(output.status.code(), Some(5), "{talk}");
     assert!(talk.contains("Nothing was exported"), "{talk}");
     assert_eq!(world.writes().len(), before);
-    let list =
-        talk.lines().find_map(|line| line.split_once("--allow-deletes ")).map(|(_, path)| path.trim().to_owned());
-    let output = world.syncline(&["run", "--allow-deletes", &list.unwrap()]);
+    let list = talk.lines().find_map(|line| line.split_once("--allow ")).map(|(_, path)| path.trim().to_owned());
+    let output = world.syncline(&["run", "--allow", &list.unwrap()]);
     assert!(matches!(output.status.code(), Some(0 | 1)), "{}", String::from_utf8_lossy(&output.stderr));
     let writes = world.writes().split_off(before);
     assert_eq!(writes.len(), 5, "{writes:?}");

@@ -140,7 +140,7 @@ fn openldap_becomes_active_directory_and_stays_so() {
     // Two of four are many: the guard counts a bit of `userAccountControl` as it does `accountEnabled`.
     let stopped = syncline(folder.path(), "run", 5);
     assert!(stopped.contains("this run would disable 2 of 4 users in `ad`"), "{stopped}");
-    let allowed = syncline(folder.path(), "run --allow-deletes state/deletes-4.jsonl", 0);
+    let allowed = syncline(folder.path(), "run --allow state/stopped-4.jsonl", 0);
     assert!(!allowed.contains("refused"), "{allowed}");
     assert_eq!(
         shown(

@@ -14,7 +14,7 @@ use crate::run::{Progress, RunError, Silent};
 mod csv;
 mod html;
 mod markdown;
-mod text;
+pub(super) mod text;
 
 /// What a run would export, for everybody; nothing is written to any directory.
 #[derive(Args)]
@@ -76,7 +76,7 @@ pub(super) fn run(mut session: Session, arguments: &PlanArguments, shape: Shape)
         target.groups = plan::group(&mut target.lines);
     }
     match shape {
-        Shape::Text => text::tell(&plan, arguments),
+        Shape::Text => text::tell(&plan, arguments.in_detail()),
         Shape::Json => print_json(&plan),
         Shape::Csv => print(csv::table(&plan)?.trim_end()),
         Shape::Html => print(html::page(&plan).trim_end()),

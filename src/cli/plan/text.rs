@@ -3,18 +3,30 @@
 use std::collections::BTreeMap;
 
 use super::super::output::{plural, print, say};
-use super::PlanArguments;
 use crate::run::plan::{Group, Plan, PlanLine, TargetPlan};
 
 /// How many groups of a kind, and errors, are shown.
 const SHOWN: usize = 20;
 
-pub(super) fn tell(plan: &Plan, arguments: &PlanArguments) {
+pub(super) fn tell(plan: &Plan, in_detail: bool) {
     if !plan.incomplete.is_empty() {
         print("This plan is NOT complete, and its numbers say nothing:");
         plan.incomplete.iter().for_each(|why| print(&format!("  {why}")));
         return;
     }
+    consequences(plan, in_detail);
+    errors(&plan.sync.errors);
+    say(&format!(
+        "{} objects and {} metaverse objects evaluated in {}.{} s. See every object: `syncline plan --detail`",
+        plan.sync.objects,
+        plan.sync.metaverse,
+        plan.milliseconds / 1_000,
+        plan.milliseconds % 1_000 / 100
+    ));
+}
+
+/// What would be written, and where that would stop.
+pub(in crate::cli) fn consequences(plan: &Plan, in_detail: bool) {
     for (name, target) in &plan.targets {
         print(&format!("{name}: {}", worst(target)));
         print(&format!("  {}", counts(target)));
@@ -22,7 +34,7 @@ pub(super) fn tell(plan: &Plan, arguments: &PlanArguments) {
             let how = if plan.standby { "promote" } else { "go-live" };
             print(&format!("  staging: nothing is written before `syncline {how}`"));
         }
-        if arguments.in_detail() {
+        if in_detail {
             target.lines.iter().for_each(line);
         } else {
             groups(&target.groups);
@@ -34,14 +46,6 @@ pub(super) fn tell(plan: &Plan, arguments: &PlanArguments) {
     for exceeded in &plan.exceeded {
         say(&format!("a run would stop: it would {}", exceeded.deed()));
     }
-    errors(&plan.sync.errors);
-    say(&format!(
-        "{} objects and {} metaverse objects evaluated in {}.{} s. See every object: `syncline plan --detail`",
-        plan.sync.objects,
-        plan.sync.metaverse,
-        plan.milliseconds / 1_000,
-        plan.milliseconds % 1_000 / 100
-    ));
 }
 
 pub(super) fn counts(target: &TargetPlan) -> String {

@@ -95,6 +95,12 @@ fn told(change: &Change, stamp: &Stamp) -> Vec<Past> {
         Change::Flowed(_, name, before) if before.is_empty() => vec![past(format!("{name} flowed"), Vec::new())],
         Change::Flowed(_, name, before) => vec![past(format!("{name} flowed"), texts(before))],
         Change::Ended(_) => vec![past("ended in the metaverse".into(), Vec::new())],
-        Change::Staged(..) | Change::Reference(..) | Change::Confirmed(_) | Change::Held(..) => Vec::new(),
+        // The import that shows it says the same once more.
+        Change::Writing(..)
+        | Change::WritingReference(..)
+        | Change::Staged(..)
+        | Change::Reference(..)
+        | Change::Confirmed(_)
+        | Change::Held(..) => Vec::new(),
     }
 }

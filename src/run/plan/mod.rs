@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::export::{self, item_of};
+use super::export::{self, Only, item_of};
 use super::guard::{self, Exceeded};
 use super::session::Session;
 use super::synchronise::{self, SyncReport};
@@ -132,6 +132,7 @@ pub fn make_from(session: &mut Session, import: bool, progress: &dyn Progress) -
     let mut incomplete = Vec::new();
     if import {
         for import in super::cycle::import_all(session, progress)? {
+            incomplete.extend(import.shrunk.iter().map(ToString::to_string));
             incomplete.extend(import.incomplete.iter().map(|why| format!("{}: {why}", import.connector)));
         }
     }
@@ -148,28 +149,37 @@ pub fn make(session: &Session, progress: &dyn Progress) -> Result<Plan, RunError
     let mut draft = session.store.draft();
     progress.begin("plan", "", None);
     let sync = synchronise::on_draft(session, &mut draft, (&sources, &targets), progress)?;
-    let mut plan = Plan { rules: session.rules.fingerprint().to_owned(), sync, ..Plan::default() };
-    plan.standby = super::cycle::is_standby(&draft)?;
-    for name in targets.keys() {
+    let plan = describe(session, &draft, None)?;
+    Ok(Plan { sync, milliseconds: super::cycle::milliseconds(started), ..plan })
+}
+
+/// What would be exported from a draft, or a part of that.
+///
+/// # Errors
+/// When the store fails.
+pub(super) fn describe(session: &Session, draft: &Draft<'_>, only: Option<&Only>) -> Result<Plan, RunError> {
+    let mut plan = Plan { rules: session.rules.fingerprint().to_owned(), ..Plan::default() };
+    plan.standby = super::cycle::is_standby(draft)?;
+    let names: Vec<String> = session.target_kinds().map(|(name, _)| name.clone()).collect();
+    for name in &names {
         let (kind, facts) = (session.target_kind(name)?, session.tenant(name)?);
-        let mut target = TargetPlan { live: super::cycle::is_live(&draft, name)?, ..TargetPlan::default() };
-        let predictor = Predictor { draft: &draft, kind, facts: &facts };
+        let mut target = TargetPlan { live: super::cycle::is_live(draft, name)?, ..TargetPlan::default() };
+        let predictor = Predictor { draft, kind, facts: &facts };
         let mut added = Ok(());
         draft.each_export(name, |object| {
-            if added.is_ok() {
+            if added.is_ok() && export::is_among(only, object.id) {
                 added = target.add(&object, &predictor);
             }
         })?;
         added?;
-        target.add_references(&draft, name, predictor.kind)?;
+        target.add_references(draft, name, predictor.kind, only)?;
         target.lines.sort_by(|left, right| (order(left.kind), &left.name).cmp(&(order(right.kind), &right.name)));
         target.groups = group(&mut target.lines);
         target.seconds = session.directory(name)?.pace().map(|pace| predict::seconds(target.writes, pace));
-        let endangered = guard::endangered(&draft, name)?;
-        plan.exceeded.extend(guard::check(session, &draft, name, &endangered, &Default::default())?);
+        let intent = guard::intent(session, draft, name, (&BTreeSet::new(), only))?;
+        plan.exceeded.extend(guard::check(session, draft, name, &intent)?);
         plan.targets.insert(name.clone(), target);
     }
-    plan.milliseconds = super::cycle::milliseconds(started);
     Ok(plan)
 }
 
@@ -238,13 +248,20 @@ impl TargetPlan {
     }
 
     /// References that are due, with the object that has them.
-    fn add_references(&mut self, draft: &Draft<'_>, connector: &str, kind: TargetKind) -> Result<(), RunError> {
+    fn add_references(
+        &mut self,
+        draft: &Draft<'_>,
+        connector: &str,
+        kind: TargetKind,
+        only: Option<&Only>,
+    ) -> Result<(), RunError> {
         let mut found: BTreeMap<ObjectId, BTreeMap<AttributeName, PlannedReferences>> = BTreeMap::new();
         let mut elsewhere = BTreeSet::new();
         let mut after = None;
         loop {
             let keys = draft.edge_exports(after.as_ref(), 5_000)?;
-            for (from, attribute, to) in &keys {
+            for key in keys.iter().filter(|key| only.is_none_or(|only| only.has_reference(key))) {
+                let (from, attribute, to) = key;
                 let edge = draft.edge(*from, attribute, *to)?;
                 if !edge.is_due() || elsewhere.contains(from) {
                     continue;
@@ -317,7 +334,7 @@ pub fn planned_changes(object: &ConnectorObject) -> Vec<PlannedChange> {
             attribute: name.to_string(),
             before: json(object.image.get(name)),
             after: json(Some(&change.values)),
-            from: format!("{}:{}", change.rule, change.line),
+            from: if change.line == 0 { change.rule.clone() } else { format!("{}:{}", change.rule, change.line) },
             group: 0,
         })
         .collect()

@@ -21,6 +21,9 @@ const LISTED: usize = 20;
 #[serde(deny_unknown_fields)]
 pub struct SavedPlan {
     version: u32,
+    /// The run that it undoes; nothing for a plan of what rules want.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<u64>,
     /// The fingerprint of its rules.
     pub rules: String,
     /// When it was made, in seconds since 1970.
@@ -70,7 +73,26 @@ impl SavedPlan {
         }
         let lines = lines(plan)?;
         let digest = digest_of(&plan.rules, &lines)?;
-        Ok(SavedPlan { version: VERSION, rules: plan.rules.clone(), made, digest, lines })
+        Ok(SavedPlan { version: VERSION, undo: None, rules: plan.rules.clone(), made, digest, lines })
+    }
+
+    /// Keeps what undoes a run.
+    ///
+    /// # Errors
+    /// As [`SavedPlan::of`].
+    pub fn of_undo(plan: &Plan, run: u64, made: i64) -> Result<SavedPlan, RunError> {
+        let mut saved = SavedPlan::of(plan, made)?;
+        saved.undo = Some(run);
+        saved.digest = digest_of(&saved.subject(), &saved.lines)?;
+        Ok(saved)
+    }
+
+    /// What the lines are about: the rules, and the run that is undone.
+    fn subject(&self) -> String {
+        match self.undo {
+            Some(run) => format!("{} undo {run}", self.rules),
+            None => self.rules.clone(),
+        }
     }
 
     /// Writes it, whole or not at all.
@@ -99,7 +121,7 @@ impl SavedPlan {
         if saved.version != VERSION {
             return Err(wrong(format!("has version {}; this program reads {VERSION}", saved.version)));
         }
-        if digest_of(&saved.rules, &saved.lines)? != saved.digest {
+        if digest_of(&saved.subject(), &saved.lines)? != saved.digest {
             return Err(wrong("is not as it was written: its digest does not fit".into()));
         }
         Ok(saved)

@@ -280,7 +280,7 @@ fn changes(ruleset: &RuleSet, object: &ConnectorObject) -> Vec<ChangeTrace> {
 fn due_references(
     draft: &Draft<'_>,
     object: &ConnectorObject,
-) -> Result<(Vec<ReferenceTrace>, Vec<references::EdgeKey>), RunError> {
+) -> Result<(Vec<ReferenceTrace>, Vec<crate::run::export::EdgeKey>), RunError> {
     // The name of an object, and whether it is there.
     let find = |id: ObjectId| -> Result<(String, bool), RunError> {
         let found = draft.object(id)?;
