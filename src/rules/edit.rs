@@ -36,6 +36,8 @@ pub struct Circumstances {
 struct FlowText {
     /// Everything before the map.
     prelude: String,
+    /// The variables that stand there, with what defines them; none where other statements do, too.
+    variables: Vec<(String, Range<usize>)>,
     /// By attribute: where key and expression stand, and their text in one line.
     entries: BTreeMap<AttributeName, (Range<usize>, String)>,
 }
@@ -45,16 +47,19 @@ struct Parts {
     /// By name, without `flow`.
     functions: BTreeMap<String, String>,
     flow: Option<FlowText>,
+    /// Where `flow` ends.
+    end: usize,
 }
 
 impl Parts {
     /// Nothing when the text cannot be taken apart.
     fn of(rule: &Rule) -> Option<Parts> {
         let code = Code::of(&rule.source.text);
-        let mut parts = Parts { functions: BTreeMap::new(), flow: None };
+        let mut parts = Parts { functions: BTreeMap::new(), flow: None, end: 0 };
         for function in code.functions()? {
             if function.name == "flow" {
                 parts.flow = Some(flow_text(&code, &function.body)?);
+                parts.end = function.body.end;
             } else {
                 parts.functions.insert(function.name.to_owned(), code.text(function.whole));
             }
@@ -87,7 +92,25 @@ fn flow_text(code: &Code<'_>, body: &Range<usize>) -> Option<FlowText> {
         entries.insert(AttributeName::from(name), (range.start..(end + 1).min(close), text));
         at = end + 1;
     }
-    Some(FlowText { prelude: code.text(body.start..start), entries })
+    let variables = variables(code, body.start..start).unwrap_or_default();
+    Some(FlowText { prelude: code.text(body.start..start), variables, entries })
+}
+
+/// The variables of a stretch that is nothing but definitions.
+fn variables(code: &Code<'_>, range: Range<usize>) -> Option<Vec<(String, Range<usize>)>> {
+    let mut found = Vec::new();
+    let mut at = code.skip_blank(range.start);
+    while at < range.end {
+        let end = code.statement_end(at, range.end);
+        let keyword = code.word_at(at);
+        let name = code.word_at(code.skip_blank(at + keyword.len()));
+        if !matches!(keyword, "let" | "const") || name.is_empty() || end == range.end {
+            return None;
+        }
+        found.push((name.to_owned(), at..end + 1));
+        at = code.skip_blank(end + 1);
+    }
+    Some(found)
 }
 
 /// Words whose meaning changed, though the text that uses them did not.
@@ -193,6 +216,12 @@ fn narrowed(engine: &rhai::Engine, rule: &Rule, wanted: &BTreeSet<AttributeName>
             text.replace_range(range.clone(), &blanks(text.get(range.clone())?));
         }
     }
+    // The last first, for it may be made of those before it.
+    for (name, range) in parts.flow.iter().flat_map(|flow| flow.variables.iter().rev()) {
+        if !text.get(range.end..parts.end)?.contains(name.as_str()) {
+            text.replace_range(range.clone(), &blanks(text.get(range.clone())?));
+        }
+    }
     let ast = engine.compile(text.as_str()).ok()?;
     let mut header = rule.header.clone();
     header.copies.retain(|copy| wanted.contains(&copy.to));
@@ -268,6 +297,8 @@ private fn helper(text) { upper(text) }
             };
             assert_eq!(give(&narrow), give(&whole), "{name}");
             assert_eq!(narrow.rules()[0].footprint.writes.len(), 1, "{name}");
+            let reads_name = narrow.rules()[0].footprint.flow.contains(&"cn".into());
+            assert_eq!(reads_name, name == "d", "a variable goes with what it is for: {name}");
         }
     }
 

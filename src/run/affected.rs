@@ -175,7 +175,8 @@ fn mark_inbound(draft: &mut Draft<'_>, affected: &Affected, comparison: &Compari
             let Some(last) = ids.last() else { break };
             after = Some(*last);
             let asked = ids.len();
-            let due = if everybody { ids } else { comparison.objects(draft, &ids)? };
+            let due =
+                if everybody { ids } else { comparison.objects(draft, (&side.connector, &side.object_type), &ids)? };
             // Where most are due, to ask costs more than it saves.
             everybody |= due.len() * 2 > asked;
             for id in due {

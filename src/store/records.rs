@@ -1,7 +1,7 @@
 //! A draft: typed reads and writes over bytes, with every index kept in step. The same code serves runs, previews and
 //! tests; they differ in who commits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::codec::{self, Intern};
 use super::key::{self, Key};
@@ -302,6 +302,12 @@ impl Intern for Draft<'_> {
 impl View for Draft<'_> {
     fn object(&self, id: ObjectId) -> Result<Option<ConnectorObject>> {
         view::object(&self.bytes, &self.symbols, id)
+    }
+
+    fn object_with(&self, id: ObjectId, attributes: &BTreeSet<AttributeName>) -> Result<Option<ConnectorObject>> {
+        let Some(bytes) = self.bytes.get(&key::object(id))? else { return Ok(None) };
+        let wanted: Vec<Symbol> = attributes.iter().filter_map(|name| self.symbols.get(name.as_str())).collect();
+        codec::decode_object_with(&bytes, &self.symbols, &wanted).map(Some)
     }
 
     fn metaverse(&self, id: MetaverseId) -> Result<Option<MetaverseObject>> {

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ledger::{LedgerError, View};
-use super::{Sources, Targets, input_for, outbound};
-use crate::connector_space::ObjectId;
+use super::{ReadReferences, Sources, Targets, input_for, outbound, read_of, read_references};
+use crate::connector_space::{ConnectorObject, ObjectId};
 use crate::metaverse::{MetaverseId, MetaverseObject};
 use crate::rules::{
     Circumstances, ConnectorType, Direction, Edit, Flow, Host, Input, LinkType, Rule, RuleError, RuleSet, edit,
 };
+use crate::value::AttributeName;
 
 /// Rules before and after an edit, each cut down to what the edit may change.
 pub struct Comparison<'a> {
@@ -21,7 +22,23 @@ pub struct Comparison<'a> {
     targets: &'a Targets,
     /// Whether it matters on which line an answer stands: lineage names lines.
     lines: bool,
+    references: ReadReferences,
     workers: Vec<(Host, Host)>,
+}
+
+/// The rules that read a type of objects, and what of an object is looked at first.
+struct Side<'r> {
+    before: BTreeMap<&'r str, &'r Rule>,
+    after: BTreeMap<&'r str, &'r Rule>,
+    reads: BTreeSet<AttributeName>,
+}
+
+/// Whether a scope that stayed as it was is asked when answers differ.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scopes {
+    Asked,
+    /// Not with what was read so far.
+    Later,
 }
 
 /// What a header says that matters beyond the values that flow.
@@ -78,15 +95,37 @@ impl<'a> Comparison<'a> {
         };
         let pair = |_| (host(&before, moments.0), host(&after, moments.1));
         let workers = (0..threads.max(1)).map(pair).collect();
-        Comparison { before, after, edits, sources, targets, lines, workers }
+        let references = read_references(&[&before, &after], sources);
+        Comparison { before, after, edits, sources, targets, lines, references, workers }
     }
 
-    /// The objects about which inbound rules say something else than before, or fail.
+    /// The objects of a type about which inbound rules say something else than before, or fail.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn objects<V: View + Sync>(&self, view: &V, ids: &[ObjectId]) -> Result<Vec<ObjectId>, LedgerError> {
-        self.those(ids, |hosts, id| self.touches_object(view, hosts, id))
+    pub fn objects<V: View + Sync>(
+        &self,
+        view: &V,
+        (connector, object_type): (&str, &str),
+        ids: &[ObjectId],
+    ) -> Result<Vec<ObjectId>, LedgerError> {
+        let before = of(self.before.inbound(connector, object_type));
+        let after = of(self.after.inbound(connector, object_type));
+        let side = Side { reads: self.reads(&before, &after), before, after };
+        self.those(ids, |hosts, id| self.touches_object(view, hosts, &side, id))
+    }
+
+    /// What the question whether somebody may be touched reads: not what a `scope` reads that stayed as it was.
+    fn reads(&self, before: &BTreeMap<&str, &Rule>, after: &BTreeMap<&str, &Rule>) -> BTreeSet<AttributeName> {
+        let mut reads = BTreeSet::new();
+        for (name, rule) in before.iter().chain(after) {
+            let both = before.get(name).zip(after.get(name));
+            let scope = self.edits.get(*name).is_none_or(|edit| edit.scope)
+                || both.is_none_or(|(was, is)| traits(was) != traits(is));
+            reads.extend(rule.footprint.flow.iter().chain(&rule.footprint.join).cloned());
+            reads.extend(rule.footprint.scope.iter().filter(|_| scope).cloned());
+        }
+        reads
     }
 
     /// The metaverse objects about which outbound rules say something else than before, or fail; and all of some types.
@@ -105,16 +144,37 @@ impl<'a> Comparison<'a> {
         })
     }
 
-    fn touches_object<V: View>(&self, view: &V, hosts: &(Host, Host), id: ObjectId) -> Result<bool, LedgerError> {
+    /// Most are not touched, and that shows in the few attributes that the edit is about. Of the others all is read.
+    fn touches_object<V: View>(
+        &self,
+        view: &V,
+        hosts: &(Host, Host),
+        side: &Side<'_>,
+        id: ObjectId,
+    ) -> Result<bool, LedgerError> {
+        let Some(object) = view.object_with(id, &side.reads)? else { return Ok(true) };
+        if !self.object_differs(view, hosts, side, &object, Scopes::Later)? {
+            return Ok(false);
+        }
         let Some(object) = view.object(id)? else { return Ok(true) };
-        let (connector, object_type) = (object.connector.as_str(), object.object_type.as_str());
-        let before = of(self.before.inbound(connector, object_type));
-        let after = of(self.after.inbound(connector, object_type));
+        self.object_differs(view, hosts, side, &object, Scopes::Asked)
+    }
+
+    fn object_differs<V: View>(
+        &self,
+        view: &V,
+        hosts: &(Host, Host),
+        side: &Side<'_>,
+        object: &ConnectorObject,
+        scopes: Scopes,
+    ) -> Result<bool, LedgerError> {
+        let (before, after) = (&side.before, &side.after);
         let footprints = || before.values().chain(after.values()).map(|rule| &rule.footprint);
-        let input = input_for(view, self.sources.get(connector), &object, footprints)?;
+        let source = (self.sources.get(&object.connector), read_of(&self.references, object));
+        let input = input_for(view, source, object, footprints)?;
         // What flows from an object that belongs to nobody arrives nowhere.
         let matters = |rule: &Rule| object.link.is_some() || rule.header.link != LinkType::None;
-        Ok(self.differ(hosts, &before, &after, &input, matters))
+        Ok(self.differ(hosts, (before, after), (&input, scopes), matters))
     }
 
     fn touches_person(&self, hosts: &(Host, Host), person: &MetaverseObject) -> bool {
@@ -128,7 +188,7 @@ impl<'a> Comparison<'a> {
         for connector in connectors {
             input.context = self.targets.get(&connector).map(|target| Arc::clone(&target.context)).unwrap_or_default();
             let there = |rule: &Rule| rule.connector() == connector;
-            if self.differ(hosts, &before, &after, &Arc::new(input.clone()), there) {
+            if self.differ(hosts, (&before, &after), (&Arc::new(input.clone()), Scopes::Asked), there) {
                 return true;
             }
         }
@@ -139,9 +199,8 @@ impl<'a> Comparison<'a> {
     fn differ<'r>(
         &self,
         hosts: &(Host, Host),
-        before: &BTreeMap<&str, &'r Rule>,
-        after: &BTreeMap<&str, &'r Rule>,
-        input: &Arc<Input>,
+        (before, after): (&BTreeMap<&str, &'r Rule>, &BTreeMap<&str, &'r Rule>),
+        (input, scopes): (&Arc<Input>, Scopes),
         matters: impl Fn(&Rule) -> bool,
     ) -> bool {
         let names: BTreeSet<&&str> = before.keys().chain(after.keys()).collect();
@@ -152,7 +211,9 @@ impl<'a> Comparison<'a> {
             }
             // A failure is told to somebody, be it the same as before or not.
             match (was, is, self.edits.get(*name)) {
-                (Some(was), Some(is), Some(edit)) => self.changes(hosts, was, is, edit, input).unwrap_or(true),
+                (Some(was), Some(is), Some(edit)) => {
+                    self.changes(hosts, (was, is), edit, (input, scopes)).unwrap_or(true)
+                }
                 (Some(was), ..) => hosts.0.scope(was, input).unwrap_or(true),
                 (None, Some(is), _) => hosts.1.scope(is, input).unwrap_or(true),
                 (None, None, _) => false,
@@ -164,10 +225,9 @@ impl<'a> Comparison<'a> {
     fn changes(
         &self,
         (old, new): &(Host, Host),
-        was: &Rule,
-        is: &Rule,
+        (was, is): (&Rule, &Rule),
         edit: &Edit,
-        input: &Arc<Input>,
+        (input, scopes): (&Arc<Input>, Scopes),
     ) -> Result<bool, RuleError> {
         let header = traits(was) != traits(is);
         if header || edit.scope {
@@ -184,7 +244,7 @@ impl<'a> Comparison<'a> {
         let answers = same_flows
             && (!edit.join || was.header.link == LinkType::None || old.join(was, input)? == new.join(is, input)?);
         // Last, for most answers are the same: what a rule says of whom it does not take is nothing.
-        Ok(!answers && (edit.scope || new.scope(is, input)?))
+        Ok(!answers && (edit.scope || scopes == Scopes::Later || new.scope(is, input)?))
     }
 
     /// What a rule gives, in the order of attributes; nothing where it fails.

@@ -3,6 +3,8 @@
 //! A ledger is a draft: nothing that is written to it is kept until its owner commits it. A preview is a draft that
 //! nobody commits.
 
+use std::collections::BTreeSet;
+
 use crate::change::Change;
 use crate::connector_space::{Anchor, ConnectorObject, Edge, Members, ObjectId};
 use crate::metaverse::{MetaverseId, MetaverseObject};
@@ -20,6 +22,8 @@ pub type Result<T> = std::result::Result<T, LedgerError>;
 pub trait View {
     /// An object of the connector space.
     fn object(&self, id: ObjectId) -> Result<Option<ConnectorObject>>;
+    /// The same with no attributes in its image but these. Cheaper, where an object has many.
+    fn object_with(&self, id: ObjectId, attributes: &BTreeSet<AttributeName>) -> Result<Option<ConnectorObject>>;
     /// A metaverse object.
     fn metaverse(&self, id: MetaverseId) -> Result<Option<MetaverseObject>>;
     /// The id of the object with an anchor; the id that it would have if it is not there.

@@ -91,6 +91,7 @@ pub struct Synchronisation<'a> {
     pub targets: &'a Targets,
     /// The place of each connector in the configuration.
     pub orders: &'a BTreeMap<String, u16>,
+    references: ReadReferences,
     hosts: Vec<Host>,
     failed: BTreeSet<uuid::Uuid>,
     passes: usize,
@@ -138,7 +139,9 @@ impl<'a> Synchronisation<'a> {
     ) -> Synchronisation<'a> {
         let hosts = (0..threads.max(1)).map(|_| Host::new(rules)).collect();
         let failed = BTreeSet::new();
-        Synchronisation { rules, sources, targets, orders, hosts, failed, passes: 0, stage: Stage::Inbound(None) }
+        let references = read_references(&[rules], sources);
+        let stage = Stage::Inbound(None);
+        Synchronisation { rules, sources, targets, orders, references, hosts, failed, passes: 0, stage }
     }
 
     /// Says when the run began, in seconds since 1970. Without it rules think that it is 1970-01-01.
@@ -293,7 +296,8 @@ impl<'a> Synchronisation<'a> {
     /// When the ledger fails.
     pub fn input(&self, ledger: &dyn Ledger, object: &ConnectorObject) -> Result<Arc<Input>, LedgerError> {
         let footprints = || self.rules.inbound(&object.connector, &object.object_type).map(|rule| &rule.footprint);
-        input_for(ledger, self.sources.get(&object.connector), object, footprints)
+        let references = read_of(&self.references, object);
+        input_for(ledger, (self.sources.get(&object.connector), references), object, footprints)
     }
 
     fn outbound(
@@ -428,7 +432,7 @@ pub fn name(person: &MetaverseObject) -> String {
 /// A connector object as rules with these footprints see it.
 fn input_for<'r, V: View + ?Sized, F: Iterator<Item = &'r Footprint>>(
     ledger: &V,
-    source: Option<&Source>,
+    (source, references): (Option<&Source>, Option<&[AttributeName]>),
     object: &ConnectorObject,
     footprints: impl Fn() -> F,
 ) -> Result<Arc<Input>, LedgerError> {
@@ -436,7 +440,7 @@ fn input_for<'r, V: View + ?Sized, F: Iterator<Item = &'r Footprint>>(
     for name in object.export.iter().flat_map(|export| export.changes.keys()) {
         input.confirmed.insert(name.clone(), object.image.get(name).cloned().unwrap_or_default());
     }
-    for name in references_read(ledger, source, object, &footprints)? {
+    for name in references_of(ledger, references, object)? {
         let counted = footprints().any(|footprint| footprint.counts.contains(&name));
         let seen =
             |edges: Vec<(ObjectId, crate::connector_space::Edge)>| edges.iter().filter(|(_, edge)| edge.seen).count();
@@ -457,18 +461,34 @@ fn input_for<'r, V: View + ?Sized, F: Iterator<Item = &'r Footprint>>(
     Ok(Arc::new(input))
 }
 
-/// The reference attributes that an object has, as far as rules with these footprints read them.
-fn references_read<'r, V: View + ?Sized, F: Iterator<Item = &'r Footprint>>(
-    ledger: &V,
-    source: Option<&Source>,
-    object: &ConnectorObject,
-    footprints: impl Fn() -> F,
-) -> Result<Vec<AttributeName>, LedgerError> {
-    let Some(known) = source.and_then(|source| source.references.get(&object.object_type)) else {
-        return ledger.reference_attributes(object.id);
+/// By connector and object type, the reference attributes that rules read. Of a type that is not here nobody knows.
+type ReadReferences = BTreeMap<String, BTreeMap<String, Vec<AttributeName>>>;
+
+fn read_references(sets: &[&RuleSet], sources: &Sources) -> ReadReferences {
+    let of_source = |(connector, source): (&String, &Source)| {
+        let of_type = |(object_type, known): (&String, &BTreeSet<AttributeName>)| {
+            let rules = || sets.iter().flat_map(|set| set.inbound(connector, object_type));
+            let read = known.iter().filter(|name| rules().any(|rule| rule.footprint.reads_one(name)));
+            (object_type.clone(), read.cloned().collect())
+        };
+        (connector.clone(), source.references.iter().map(of_type).collect())
     };
+    sources.iter().map(of_source).collect()
+}
+
+fn read_of<'a>(references: &'a ReadReferences, object: &ConnectorObject) -> Option<&'a [AttributeName]> {
+    references.get(&object.connector)?.get(&object.object_type).map(Vec::as_slice)
+}
+
+/// The reference attributes that an object has, among those that rules read.
+fn references_of<V: View + ?Sized>(
+    ledger: &V,
+    read: Option<&[AttributeName]>,
+    object: &ConnectorObject,
+) -> Result<Vec<AttributeName>, LedgerError> {
+    let Some(read) = read else { return ledger.reference_attributes(object.id) };
     let mut names = Vec::new();
-    for name in known.iter().filter(|name| footprints().any(|footprint| footprint.reads_one(name))) {
+    for name in read {
         if ledger.refers(object.id, name)? {
             names.push(name.clone());
         }

@@ -80,9 +80,13 @@ impl World {
         let (before, after) = (before.only(&names), after.only(&names));
         let comparison = Comparison::new((&before, &after), (&self.sources, &self.targets), (0, 0), true, 1);
         let mut draft = self.store.draft();
-        let objects = draft.all_objects(None, 10_000).unwrap();
-        for id in comparison.objects(&draft, &objects).unwrap() {
-            draft.mark_object(id).unwrap();
+        for (connector, object_type) in
+            ["ad", "hr", "entra"].into_iter().flat_map(|name| [(name, "user"), (name, "group")])
+        {
+            let objects = draft.population(connector, object_type, None, 10_000).unwrap();
+            for id in comparison.objects(&draft, (connector, object_type), &objects).unwrap() {
+                draft.mark_object(id).unwrap();
+            }
         }
         let people = draft.all_metaverse(None, 10_000).unwrap();
         for id in comparison.people(&draft, &people, &BTreeSet::new()).unwrap() {
