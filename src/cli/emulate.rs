@@ -39,6 +39,9 @@ pub(super) struct EntraArguments {
     /// How long new objects stay invisible, in milliseconds.
     #[arg(long, default_value_t = 0)]
     replication_delay: u64,
+    /// How many objects the tenant takes; those in the recycle bin count.
+    #[arg(long, value_name = "OBJECTS", default_value_t = 300_000)]
+    quota: u64,
     /// Faults as JSON: see the admin endpoint `/_emulator/faults`.
     #[arg(long, value_name = "JSON")]
     faults: Option<String>,
@@ -55,6 +58,7 @@ pub(super) fn run(command: &EmulateCommand) -> Result<Exit, RunError> {
         tls: arguments.https,
         throttle: arguments.throttle.map_or(Throttling::Off, Throttling::Factor),
         replication_delay_ms: arguments.replication_delay,
+        quota: arguments.quota,
         faults,
         ..emulator::Settings::for_tenant(&arguments.tenant, arguments.folder.clone())
     };

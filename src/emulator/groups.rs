@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::directory::{Directory, Object, Properties, Slot};
 use super::exchange::{Call, Refusal, Reply};
+use super::licences;
 use super::links::{self, Link};
 use super::objects::{conflict, created, refuse_synced};
 use super::query::time;
@@ -76,6 +77,11 @@ fn create_from(
     for (_, member) in links.iter().filter(|(link, _)| *link == Link::Members) {
         links::may_join(directory, &object, *member)?;
     }
+    let owners = links.iter().filter(|(link, _)| *link == Link::Owners);
+    for (others, (_, owner)) in owners.enumerate() {
+        links::may_own(directory, others, *owner)?;
+    }
+    tenant.need_room(directory, call.now)?;
     let slot = directory.create(object).map_err(|found| conflict(&found))?;
     attach(directory, slot, &links);
     created(call, directory, slot)
@@ -97,6 +103,10 @@ pub(crate) fn update(call: &Call, tenant: &Tenant, directory: &mut Directory, sl
         body.remove("uniqueName");
     }
     let checked = validate::check(Kind::Group, Purpose::Update, &body, &tenant.domains)?;
+    if body.get("visibility").and_then(Json::as_str) == Some("HiddenMembership") {
+        let message = "Property 'visibility' can be HiddenMembership only when the group is created.";
+        return Err(Refusal::invalid("visibility", "InvalidValue", message));
+    }
     refuse_synced(directory, slot)?;
     links::refuse_mail_group(directory, slot)?;
     if body.contains_key("owners@odata.bind") {
@@ -113,6 +123,8 @@ pub(crate) fn update(call: &Call, tenant: &Tenant, directory: &mut Directory, sl
     }
     directory.update(slot, checked).map_err(|found| conflict(&found))?;
     attach(directory, slot, &links);
+    let joined: Vec<Slot> = links.iter().map(|(_, member)| *member).collect();
+    licences::hand_out(tenant, directory, slot, &joined);
     Ok(Reply::empty())
 }
 

@@ -4,8 +4,10 @@ use serde_json::{Value as Json, json};
 
 use super::directory::{Directory, Object, Slot, Unique};
 use super::exchange::{Call, Refusal, Reply};
+use super::licences;
 use super::objects::{by_id, refuse_synced};
 use super::query::{Select, page_of_links, render_typed, visible};
+use super::route::Tenant;
 use super::schema::Kind;
 
 /// The links that can be listed.
@@ -99,6 +101,22 @@ pub(crate) fn may_join(directory: &Directory, group: &Object, member: Slot) -> R
     if fits { Ok(()) } else { Err(Refusal::bad("The specified reference is not a valid reference update.")) }
 }
 
+/// The most owners of a group.
+const MOST_OWNERS: usize = 100;
+
+/// Whether an object may own a group beside so many others.
+pub(crate) fn may_own(directory: &Directory, others: usize, owner: Slot) -> Result<(), Refusal> {
+    if others >= MOST_OWNERS {
+        return Err(Refusal::bad(format!("A group cannot have more than {MOST_OWNERS} owners.")));
+    }
+    match directory.get(owner).map(|object| object.kind) {
+        Some(Kind::User) => Ok(()),
+        Some(Kind::Group | Kind::OrgContact) | None => {
+            Err(Refusal::bad("The specified reference is not a valid reference update."))
+        }
+    }
+}
+
 /// Refuses distribution lists and mail-enabled security groups, which only Exchange writes.
 pub(crate) fn refuse_mail_group(directory: &Directory, slot: Slot) -> Result<(), Refusal> {
     let Some(group) = directory.get(slot) else { return Ok(()) };
@@ -117,17 +135,31 @@ pub(crate) fn already_there(link: &str) -> Refusal {
 }
 
 /// `POST …/members/$ref`
-pub(crate) fn add(call: &Call, directory: &mut Directory, group: Slot, link: Link) -> Result<Reply, Refusal> {
+pub(crate) fn add(
+    call: &Call,
+    tenant: &Tenant,
+    directory: &mut Directory,
+    group: Slot,
+    link: Link,
+) -> Result<Reply, Refusal> {
     refuse_synced(directory, group)?;
     refuse_mail_group(directory, group)?;
     let target = referenced(call, directory)?;
     let added = match link {
-        Link::Owners => directory.add_owner(group, target),
+        Link::Owners => {
+            let owners = directory.get(group).map(|object| &object.owners);
+            if let Some(owners) = owners.filter(|owners| !owners.contains(&target)) {
+                may_own(directory, owners.len(), target)?;
+            }
+            directory.add_owner(group, target)
+        }
         Link::Members | Link::MemberOf | Link::Reports => {
             if let Some(object) = directory.get(group) {
                 may_join(directory, object, target)?;
             }
-            directory.add_member(group, target)
+            let added = directory.add_member(group, target);
+            licences::hand_out(tenant, directory, group, &[target]);
+            added
         }
     };
     if added { Ok(Reply::empty()) } else { Err(already_there(link.name())) }

@@ -4,7 +4,8 @@
 //! what it says about Graph is written down here a second time, so that a connector cannot agree with itself by mistake.
 //!
 //! Reading order: `exchange` (a request, an answer), `schema`, `directory` (the state), `validate`, `filter`, `query`,
-//! then what requests do (`users`, `groups`, `links`, `objects`, `deleted`, `delta`, `tenant`, found through `route`),
+//! then what requests do (`users`, `groups`, `links`, `licences`, `objects`, `deleted`, `delta`, `tenant`, found through
+//! `route`),
 //! then what surrounds them (`service`, `batch`, `throttle`, `faults`, `record`, `admin`), and the outside (`token`,
 //! `certificate`, `tls`, `persist`, `serve`).
 
@@ -18,6 +19,7 @@ mod exchange;
 mod faults;
 mod filter;
 mod groups;
+mod licences;
 mod links;
 mod objects;
 mod persist;
@@ -78,6 +80,24 @@ pub struct Settings {
     pub token_lifetime: u64,
     /// Whether the tenant says that a Microsoft synchronisation client is active.
     pub synced_by_microsoft: bool,
+    /// Those of the domains whose users sign in elsewhere.
+    pub federated: Vec<String>,
+    /// How many objects the tenant takes. Those in the recycle bin count.
+    pub quota: u64,
+    /// Licences that the tenant has bought.
+    pub licences: Vec<Licence>,
+}
+
+/// A licence with its seats.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Licence {
+    /// Its id, a GUID.
+    pub sku_id: String,
+    /// Its name: `ENTERPRISEPACK`.
+    pub name: String,
+    /// How many users may have it.
+    pub seats: u64,
 }
 
 impl Settings {
@@ -102,6 +122,10 @@ impl Default for Settings {
             replication_delay_ms: 0,
             token_lifetime: 3599,
             synced_by_microsoft: false,
+            federated: Vec::new(),
+            // That of a tenant with a domain of its own.
+            quota: 300_000,
+            licences: Vec::new(),
         }
     }
 }
@@ -282,6 +306,9 @@ fn service(settings: &Settings, tenant_id: Uuid) -> Result<Service, EmulatorErro
             initial_domain: settings.tenant.clone(),
             domains,
             synced_by_microsoft: settings.synced_by_microsoft,
+            federated: settings.federated.clone(),
+            quota: settings.quota,
+            licences: settings.licences.clone(),
             replication_delay: i64::try_from(settings.replication_delay_ms).unwrap_or(i64::MAX / 2),
         },
         authority,

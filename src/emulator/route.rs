@@ -6,7 +6,7 @@ use super::directory::{Directory, Slot, Unique};
 use super::exchange::{Call, Refusal, Reply, Segment};
 use super::query::visible;
 use super::schema::Kind;
-use super::{deleted, delta, groups, links, objects, tenant, users};
+use super::{deleted, delta, groups, licences, links, objects, tenant, users};
 
 pub(crate) use tenant::Tenant;
 
@@ -34,6 +34,15 @@ const READ_TENANT: &[&str] =
 const READ_DOMAINS: &[&str] =
     &["Domain.Read.All", "Domain.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"];
 
+const READ_LICENCES: &[&str] = &[
+    "LicenseAssignment.Read.All",
+    "LicenseAssignment.ReadWrite.All",
+    "Organization.Read.All",
+    "Organization.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
+const ASSIGN_LICENCES: &[&str] = &["LicenseAssignment.ReadWrite.All", "Directory.ReadWrite.All"];
 const READ_ROLES: &[&str] = &[
     "RoleManagement.Read.Directory",
     "RoleManagement.ReadWrite.Directory",
@@ -61,7 +70,11 @@ pub(crate) fn dispatch(call: &Call, tenant: &Tenant, directory: &mut Directory) 
         "contacts" => contacts_route(call, directory, key, &rest),
         "organization" if call.method == Method::GET => {
             need(call, READ_TENANT)?;
-            tenant::organization(call, tenant, key, &rest)
+            tenant::organization(call, tenant, directory, key, &rest)
+        }
+        "subscribedSkus" if call.method == Method::GET && key.is_none() => {
+            need(call, READ_LICENCES)?;
+            Ok(licences::list(call, tenant, directory))
         }
         "domains" if call.method == Method::GET => {
             need(call, READ_DOMAINS)?;
@@ -112,6 +125,7 @@ fn users_route(
         (&Method::GET, _) => READ_USERS,
         (&Method::DELETE, []) => DELETE_USERS,
         (&Method::PATCH, []) => users::roles_for(call),
+        (_, ["assignLicense"]) => ASSIGN_LICENCES,
         _ => WRITE_USERS,
     };
     need(call, roles)?;
@@ -119,6 +133,7 @@ fn users_route(
     match (&call.method, rest) {
         (&Method::GET, []) => objects::get(call, directory, Kind::User, slot),
         (&Method::PATCH, []) => users::update(call, tenant, directory, slot),
+        (&Method::POST, ["assignLicense"]) => licences::assign_to_user(call, tenant, directory, slot),
         (&Method::DELETE, []) => users::delete(call, directory, slot),
         (&Method::GET, ["manager"]) => links::manager(call, directory, slot),
         (&Method::GET, ["manager", "$ref"]) => links::manager_reference(call, directory, slot),
@@ -162,6 +177,7 @@ fn groups_route(
         (&Method::GET, _) => READ_MEMBERS,
         (_, ["members", ..]) => WRITE_MEMBERS,
         (&Method::PATCH, []) if groups::only_members(call) => WRITE_MEMBERS,
+        (_, ["assignLicense"]) => ASSIGN_LICENCES,
         _ => WRITE_GROUPS,
     };
     need(call, roles)?;
@@ -181,8 +197,9 @@ fn groups_route(
         (&Method::GET, []) => objects::get(call, directory, Kind::Group, slot),
         (&Method::PATCH, []) => groups::update(call, tenant, directory, slot),
         (&Method::DELETE, []) => groups::delete(call, directory, slot),
-        (&Method::POST, ["members", "$ref"]) => links::add(call, directory, slot, links::Link::Members),
-        (&Method::POST, ["owners", "$ref"]) => links::add(call, directory, slot, links::Link::Owners),
+        (&Method::POST, ["assignLicense"]) => licences::assign_to_group(call, tenant, directory, slot),
+        (&Method::POST, ["members", "$ref"]) => links::add(call, tenant, directory, slot, links::Link::Members),
+        (&Method::POST, ["owners", "$ref"]) => links::add(call, tenant, directory, slot, links::Link::Owners),
         (&Method::DELETE, ["members", id, "$ref"]) => links::remove(directory, slot, links::Link::Members, id),
         (&Method::DELETE, ["owners", id, "$ref"]) => links::remove(directory, slot, links::Link::Owners, id),
         (&Method::DELETE, ["members" | "owners", id]) => objects::delete_through_link(call, directory, id),

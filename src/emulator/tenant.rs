@@ -1,8 +1,9 @@
-//! The tenant itself: `/organization` and `/domains`.
+//! The tenant itself: `/organization` and `/domains`, and how many objects it takes.
 
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
+use super::Licence;
 use super::directory::Directory;
 use super::exchange::{Call, Refusal, Reply, Segment};
 use super::schema::Kind;
@@ -18,11 +19,54 @@ pub(crate) struct Tenant {
     pub(crate) domains: Vec<String>,
     /// Whether a Microsoft synchronisation client is active.
     pub(crate) synced_by_microsoft: bool,
+    /// Those of the domains whose users sign in elsewhere.
+    pub(crate) federated: Vec<String>,
+    /// How many objects it takes.
+    pub(crate) quota: u64,
+    /// Licences that it has bought.
+    pub(crate) licences: Vec<Licence>,
     /// Milliseconds until replicas show a new object.
     pub(crate) replication_delay: i64,
 }
 
+/// How long a deleted object can be restored, in milliseconds; it counts whole for so long, and a quarter for as long again.
+const RESTORABLE: i64 = 30 * 24 * 60 * 60 * 1_000;
+
 impl Tenant {
+    /// Whether the users of a domain sign in elsewhere.
+    pub(crate) fn is_federated(&self, domain: &str) -> bool {
+        self.federated.iter().any(|federated| federated.eq_ignore_ascii_case(domain))
+    }
+
+    fn sign_in(&self, domain: &str) -> &'static str {
+        if self.is_federated(domain) { "Federated" } else { "Managed" }
+    }
+
+    /// How much of the quota is used.
+    fn used(&self, directory: &Directory, now: i64) -> u64 {
+        let alive = (directory.objects.len() - directory.deleted.len()) as u64;
+        let deleted = directory.deleted.iter().filter_map(|slot| directory.get(*slot)?.deleted);
+        let quarters: u64 = deleted
+            .map(|since| match now - since {
+                ..RESTORABLE => 4,
+                age if age < 2 * RESTORABLE => 1,
+                _ => 0,
+            })
+            .sum();
+        alive + quarters.div_ceil(4)
+    }
+
+    /// Refuses another object where the quota is used up.
+    pub(crate) fn need_room(&self, directory: &Directory, now: i64) -> Result<(), Refusal> {
+        // No more objects than slots: counting is for full tenants.
+        if (directory.objects.len() as u64) < self.quota || self.used(directory, now) < self.quota {
+            return Ok(());
+        }
+        let message = "The directory object quota limit for the Tenant has been exceeded. Please ask your administrator \
+                       to increase the quota limit or delete objects to reduce the used quota.";
+        Err(Refusal::new(403, "Directory_QuotaExceeded", message))
+    }
+
     fn default_domain(&self) -> &str {
         self.domains.first().map_or(self.initial_domain.as_str(), String::as_str)
     }
@@ -53,6 +97,7 @@ fn entity(call: &Call, context: &str, value: Json) -> Reply {
 pub(crate) fn organization(
     call: &Call,
     tenant: &Tenant,
+    directory: &Directory,
     key: Option<&Segment>,
     rest: &[&str],
 ) -> Result<Reply, Refusal> {
@@ -68,12 +113,12 @@ pub(crate) fn organization(
                 "isDefault": name == tenant.default_domain(),
                 "isInitial": *name == tenant.initial_domain,
                 "name": name,
-                "type": "Managed",
+                "type": tenant.sign_in(name),
             })
         })
         .collect();
     let id = tenant.id.to_string();
-    let full = json!({
+    let mut full = json!({
         "id": id,
         "displayName": tenant.display_name,
         "tenantType": "AAD",
@@ -81,6 +126,11 @@ pub(crate) fn organization(
         "onPremisesLastSyncDateTime": null,
         "verifiedDomains": verified,
     });
+    // The version that is promised to last does not tell.
+    if call.version == "beta" {
+        let used = tenant.used(directory, call.now);
+        full["directorySizeQuota"] = json!({"used": used, "total": tenant.quota});
+    }
     let value = chosen(call, full);
     match key {
         None => Ok(collection(call, "organization", vec![value])),
@@ -115,7 +165,7 @@ pub(crate) fn domains(call: &Call, tenant: &Tenant, key: Option<&Segment>, rest:
     let domain = |name: &String| {
         let full = json!({
             "id": name,
-            "authenticationType": "Managed",
+            "authenticationType": tenant.sign_in(name),
             "isAdminManaged": true,
             "isDefault": name == tenant.default_domain(),
             "isInitial": *name == tenant.initial_domain,

@@ -68,7 +68,7 @@ pub(crate) fn units(call: &Call) -> f64 {
         if call.query.get("select").is_some() { return 2.0 } else { return 5.0 }
     } else if call.writes() || has("delta") {
         1.0
-    } else if has("members") {
+    } else if has("members") || has("subscribedSkus") {
         3.0
     } else if has("memberOf") || (first == "users" && call.path.len() == 1) {
         2.0

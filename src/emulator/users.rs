@@ -17,6 +17,12 @@ pub(crate) fn create(call: &Call, tenant: &Tenant, directory: &mut Directory) ->
         return Err(Refusal::bad("Invalid property 'manager'."));
     }
     let mut checked = validate::check(Kind::User, Purpose::Create, body, &tenant.domains)?;
+    let name = body.get("userPrincipalName").and_then(Json::as_str).unwrap_or_default();
+    let elsewhere = name.rsplit_once('@').is_some_and(|(_, domain)| tenant.is_federated(domain));
+    if elsewhere && !body.contains_key("onPremisesImmutableId") {
+        let message = "A value is required for property 'onPremisesImmutableId' of resource 'User'.";
+        return Err(Refusal::invalid("onPremisesImmutableId", "InvalidValue", message));
+    }
     validate::complete(&mut checked, None);
     let mut properties = Properties(checked);
     properties.0.retain(|(_, value)| !value.is_null());
@@ -26,6 +32,7 @@ pub(crate) fn create(call: &Call, tenant: &Tenant, directory: &mut Directory) ->
     properties.set("createdDateTime".into(), time(call.now));
     let mut object = Object::new(directory.next_id(), Kind::User, properties);
     object.visible_from = call.now + tenant.replication_delay;
+    tenant.need_room(directory, call.now)?;
     let slot = directory.create(object).map_err(|found| conflict(&found))?;
     created(call, directory, slot)
 }
@@ -69,6 +76,10 @@ pub(crate) fn update(call: &Call, tenant: &Tenant, directory: &mut Directory, sl
         return Err(Refusal::bad(
             "Unable to update the specified properties for objects that have originated within an external service.",
         ));
+    }
+    if formerly_synced && body.get("onPremisesImmutableId").is_some_and(Json::is_null) {
+        let message = "Invalid value specified for property 'onPremisesImmutableId' of resource 'User'.";
+        return Err(Refusal::invalid("onPremisesImmutableId", "InvalidValue", message));
     }
     validate::complete(&mut checked, Some(&object.properties));
     directory.update(slot, checked).map_err(|found| conflict(&found))?;

@@ -166,6 +166,9 @@ fn special(kind: Kind, name: &str, value: &Json, body: &Map<String, Json>, domai
             name,
             "Invalid value specified for property 'onPremisesImmutableId' of resource 'User'.".into(),
         )),
+        (Kind::User, "userType") if !["Member", "Guest"].contains(&text) => {
+            Err(invalid(name, "Invalid value specified for property 'userType' of resource 'User'.".to_owned()))
+        }
         (Kind::User, "otherMails") => {
             match value.as_array().into_iter().flatten().filter_map(Json::as_str).all(address) {
                 true => Ok(()),
