@@ -133,7 +133,10 @@ pub(super) fn tell_moved(moved: &Moved) {
 
 fn exit_of(report: &CycleReport, strict: bool) -> Exit {
     let incomplete = report.imports.iter().any(|import| !import.incomplete.is_empty());
-    let refused = report.exports.iter().any(|export| export.refused + export.refused_before + export.unknown > 0);
+    let refused = report
+        .exports
+        .iter()
+        .any(|export| export.refused + export.refused_before + export.unknown > 0 || export.full.is_some());
     let stopped = report.sync.stopped || report.moved.is_some() || !report.shrunk.is_empty() || report.is_halted();
     if !report.exceeded.is_empty() || stopped {
         Exit::Guard
@@ -163,6 +166,12 @@ fn tell(report: &CycleReport) {
     list("could not be synchronised", &report.sync.errors, report.sync.errors.len());
     for export in &report.exports {
         list("refused", &export.problems, usize::try_from(export.refused).unwrap_or(usize::MAX));
+        if let Some(full) = &export.full {
+            say(&format!("  no room: {full}"));
+            say(
+                "  hint: the next run tries again to make what was not made; `syncline plan` says how many there is room for",
+            );
+        }
         if export.refused_before > 0 {
             say(&format!(
                 "  {} refused before and not sent again, for nothing has changed: `syncline plan --kind refused`, `syncline run --retry`",

@@ -9,7 +9,7 @@ use super::schema::Schema;
 use super::target::TargetKind;
 use super::{
     Anchor, ConnectorError, ConnectorErrorKind, ExportItem, ExportOutcome, Finding, ImportEnd, ImportRequest,
-    ImportSink, Pace, Presence, TenantFacts,
+    ImportSink, Pace, Presence, Stock, TenantFacts,
 };
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -130,6 +130,17 @@ impl Directory {
             Directory::Entra(graph) => graph.facts().await,
             Directory::Ldap(ldap) => ldap.facts().await,
             Directory::Ldif(_) => Ok(TenantFacts::default()),
+        }
+    }
+
+    /// What a target has only so much of.
+    ///
+    /// # Errors
+    /// When the directory could not be asked.
+    pub async fn stock(&self) -> Result<Stock, ConnectorError> {
+        match self {
+            Directory::Entra(graph) => graph.stock().await,
+            Directory::Ldap(_) | Directory::Ldif(_) => Ok(Stock::default()),
         }
     }
 

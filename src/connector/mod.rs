@@ -201,6 +201,11 @@ pub enum ExportOutcome {
         /// What it says, in its words.
         message: String,
     },
+    /// The directory takes no more objects. Nothing was written, and another creation would end alike.
+    Full {
+        /// What it says, in its words.
+        message: String,
+    },
     /// The object to update or delete is not there.
     Missing,
     /// Not now: throttled, unavailable, not yet visible. Nothing was written.
@@ -231,6 +236,45 @@ pub struct TenantFacts {
     pub synced_by_microsoft: bool,
     /// Accounts that hold a role in the directory; nothing where we may not know.
     pub privileged: Option<Vec<String>>,
+    /// Those of the domains whose users sign in elsewhere.
+    #[serde(default)]
+    pub federated_domains: Vec<String>,
+}
+
+/// What a tenant has only so much of. It changes all the time, so it is no fact about the tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stock {
+    /// Objects; nothing where we may not know.
+    pub objects: Option<Quota>,
+    /// Licences; none where we may not know.
+    pub licences: Vec<Licence>,
+}
+
+/// How many objects a tenant takes. Those in the recycle bin count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// How many it has.
+    pub used: u64,
+    /// How many it may have.
+    pub total: u64,
+}
+
+impl Quota {
+    /// How many more it takes.
+    pub fn left(self) -> u64 {
+        self.total.saturating_sub(self.used)
+    }
+}
+
+/// A licence that a tenant has bought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Licence {
+    /// Its id.
+    pub id: String,
+    /// Its name: `ENTERPRISEPACK`.
+    pub name: String,
+    /// How many more users may have it.
+    pub left: u64,
 }
 
 /// A throttle: a bucket of writes, full at first, that is filled again in so many seconds.

@@ -32,11 +32,11 @@ impl TargetKind {
         std::iter::once((name.clone(), value.folded())).chain(address).collect()
     }
 
-    /// Attributes that are read though no rule may ask for them: who else has a value.
-    pub fn also_read(self, object_type: &str) -> &'static [&'static str] {
+    /// Attributes that are read though no rule may ask for them: who else has a value, and who has a licence.
+    pub fn also_read(self, object_type: &str) -> Vec<&'static str> {
         match self {
-            TargetKind::Entra => graph::unique_attributes(object_type),
-            TargetKind::Ldap(_) => &[],
+            TargetKind::Entra => graph::also_read(object_type).collect(),
+            TargetKind::Ldap(_) => Vec::new(),
         }
     }
 
@@ -78,6 +78,40 @@ impl TargetKind {
         match self {
             TargetKind::Entra => graph::validate_changes(object_type, attributes, facts),
             TargetKind::Ldap(flavour) => ldap::validate_changes(flavour, object_type, attributes),
+        }
+    }
+
+    /// What is wrong with changing attributes of an object that was imported like this; one sentence each.
+    pub fn validate_against<'a>(
+        self,
+        object_type: &str,
+        image: &Attributes,
+        changed: impl Iterator<Item = &'a AttributeName>,
+    ) -> Vec<String> {
+        match self {
+            TargetKind::Entra => graph::validate_against(object_type, image, changed),
+            TargetKind::Ldap(_) => Vec::new(),
+        }
+    }
+
+    /// Why an object cannot be referred to by an attribute of another; both by their types and images.
+    pub fn validate_reference(
+        self,
+        (from, image): (&str, &Attributes),
+        attribute: &AttributeName,
+        (to, other): (&str, &Attributes),
+    ) -> Option<&'static str> {
+        match self {
+            TargetKind::Entra => graph::validate_reference((from, image), attribute, (to, other)),
+            TargetKind::Ldap(_) => None,
+        }
+    }
+
+    /// How many references of an attribute an object holds at most.
+    pub fn most_references(self, object_type: &str, attribute: &AttributeName) -> Option<usize> {
+        match self {
+            TargetKind::Entra => graph::most_references(object_type, attribute),
+            TargetKind::Ldap(_) => None,
         }
     }
 

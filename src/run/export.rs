@@ -46,6 +46,8 @@ pub struct ExportReport {
     pub refused_before: u64,
     /// Not now; the next run tries again.
     pub postponed: u64,
+    /// What the target said when it took no more objects; those that were not made are among the postponed.
+    pub full: Option<String>,
     /// Sent, and nobody knows: the next run looks first.
     pub unknown: u64,
     /// How long it took, in milliseconds.
@@ -139,6 +141,8 @@ pub(super) fn invalid(object: &ConnectorObject, kind: TargetKind, facts: &Tenant
             let (set, cleared): (Vec<_>, Vec<_>) = unsent.partition(|(_, change)| !change.values.is_empty());
             let set = set.into_iter().map(|(name, change)| (name.clone(), change.values.clone())).collect();
             let mut wrong = kind.validate_changes(&object.object_type, &set, facts);
+            let changed = set.keys().chain(cleared.iter().map(|(name, _)| *name));
+            wrong.extend(kind.validate_against(&object.object_type, &object.image, changed));
             wrong.extend(cleared.into_iter().filter_map(|(name, _)| kind.validate_clearing(name)));
             wrong
         }
@@ -230,8 +234,26 @@ pub fn run(
         }
     }
     references::run(session, connector, &directory, only, &mut report, progress)?;
+    take_room(session, connector, &report)?;
     report.milliseconds = super::cycle::milliseconds(started);
     Ok(report)
+}
+
+/// What was made takes room, so that a plan knows before the next import.
+fn take_room(session: &mut Session, connector: &str, report: &ExportReport) -> Result<(), RunError> {
+    let mut stock = session.stock(connector)?;
+    let Some(objects) = stock.objects.as_mut().filter(|_| report.created > 0 || report.full.is_some()) else {
+        return Ok(());
+    };
+    objects.used += report.created;
+    if report.full.is_some() {
+        objects.used = objects.used.max(objects.total);
+    }
+    let mut draft = session.store.draft();
+    draft.put_fact(&format!("stock/{connector}"), &stock)?;
+    let writes = draft.finish();
+    session.store.commit(writes)?;
+    Ok(())
 }
 
 /// Settles exports whose outcome is unknown since a run that broke off. Updates and deletions may be repeated; a
@@ -326,6 +348,10 @@ fn export_objects(
     for id in ids {
         let Some(mut object) = draft.object(*id)? else { continue };
         let Some(mut item) = item_of(&object) else { continue };
+        if report.full.is_some() && !is_restorable(&item, recycle_bin.as_ref()) {
+            report.postponed += 1;
+            continue;
+        }
         if dangling && loses_its_name(&item) {
             item.known.referrers = referrers(&draft, &object)?;
         }
@@ -373,6 +399,13 @@ fn note_dropped_references(draft: &mut Draft<'_>, object: &ConnectorObject) -> R
 
 /// Deleted users by immutable id; read once an export, when the first user is to be made.
 type RecycleBin = BTreeMap<Value, Anchor>;
+
+/// Whether an item needs no room where there is none: it makes nothing, or takes it out of the recycle bin.
+fn is_restorable(item: &ExportItem, recycle_bin: Option<&RecycleBin>) -> bool {
+    let ExportAction::Create { match_key, .. } = &item.action else { return true };
+    let deleted = recycle_bin.filter(|_| item.object_type == "user").zip(match_key.as_ref());
+    deleted.is_some_and(|(deleted, (_, value))| deleted.contains_key(value))
+}
 
 /// A user who is in the recycle bin is restored, not made anew.
 fn restore_deleted(
@@ -493,6 +526,11 @@ fn settle(
         ExportOutcome::Refused { code, message } => {
             report.refuse(who, message.clone());
             export.state = ExportState::Failed { code, message };
+        }
+        ExportOutcome::Full { message } => {
+            report.postponed += 1;
+            report.full.get_or_insert(message);
+            export.state = ExportState::Pending;
         }
         ExportOutcome::Missing => {
             report.refuse(who, "the object is not there any more; the next import settles it".into());

@@ -136,8 +136,8 @@ pub fn wanted(session: &Session, connector: &str) -> Result<Wanted, RunError> {
         names.extend(ALWAYS_READ.map(AttributeName::from));
         if directory.is_target() {
             names.extend(OF_TARGETS.map(AttributeName::from));
-            let also = directory.target_kind().map_or(&[][..], |kind| kind.also_read(&side.object_type));
-            names.extend(also.iter().map(|name| AttributeName::from(*name)));
+            let also = directory.target_kind().map_or_else(Vec::new, |kind| kind.also_read(&side.object_type));
+            names.extend(also.into_iter().map(AttributeName::from));
         }
         names.retain(|name| schema.is_none_or(|schema| !schema.closed || schema.get(name).is_some()));
         wanted.request.types.insert(side.object_type.clone(), names);
@@ -238,8 +238,11 @@ pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> R
 pub fn learn(session: &mut Session, connector: &str) -> Result<Vec<String>, RunError> {
     let warnings = find_places(session, connector)?;
     let directory = session.directory(connector)?;
-    let asked = async { Ok((directory.schema().await?, directory.netbios_names().await?, directory.facts().await?)) };
-    let (schema, netbios, facts) = session
+    let asked = async {
+        let (schema, netbios) = (directory.schema().await?, directory.netbios_names().await?);
+        Ok((schema, netbios, directory.facts().await?, directory.stock().await?))
+    };
+    let (schema, netbios, facts, stock) = session
         .runtime
         .block_on(asked)
         .map_err(|error: ConnectorError| RunError::Connector { connector: connector.to_owned(), error })?;
@@ -248,6 +251,7 @@ pub fn learn(session: &mut Session, connector: &str) -> Result<Vec<String>, RunE
     draft.put_fact(&format!("netbios/{connector}"), &netbios)?;
     if directory.is_target() {
         draft.put_fact(&format!("tenant/{connector}"), &facts)?;
+        draft.put_fact(&format!("stock/{connector}"), &stock)?;
     }
     let writes = draft.finish();
     session.store.commit(writes)?;

@@ -175,7 +175,7 @@ fn settle_edges(
         ExportOutcome::Refused { message, .. } => {
             (Vec::new(), group.targets.keys().map(|anchor| (anchor.clone(), message.clone())).collect())
         }
-        ExportOutcome::Missing | ExportOutcome::Temporary { .. } => {
+        ExportOutcome::Missing | ExportOutcome::Temporary { .. } | ExportOutcome::Full { .. } => {
             report.postponed += 1;
             return Ok(());
         }

@@ -15,7 +15,7 @@ use crate::connector::graph::{self, Graph};
 use crate::connector::ldap::Ldap;
 use crate::connector::ldif::Ldif;
 use crate::connector::target::TargetKind;
-use crate::connector::{Anchor, ConnectorError, TenantFacts};
+use crate::connector::{Anchor, ConnectorError, Stock, TenantFacts};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::emulator;
 use crate::rules::{Compiled, Context, Folders, RuleSet, Schemas, against_schemas};
@@ -314,6 +314,14 @@ impl Session {
     /// When the store cannot be read.
     pub fn tenant(&self, connector: &str) -> Result<TenantFacts, RunError> {
         Ok(self.store.draft().fact(&format!("tenant/{connector}"))?.unwrap_or_default())
+    }
+
+    /// What a target had only so much of at the last import.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn stock(&self, connector: &str) -> Result<Stock, RunError> {
+        Ok(self.store.draft().fact(&format!("stock/{connector}"))?.unwrap_or_default())
     }
 
     /// What is known about targets.

@@ -1,7 +1,7 @@
 //! Lists of many pages, objects one by one, and facts.
 
 use serde_json::{Value as Json, json};
-use syncline::connector::{Anchor, ImportEvent, ImportRequest, Presence, TenantFacts};
+use syncline::connector::{Anchor, ImportEvent, ImportRequest, Licence, Presence, Quota, Stock, TenantFacts};
 use syncline::emulator;
 use syncline::value::Value;
 
@@ -90,7 +90,9 @@ async fn what_a_rule_does_not_want_is_not_read() {
 
 #[tokio::test]
 async fn the_tenant_tells_about_itself() {
-    let world = World::with(emulator::Settings { synced_by_microsoft: true, ..emulator::Settings::default() }).await;
+    let federated = vec!["contoso.test".to_owned()];
+    let settings = emulator::Settings { synced_by_microsoft: true, federated, ..emulator::Settings::default() };
+    let world = World::with(settings).await;
     let expected = TenantFacts {
         name: "Contoso".into(),
         verified_domains: vec!["contoso.com".into(), "contoso.onmicrosoft.com".into(), "contoso.test".into()],
@@ -98,6 +100,7 @@ async fn the_tenant_tells_about_itself() {
         synced_by_microsoft: true,
         base_dn: String::new(),
         privileged: Some(Vec::new()),
+        federated_domains: vec!["contoso.test".into()],
     };
     assert_eq!(world.graph.facts().await.expect("facts"), expected);
     let roles = vec!["Domain.Read.All".to_owned()];
@@ -106,4 +109,21 @@ async fn the_tenant_tells_about_itself() {
     let facts = world.graph.facts().await.expect("the domains at least");
     assert_eq!(facts.privileged, None, "an app that may not ask does not know");
     assert_eq!(facts.verified_domains, expected.verified_domains);
+}
+
+#[tokio::test]
+async fn the_tenant_tells_what_it_has_left() {
+    let licence = emulator::Licence { sku_id: "1".into(), name: "ENTERPRISEPACK".into(), seats: 3 };
+    let settings =
+        || emulator::Settings { quota: 10, licences: vec![licence.clone()], ..emulator::Settings::default() };
+    let world = World::with(settings()).await;
+    let (kept, gone) =
+        (json!({"userPrincipalName": "a@contoso.com", "assignedLicenses": [{"skuId": "1"}]}), json!({"deleted": true}));
+    world.admin("seed", json!({"objects": [kept, gone]})).await;
+    let stock = world.graph.stock().await.expect("a stock");
+    assert_eq!(stock.objects, Some(Quota { used: 2, total: 10 }), "what is in the recycle bin counts");
+    assert_eq!(stock.licences, [Licence { id: "1".into(), name: "ENTERPRISEPACK".into(), left: 2 }]);
+    let app = emulator::App { roles: vec!["Domain.Read.All".into()], ..emulator::App::default() };
+    let world = World::with(emulator::Settings { apps: vec![app], ..settings() }).await;
+    assert_eq!(world.graph.stock().await, Ok(Stock::default()), "an app that may not ask does not know");
 }

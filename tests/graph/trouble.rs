@@ -38,7 +38,9 @@ async fn write_all(world: &World, items: Vec<ExportItem>) -> BTreeMap<usize, Anc
                     Some(anchor) => drop(made.insert(at, anchor)),
                     None => next.push((at, item)),
                 },
-                ExportOutcome::Refused { .. } | ExportOutcome::Missing => panic!("{outcome:?} for {item:?}"),
+                ExportOutcome::Refused { .. } | ExportOutcome::Full { .. } | ExportOutcome::Missing => {
+                    panic!("{outcome:?} for {item:?}")
+                }
             }
         }
         if next.is_empty() {

@@ -52,6 +52,8 @@ pub(super) enum Verdict {
     Missing,
     /// A repetition would not change it.
     Refused { code: String, message: String },
+    /// There is no room for another object.
+    Full(String),
     /// At least one of several references is bad, and the answer does not say which.
     Halve,
     /// Again, after what the answer asked for. `uncertain`: it may have been carried out all the same.
@@ -90,6 +92,7 @@ pub(super) fn judge(situation: &Situation<'_>, reply: &Reply) -> Verdict {
         _ if situation.work == Work::Create && situation.uncertain && error.is_conflict(reply.status) => {
             Verdict::LookFirst(error.text())
         }
+        _ if situation.work == Work::Create && error.code == "Directory_QuotaExceeded" => Verdict::Full(error.text()),
         _ if situation.work == Work::Add => bad_reference(situation, reply.status, &error),
         _ => refused(&error, reply.status),
     }
@@ -171,6 +174,7 @@ mod tests {
             Verdict::Done(None) => "done".into(),
             Verdict::Missing => "missing".into(),
             Verdict::Refused { code, .. } => format!("refused {code}"),
+            Verdict::Full(_) => "full".into(),
             Verdict::Halve => "halve".into(),
             Verdict::Again { uncertain: true, .. } => "again, uncertain".into(),
             Verdict::Again { uncertain: false, .. } => "again".into(),
@@ -243,9 +247,12 @@ mod tests {
         assert_eq!(short(judge(&situation, &conflict)), "look");
         assert_eq!(short(judge(&Situation { uncertain: false, ..situation }, &conflict)), "refused Request_BadRequest");
         assert_eq!(short(judge(&situation, &reply(400, "Request_BadRequest", "other"))), "refused Request_BadRequest");
+        let full = reply(403, "Directory_QuotaExceeded", "The directory object quota …");
+        assert_eq!(short(judge(&situation, &full)), "full");
+        let restore = Situation { work: Work::Restore, owner: OWNER, ..situation };
+        assert_eq!(short(judge(&restore, &full)), "refused Directory_QuotaExceeded");
         let same = reply(409, "Request_MultipleObjectsWithSameKeyValue", "");
         assert_eq!(short(judge(&situation, &same)), "look");
-        let restore = Situation { work: Work::Restore, owner: OWNER, ..situation };
         assert_eq!(short(judge(&restore, &reply(404, "gone", ""))), "done");
     }
 

@@ -1,7 +1,7 @@
 //! Microsoft Entra ID through Microsoft Graph.
 //!
-//! Reading order: `schema` and `validate` (what Graph takes), `render` (items as requests), `error`, `token`, `throttle`,
-//! `http` and `batch` (the wire), `query` and `read`, `judge` and `write`, `doctor`.
+//! Reading order: `schema`, `validate` and `validate_references` (what Graph takes), `render` (items as requests), `error`,
+//! `token`, `throttle`, `http` and `batch` (the wire), `query`, `read` and `stock`, `judge` and `write`, `doctor`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::secret::Secret;
 use super::{
     Anchor, ConnectorError, ExportItem, ExportOutcome, Finding, ImportEnd, ImportRequest, ImportSink, Pace, Presence,
-    TenantFacts,
+    Stock, TenantFacts,
 };
 use crate::value::{AttributeName, Value};
 
@@ -28,17 +28,20 @@ mod query;
 mod read;
 mod render;
 mod schema;
+mod stock;
 mod throttle;
 mod token;
 mod validate;
+mod validate_references;
 mod write;
 
 pub use applications::{applications, unread};
 pub use render::render;
 pub use schema::{
-    anchor_attributes, claimed_address, matching_attributes, protected, schema, schemas, unique_attributes,
+    also_read, anchor_attributes, claimed_address, matching_attributes, protected, schema, schemas, unique_attributes,
 };
-pub use validate::{validate, validate_changes, validate_clearing};
+pub use validate::{validate, validate_against, validate_changes, validate_clearing};
+pub use validate_references::{most_references, validate_reference};
 
 /// The settings of an Entra connector.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -202,6 +205,14 @@ impl Graph {
     /// When the tenant could not be asked.
     pub async fn facts(&self) -> Result<TenantFacts, ConnectorError> {
         read::facts(&self.client).await
+    }
+
+    /// What the tenant has only so much of.
+    ///
+    /// # Errors
+    /// When the tenant could not be asked.
+    pub async fn stock(&self) -> Result<Stock, ConnectorError> {
+        stock::read(&self.client).await
     }
 
     /// Writes items that do not depend on each other. Each outcome carries the id and the place of its item.

@@ -133,6 +133,10 @@ fn values(json: &Json, kind: Kind) -> Result<Values, String> {
 fn value(json: &Json, kind: Kind) -> Result<Option<Value>, String> {
     match (kind, json) {
         (_, Json::Null) => Ok(None),
+        // A licence is its id here.
+        (Kind::Text, Json::Object(map)) if map.contains_key("skuId") => {
+            Ok(map.get("skuId").and_then(Json::as_str).and_then(Value::text))
+        }
         (Kind::Text, Json::String(text)) => Ok(Value::text(text.as_str())),
         (Kind::Boolean, Json::Bool(flag)) => Ok(Some(Value::Boolean(*flag))),
         (Kind::Integer, Json::Number(number)) => {

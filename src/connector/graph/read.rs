@@ -359,7 +359,7 @@ async fn privileged(client: &Client) -> Result<Option<Vec<String>>, ConnectorErr
 }
 
 /// Everything that a list holds, page by page.
-async fn pages(client: &Client, path: &str) -> Result<Vec<Json>, ConnectorError> {
+pub(super) async fn pages(client: &Client, path: &str) -> Result<Vec<Json>, ConnectorError> {
     let (mut all, mut path) = (Vec::new(), path.to_owned());
     loop {
         let page = client.get(&path).await?;
@@ -403,6 +403,10 @@ fn facts_of(domains: &[Json], name: &str) -> TenantFacts {
         facts.verified_domains.push(text.to_owned());
         if domain.get("isInitial") == Some(&Json::Bool(true)) {
             facts.initial_domain = text.to_owned();
+        }
+        // The organisation calls it `type`, the list of domains `authenticationType`.
+        if ["type", "authenticationType"].iter().any(|name| domain.get(*name) == Some(&"Federated".into())) {
+            facts.federated_domains.push(text.to_owned());
         }
     }
     facts.verified_domains.sort();

@@ -34,8 +34,8 @@ pub(super) fn requests(item: &ExportItem, root: &str) -> Vec<RenderedRequest> {
             let mut body = properties(attributes.iter().filter(|(_, values)| !is_password(values)), &schema);
             let mut password = None;
             if item.object_type == "group" {
-                body.insert("securityEnabled".into(), true.into());
-                body.insert("mailEnabled".into(), false.into());
+                body.entry("securityEnabled").or_insert(true.into());
+                body.entry("mailEnabled").or_insert(false.into());
                 body.entry("groupTypes").or_insert_with(|| json!([]));
             } else {
                 let profile = json!({ "password": MADE_WHEN_SENT, "forceChangePasswordNextSignIn": true });

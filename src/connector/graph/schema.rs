@@ -23,6 +23,8 @@ const fn fixed(name: &'static str, kind: Kind) -> Row {
 const USER: &[Row] = &[
     free("accountEnabled", Kind::Boolean),
     free("ageGroup", Kind::Text),
+    // The ids of the licences alone.
+    ("assignedLicenses", Kind::Text, true, false, None),
     ("businessPhones", Kind::Text, true, true, Some(1)),
     text("city", 128),
     text("companyName", 64),
@@ -35,9 +37,9 @@ const USER: &[Row] = &[
     free("employeeHireDate", Kind::Time),
     text("employeeId", 16),
     free("employeeLeaveDateTime", Kind::Time),
-    text("employeeOrgData.costCenter", 256),
-    text("employeeOrgData.division", 256),
-    text("employeeType", 256),
+    free("employeeOrgData.costCenter", Kind::Text),
+    free("employeeOrgData.division", Kind::Text),
+    free("employeeType", Kind::Text),
     fixed("externalUserState", Kind::Text),
     text("faxNumber", 64),
     text("givenName", 64),
@@ -62,8 +64,8 @@ const USER: &[Row] = &[
     free("passwordPolicies", Kind::Text),
     free("passwordProfile.password", Kind::Password),
     text("postalCode", 40),
-    text("preferredDataLocation", 10),
-    text("preferredLanguage", 64),
+    free("preferredDataLocation", Kind::Text),
+    free("preferredLanguage", Kind::Text),
     ("proxyAddresses", Kind::Text, true, false, None),
     fixed("securityIdentifier", Kind::Text),
     text("state", 128),
@@ -75,7 +77,8 @@ const USER: &[Row] = &[
 ];
 
 const GROUP: &[Row] = &[
-    text("classification", 256),
+    ("assignedLicenses", Kind::Text, true, false, None),
+    free("classification", Kind::Text),
     fixed("createdDateTime", Kind::Time),
     text("description", 1024),
     text("displayName", 256),
@@ -87,10 +90,10 @@ const GROUP: &[Row] = &[
     fixed("onPremisesSecurityIdentifier", Kind::Text),
     fixed("onPremisesSyncEnabled", Kind::Boolean),
     ("owners", Kind::Reference, true, true, Some(100)),
-    text("preferredLanguage", 64),
+    free("preferredLanguage", Kind::Text),
     ("proxyAddresses", Kind::Text, true, false, None),
     free("securityEnabled", Kind::Boolean),
-    text("uniqueName", 256),
+    free("uniqueName", Kind::Text),
     free("visibility", Kind::Text),
 ];
 
@@ -153,6 +156,11 @@ pub fn unique_attributes(object_type: &str) -> &'static [&'static str] {
         "group" => &["uniqueName", "proxyAddresses"],
         _ => &[],
     }
+}
+
+/// Properties that are read though no rule may ask for them: who else has a value, and who has a licence.
+pub fn also_read(object_type: &str) -> impl Iterator<Item = &'static str> {
+    unique_attributes(object_type).iter().copied().chain(["assignedLicenses"])
 }
 
 /// The address among those of everybody that a value takes, as property and folded text: that of `mail`.

@@ -1,4 +1,4 @@
-//! What Graph would refuse, known beforehand. Lengths, characters, domains; uniqueness only Graph knows.
+//! What Graph would refuse, known beforehand: what is required, lengths, characters, domains. Uniqueness only Graph knows.
 
 use super::schema::schema;
 use crate::connector::TenantFacts;
@@ -15,7 +15,55 @@ pub fn validate(object_type: &str, attributes: &Attributes, facts: &TenantFacts)
     let mut wrong: Vec<String> =
         absent.map(|name| format!("`{name}` is required and no rule gives it a value")).collect();
     wrong.extend(wrong_values(object_type, attributes, facts));
+    match object_type {
+        "group" => wrong.extend(wrong_group(attributes).map(str::to_owned)),
+        _ => wrong.extend(without_anchor(attributes, facts)),
+    }
     wrong
+}
+
+fn text<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
+    attributes.get(&AttributeName::from(name)).and_then(|values| values.first()).and_then(Value::as_text)
+}
+
+/// Graph makes security groups without a mail address, and Microsoft 365 groups with one.
+fn wrong_group(attributes: &Attributes) -> Option<&'static str> {
+    let all = |name: &str| attributes.get(&AttributeName::from(name)).map_or(&[][..], Vec::as_slice);
+    let flag = |name: &str| all(name).first().map(|value| *value == Value::Boolean(true));
+    let unified = all("groupTypes").iter().any(|value| value.as_text() == Some("Unified"));
+    match (unified, flag("mailEnabled").unwrap_or(false), flag("securityEnabled").unwrap_or(true)) {
+        (true, false, _) => Some("`mailEnabled` must be `true` for a Microsoft 365 group"),
+        (false, true, _) => Some("`mailEnabled` must be `false` for a group that is no Microsoft 365 group"),
+        (false, false, false) => Some("`securityEnabled` must be `true` for a group that is no Microsoft 365 group"),
+        _ => None,
+    }
+}
+
+/// Who signs in elsewhere is known there by the anchor.
+fn without_anchor(attributes: &Attributes, facts: &TenantFacts) -> Option<String> {
+    let (_, domain) = text(attributes, "userPrincipalName")?.rsplit_once('@')?;
+    let federated = facts.federated_domains.iter().any(|known| known.eq_ignore_ascii_case(domain));
+    let lacking = federated && text(attributes, "onPremisesImmutableId").is_none();
+    lacking.then(|| format!("`onPremisesImmutableId` is required, for `{domain}` is a federated domain"))
+}
+
+/// What is wrong with changing properties of an object that was imported like this.
+pub fn validate_against<'a>(
+    object_type: &str,
+    image: &Attributes,
+    changed: impl Iterator<Item = &'a AttributeName>,
+) -> Vec<String> {
+    // Nobody ever synchronised it: there is no value. Somebody does: it is protected.
+    let formerly = image.get(&AttributeName::from("onPremisesSyncEnabled")).and_then(|values| values.first());
+    if object_type != "user" || formerly != Some(&Value::Boolean(false)) {
+        return Vec::new();
+    }
+    let extension = |name: &&AttributeName| {
+        let outer = name.as_str().split('.').next().unwrap_or_default();
+        outer.eq_ignore_ascii_case("onPremisesExtensionAttributes")
+    };
+    let why = "Graph keeps the extension attributes of an account that Microsoft's client synchronised once";
+    changed.filter(extension).map(|name| format!("`{name}` cannot be changed: {why}")).collect()
 }
 
 /// Properties that Graph does not let go of.
@@ -33,6 +81,9 @@ pub fn validate_changes(object_type: &str, attributes: &Attributes, facts: &Tena
     let mut wrong = wrong_values(object_type, attributes, facts);
     if object_type == "group" && attributes.contains_key(&AttributeName::from("uniqueName")) {
         wrong.push("`uniqueName` can only be set in the request that makes the group; flow it with `once`".into());
+    }
+    if text(attributes, "visibility") == Some("HiddenMembership") {
+        wrong.push("`visibility` can only be `HiddenMembership` from the beginning; flow it with `once`".into());
     }
     wrong
 }
@@ -53,22 +104,42 @@ fn wrong_values(object_type: &str, attributes: &Attributes, facts: &TenantFacts)
             (longest, false) => wrong.extend(values.iter().filter_map(|value| too_long(name, value, longest))),
         }
     }
-    let text = |name: &str| {
-        attributes.get(&AttributeName::from(name)).and_then(|values| values.first()).and_then(Value::as_text)
-    };
+    let text = |name: &str| text(attributes, name);
     wrong.extend(text("userPrincipalName").and_then(|upn| wrong_upn(upn, facts)));
     wrong.extend(text("mailNickname").and_then(wrong_nickname));
-    wrong.extend(
-        text("mail")
-            .filter(|mail| !mail.is_ascii())
-            .map(|mail| format!("`mail` `{mail}` has characters that Graph refuses")),
-    );
+    let mail = text("mail").filter(|mail| !is_address(mail));
+    wrong.extend(mail.map(|mail| format!("`mail` `{mail}` is no address that Graph takes")));
+    wrong.extend(attributes.get(&AttributeName::from("otherMails")).into_iter().flatten().filter_map(wrong_other_mail));
     let location =
-        text("usageLocation").filter(|code| code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_alphabetic()));
-    wrong.extend(location.map(|code| format!("`usageLocation` `{code}` is not a country code of two letters")));
+        text("usageLocation").filter(|code| code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_uppercase()));
+    wrong.extend(location.map(|code| format!("`usageLocation` `{code}` is not a country code of two capital letters")));
     let immutable = text("onPremisesImmutableId").filter(|id| id.contains(['$', '_']));
     wrong.extend(immutable.map(|id| format!("`onPremisesImmutableId` `{id}` must not contain `$` or `_`")));
+    let user_type = text("userType").filter(|kind| !["Member", "Guest"].contains(kind));
+    wrong.extend(user_type.map(|kind| format!("`userType` `{kind}` is neither `Member` nor `Guest`")));
+    let policies = text("passwordPolicies").into_iter().flat_map(|policies| policies.split(','));
+    let unknown = policies.map(str::trim).filter(|policy| !POLICIES.contains(policy));
+    wrong.extend(unknown.map(|policy| format!("`passwordPolicies` `{policy}` is unknown to Graph")));
     wrong
+}
+
+/// What `passwordPolicies` may say.
+const POLICIES: [&str; 3] = ["None", "DisableStrongPassword", "DisablePasswordExpiration"];
+
+fn wrong_other_mail(value: &Value) -> Option<String> {
+    let mail = value.as_text()?;
+    match mail.chars().count() {
+        length @ 251.. => Some(format!("an address of `otherMails` has {length} characters; Graph takes 250")),
+        _ if is_address(mail) => None,
+        _ => Some(format!("`otherMails` `{mail}` is no address that Graph takes")),
+    }
+}
+
+/// Letters of ASCII around one `@`, without blanks, and a domain with a dot.
+fn is_address(text: &str) -> bool {
+    let Some((local, domain)) = text.split_once('@') else { return false };
+    let plain = text.is_ascii() && !text.contains(char::is_whitespace);
+    plain && !local.is_empty() && domain.contains('.') && !domain.contains('@') && !domain.ends_with('.')
 }
 
 fn too_long(name: &AttributeName, value: &Value, longest: usize) -> Option<String> {
@@ -83,8 +154,11 @@ fn wrong_upn(upn: &str, facts: &TenantFacts) -> Option<String> {
     if local.is_empty() || local.len() > 64 || !local.chars().all(fine) {
         return refused("has characters before the `@` that Graph refuses, or none, or more than 64");
     }
-    if local.ends_with('.') || local.starts_with('.') {
-        return refused("has a dot at the end of its first part");
+    if local.ends_with('.') {
+        return refused("has a dot right before the `@`");
+    }
+    if domain.len() > 48 {
+        return refused("has more than 48 characters behind the `@`");
     }
     let verified = facts.verified_domains.iter().any(|known| known.eq_ignore_ascii_case(domain));
     if verified || facts.verified_domains.is_empty() {
@@ -122,7 +196,7 @@ mod tests {
             "Germany",
             &[
                 "`usageLocation` has 7 characters; Graph takes 2",
-                "`usageLocation` `Germany` is not a country code of two letters",
+                "`usageLocation` `Germany` is not a country code of two capital letters",
             ],
         );
         check("mailNickname", "a b", &["`mailNickname` `a b` has characters that Graph refuses"]);
@@ -144,7 +218,7 @@ mod tests {
     #[test]
     fn user_names_are_looked_at_letter_by_letter() {
         let letters = "has characters before the `@` that Graph refuses, or none, or more than 64";
-        let dot = "has a dot at the end of its first part";
+        let dot = "has a dot right before the `@`";
         for (upn, why) in [("zoë@contoso.com", letters), ("@contoso.com", letters), ("a.@contoso.com", dot)] {
             check("userPrincipalName", upn, &[&format!("`userPrincipalName` `{upn}` {why}")]);
         }
@@ -153,6 +227,9 @@ mod tests {
         check("userPrincipalName", "nobody", &["`userPrincipalName` `nobody` has no `@`"]);
         check("userPrincipalName", "o'neil_a-b.c!d#e^f~g@contoso.com", &[]);
         check("onPremisesImmutableId", "a_b", &["`onPremisesImmutableId` `a_b` must not contain `$` or `_`"]);
-        check("mail", "zoë@contoso.com", &["`mail` `zoë@contoso.com` has characters that Graph refuses"]);
+        for mail in ["zoë@contoso.com", "zoe", "zoe a@contoso.com", "zoe@contoso", "@contoso.com", "a@b@contoso.com"] {
+            check("mail", mail, &[&format!("`mail` `{mail}` is no address that Graph takes")]);
+        }
+        check("mail", "zoe@contoso.com", &[]);
     }
 }

@@ -56,6 +56,8 @@ struct Export<'a> {
     waiting: Vec<Unit>,
     outcomes: mpsc::Sender<(Uuid, usize, ExportOutcome)>,
     width: Width,
+    /// Why nothing more is made.
+    full: Option<String>,
     /// Why nothing more is sent.
     failed: Option<ConnectorError>,
 }
@@ -76,6 +78,7 @@ pub(super) async fn export(
         waiting: Vec::new(),
         outcomes,
         width: Width::new(client.settings.concurrency),
+        full: None,
         failed: None,
     };
     for (at, item) in items.iter().enumerate() {
@@ -125,6 +128,7 @@ impl Export<'_> {
         let mut running = JoinSet::new();
         loop {
             self.wake();
+            self.turn_away().await;
             while running.len() < self.width.get() && !self.ready.is_empty() && self.failed.is_none() {
                 let units: Vec<Unit> = self.ready.drain(..self.ready.len().min(batch::SIZE)).collect();
                 let client = Arc::clone(self.client);
@@ -158,6 +162,18 @@ impl Export<'_> {
             std::mem::take(&mut self.waiting).into_iter().partition(|unit| unit.not_before <= now);
         self.waiting = waiting;
         self.ready.extend(due);
+    }
+
+    /// Where there is no room, creations are not even tried; nobody waits for those that may have been carried out.
+    async fn turn_away(&mut self) {
+        let Some(message) = self.full.clone() else { return };
+        let hopeless = |unit: &Unit| unit.work == Work::Create && !unit.uncertain;
+        let (creations, others) = std::mem::take(&mut self.ready).into_iter().partition(hopeless);
+        self.ready = others;
+        let creations: VecDeque<Unit> = creations;
+        for unit in creations {
+            self.end(unit.item, ExportOutcome::Full { message: message.clone() }).await;
+        }
     }
 
     async fn answered(&mut self, units: Vec<Unit>, answer: Answer) {
@@ -218,6 +234,10 @@ impl Export<'_> {
             Verdict::Done(created) => self.done(unit, created).await,
             Verdict::Missing => self.end(at, ExportOutcome::Missing).await,
             Verdict::Refused { code, message } => self.refused(unit, code, message).await,
+            Verdict::Full(message) => {
+                self.full = Some(message.clone());
+                self.end(at, ExportOutcome::Full { message }).await;
+            }
             Verdict::Halve => self.halve(unit),
             Verdict::Again { after, uncertain, why } => {
                 unit.uncertain |= uncertain;
