@@ -33,7 +33,6 @@ pub(super) fn sort(
     report: &mut ExportReport,
 ) -> Result<Order, RunError> {
     let kind = session.target_kind(connector)?;
-    let mut sorting = Sorting { kind, depths: BTreeMap::new(), path: Vec::new(), swaps: BTreeSet::new() };
     let mut refused = Vec::new();
     let mut deletions = Vec::new();
     let draft = session.store.draft();
@@ -53,16 +52,29 @@ pub(super) fn sort(
         }
     })?;
     let stuck: BTreeSet<ObjectId> = refused.iter().map(|(object, _)| object.id).collect();
-    for id in due {
-        if let Some(object) = draft.object(id)? {
-            sorting.depth(&draft, &object, &stuck)?;
-        }
-    }
+    let order = order(&draft, kind, due, deletions, &stuck)?;
     drop(draft);
     for (object, why) in refused {
         let who = format!("{} `{}`", object.object_type, object.title());
         fail(session, object, "invalid", &why)?;
         report.refuse(who, why);
+    }
+    Ok(order)
+}
+
+/// The order of objects that are due, `stuck` ones left out: these let go of nothing.
+pub(super) fn order(
+    draft: &Draft<'_>,
+    kind: TargetKind,
+    due: Vec<ObjectId>,
+    deletions: Vec<ObjectId>,
+    stuck: &BTreeSet<ObjectId>,
+) -> Result<Order, RunError> {
+    let mut sorting = Sorting { kind, depths: BTreeMap::new(), path: Vec::new(), swaps: BTreeSet::new() };
+    for id in due {
+        if let Some(object) = draft.object(id)? {
+            sorting.depth(draft, &object, stuck)?;
+        }
     }
     Ok(sorting.order(deletions))
 }

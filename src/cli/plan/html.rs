@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value as Json, json};
 
-use super::text::{counts, effort, worst};
+use super::text::{counts, effort, warning, worst};
 use crate::run::plan::{Plan, PlanLine};
 
 const PAGE: &str = include_str!("page.html");
@@ -29,8 +29,9 @@ pub(super) fn page(plan: &Plan) -> String {
             })
             .collect();
         let time = (target.writes > 0).then(|| effort(target));
+        let warnings: Vec<String> = target.warnings.iter().map(warning).collect();
         targets.push(json!({ "name": name, "worst": worst(target), "counts": counts(target), "time": time,
-            "groups": groups }));
+            "warnings": warnings, "groups": groups }));
     }
     let exceeded: Vec<String> = plan.exceeded.iter().map(crate::run::guard::Exceeded::deed).collect();
     let data = json!({ "rules": plan.rules, "incomplete": plan.incomplete, "exceeded": exceeded, "targets": targets,

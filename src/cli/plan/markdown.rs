@@ -1,6 +1,6 @@
 //! A plan as a comment on a pull request: what matters fits the first screen, groups follow in a table.
 
-use super::text::{counts, effort, worst};
+use super::text::{counts, effort, warning, worst};
 use crate::run::plan::{Group, Plan, TargetPlan};
 
 /// A comment takes 65,536 characters on the common platforms.
@@ -35,6 +35,9 @@ fn section(name: &str, target: &TargetPlan) -> String {
     if target.writes > 0 {
         out.push_str(&format!("{}.\n\n", effort(target)));
     }
+    for found in &target.warnings {
+        out.push_str(&format!("Warning: {}\n\n", escaped(&warning(found))));
+    }
     if target.groups.is_empty() {
         return out;
     }
@@ -61,8 +64,12 @@ fn row(group: &Group) -> String {
 
 /// Text that is nothing but text in a table of Markdown.
 fn cell(text: &str) -> String {
+    escaped(&text.chars().take(CELL).collect::<String>())
+}
+
+fn escaped(text: &str) -> String {
     let mut out = String::new();
-    for letter in text.chars().take(CELL) {
+    for letter in text.chars() {
         match letter {
             '|' | '*' | '_' | '[' | ']' | '<' | '>' | '\\' | '@' | '#' | '~' | '!' => {
                 out.push_str(&format!("&#{};", u32::from(letter)));

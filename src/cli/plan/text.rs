@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::output::{plural, print, say};
-use crate::run::plan::{Group, Plan, PlanLine, TargetPlan};
+use crate::run::plan::{Group, Plan, PlanLine, TargetPlan, Warning};
 
 /// How many groups of a kind, and errors, are shown.
 const SHOWN: usize = 20;
@@ -39,6 +39,7 @@ pub(in crate::cli) fn consequences(plan: &Plan, in_detail: bool) {
         } else {
             groups(&target.groups);
         }
+        target.warnings.iter().for_each(|found| print(&format!("  warning: {}", warning(found))));
         if target.writes > 0 {
             print(&format!("  {}", effort(target)));
         }
@@ -53,6 +54,11 @@ pub(super) fn counts(target: &TargetPlan) -> String {
         "delete {}   disable {}   create {}   update {}   members {}   refused {}   held {}",
         target.delete, target.disable, target.create, target.update, target.references, target.refused, target.held
     )
+}
+
+/// Who, and what would come of it.
+pub(super) fn warning(found: &Warning) -> String {
+    format!("{} {}; e.g. {}", plural(found.count, "user"), found.what, found.sample.join(", "))
 }
 
 fn errors(errors: &[(String, String)]) {
@@ -148,7 +154,15 @@ fn line(line: &PlanLine) {
 
 #[cfg(test)]
 mod tests {
-    use super::duration;
+    use super::{duration, warning};
+    use crate::run::plan::Warning;
+
+    #[test]
+    fn a_warning_names_some_of_whom_it_is_about() {
+        let sample = vec!["a@contoso.com".to_owned(), "b@contoso.com".to_owned()];
+        let found = Warning { what: "made without a place".into(), count: 12, sample };
+        assert_eq!(warning(&found), "12 users made without a place; e.g. a@contoso.com, b@contoso.com");
+    }
 
     #[test]
     fn durations_are_as_people_say_them() {

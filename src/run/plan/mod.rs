@@ -14,13 +14,14 @@ use crate::connector_space::{ConnectorObject, EdgeChange, Export, ExportState, O
 use crate::store::Draft;
 use crate::sync::ledger::View;
 use crate::value::{AttributeName, Value, values_to_json};
-use predict::Predictor;
+use predict::{Licences, Predictor, References, Trouble};
 
 mod pattern;
 mod predict;
 mod saved;
 
 pub use pattern::{Group, Sample, group};
+pub use predict::Warning;
 pub use saved::{Moved, SavedPlan};
 
 /// What would happen.
@@ -65,6 +66,8 @@ pub struct TargetPlan {
     pub writes: usize,
     /// How long the target lets them take at least, in seconds; nothing where it has no throttle.
     pub seconds: Option<u64>,
+    /// What the target would take, and what would come of it all the same.
+    pub warnings: Vec<Warning>,
     /// What is alike, the worst first.
     pub groups: Vec<Group>,
     /// One line an object, deletions first.
@@ -106,6 +109,19 @@ pub struct PlannedReferences {
     pub sample: Vec<String>,
     /// Stands for all of them: where one differs, this does.
     pub digest: uuid::Uuid,
+    /// How many of them would be refused.
+    #[serde(skip_serializing_if = "is_none")]
+    pub refused: usize,
+    /// How many of them would wait for an object that would not be made.
+    #[serde(skip_serializing_if = "is_none")]
+    pub waiting: usize,
+    /// Why, of the first of these.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}
+
+fn is_none(number: &usize) -> bool {
+    *number == 0
 }
 
 /// One attribute of a planned change.
@@ -162,17 +178,21 @@ pub(super) fn describe(session: &Session, draft: &Draft<'_>, only: Option<&Only>
     plan.standby = super::cycle::is_standby(draft)?;
     let names: Vec<String> = session.target_kinds().map(|(name, _)| name.clone()).collect();
     for name in &names {
-        let (kind, facts) = (session.target_kind(name)?, session.tenant(name)?);
+        let (kind, facts, stock) = (session.target_kind(name)?, session.tenant(name)?, session.stock(name)?);
         let mut target = TargetPlan { live: super::cycle::is_live(draft, name)?, ..TargetPlan::default() };
         let predictor = Predictor { draft, kind, facts: &facts };
+        let mut licences = Licences::new(&stock.licences);
         let mut added = Ok(());
         draft.each_export(name, |object| {
             if added.is_ok() && export::is_among(only, object.id) {
+                licences.look_at(&object);
                 added = target.add(&object, &predictor);
             }
         })?;
         added?;
+        predict::leave_out(&mut target, &predictor, stock.objects)?;
         target.add_references(draft, name, predictor.kind, only)?;
+        target.warnings = licences.warnings(draft, name)?;
         target.lines.sort_by(|left, right| (order(left.kind), &left.name).cmp(&(order(right.kind), &right.name)));
         target.groups = group(&mut target.lines);
         target.seconds = session.directory(name)?.pace().map(|pace| predict::seconds(target.writes, pace));
@@ -194,11 +214,32 @@ fn order(kind: &str) -> usize {
 const SHOWN: usize = 5;
 
 impl PlannedReferences {
+    fn trouble(&mut self, trouble: Trouble) {
+        let why = match trouble {
+            Trouble::Refused(count, why) => {
+                self.refused += count;
+                why
+            }
+            Trouble::Waits(why) => {
+                self.waiting += 1;
+                why
+            }
+        };
+        if self.why.is_empty() {
+            self.why = why;
+        }
+    }
+
     /// The first of them, and how many more.
     pub fn shown(&self) -> String {
-        match (self.added + self.removed).saturating_sub(self.sample.len()) {
+        let shown = match (self.added + self.removed).saturating_sub(self.sample.len()) {
             0 => self.sample.join(", "),
             more => format!("{} … {more} more", self.sample.join(", ")),
+        };
+        match (self.refused, self.waiting) {
+            (0, 0) => shown,
+            (0, waiting) => format!("{shown}   {waiting} would wait: {}", self.why),
+            (refused, _) => format!("{shown}   {refused} would be refused: {}", self.why),
         }
     }
 }
@@ -257,6 +298,7 @@ impl TargetPlan {
     ) -> Result<(), RunError> {
         let mut found: BTreeMap<ObjectId, BTreeMap<AttributeName, PlannedReferences>> = BTreeMap::new();
         let mut elsewhere = BTreeSet::new();
+        let mut look = References::new(draft, connector, kind, &self.lines)?;
         let mut after = None;
         loop {
             let keys = draft.edge_exports(after.as_ref(), 5_000)?;
@@ -274,6 +316,9 @@ impl TargetPlan {
                 let planned = found.entry(*from).or_default().entry(attribute.clone()).or_default();
                 let adds = edge.pending == Some(EdgeChange::Add);
                 *(if adds { &mut planned.added } else { &mut planned.removed }) += 1;
+                if let Some(trouble) = look.at(*from, attribute, *to, adds)? {
+                    planned.trouble(trouble);
+                }
                 planned.digest =
                     uuid::Uuid::new_v5(&planned.digest, &[&[u8::from(adds)][..], to.0.as_bytes()].concat());
                 if planned.sample.len() < SHOWN {
@@ -291,9 +336,16 @@ impl TargetPlan {
         for (at, line) in self.lines.iter().enumerate().filter(|(_, line)| line.kind != "held") {
             places.insert(line.id, at);
         }
-        for (id, attributes) in found {
+        for (id, mut attributes) in found {
+            for (attribute, planned) in &mut attributes {
+                if let Some(trouble) = look.too_many(id, attribute, planned)? {
+                    planned.trouble(trouble);
+                }
+                self.refused += planned.refused;
+            }
             let at_once = kind.references_at_once();
-            let requests = |planned: &PlannedReferences| planned.added.div_ceil(at_once) + planned.removed;
+            let requests =
+                |planned: &PlannedReferences| (planned.added - planned.waiting).div_ceil(at_once) + planned.removed;
             self.writes += attributes.values().map(requests).sum::<usize>();
             let references = attributes
                 .into_iter()
@@ -302,11 +354,18 @@ impl TargetPlan {
             if let Some(line) = places.get(&id).and_then(|at| self.lines.get_mut(*at)) {
                 line.references = references;
             } else if let Some(object) = draft.object(id)? {
-                self.lines.push(PlanLine { references, ..line("members", &object, String::new()) });
+                self.lines.push(of_references(&object, references));
             }
         }
         Ok(())
     }
+}
+
+/// The line of an object of which nothing but references changes.
+fn of_references(object: &ConnectorObject, references: Vec<PlannedReferences>) -> PlanLine {
+    let whole = references.iter().all(|planned| planned.refused == planned.added + planned.removed);
+    let why = references.iter().find(|_| whole).map(|planned| planned.why.clone()).unwrap_or_default();
+    PlanLine { references, ..line(if whole { "refused" } else { "members" }, object, why) }
 }
 
 fn line(kind: &'static str, object: &ConnectorObject, reason: String) -> PlanLine {

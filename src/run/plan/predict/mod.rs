@@ -1,4 +1,5 @@
-//! What a target would answer, before anything is sent: whether a value is somebody else's, and how long it takes.
+//! What a target would answer, before anything is sent: whether a value is somebody else's, and how long it takes. Then
+//! `room` (objects that it takes no more of), `references` (which it would refuse), `licences` (who would get none).
 
 use crate::connector::target::TargetKind;
 use crate::connector::{Pace, TenantFacts};
@@ -7,6 +8,15 @@ use crate::run::RunError;
 use crate::store::Draft;
 use crate::sync::ledger::View;
 use crate::value::{AttributeName, Value};
+
+mod licences;
+mod references;
+mod room;
+
+pub(super) use licences::Licences;
+pub use licences::Warning;
+pub(super) use references::{References, Trouble};
+pub(super) use room::leave_out;
 
 /// More holders of one value are not looked at.
 const HOLDERS: usize = 8;
