@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use rhai::{ASTNode, Expr, Stmt};
 
-use super::footprint::{Function, MEMBERSHIP_WORDS, attribute_read, final_map, is_variable};
+use super::footprint::{Function, MEMBERSHIP_WORDS, attribute_read, is_variable};
 use super::header::at;
 use super::vocabulary::{self, entra};
 use super::words::WORDS;
 use crate::diagnostic::{Diagnostic, SourceText, did_you_mean};
+use crate::value::AttributeName;
 
 /// The module with the names of Entra Connect.
 pub(super) const ENTRA: &str = "entra";
@@ -65,21 +66,19 @@ fn shape(function: &Function, source: &Arc<SourceText>, problems: &mut Vec<Diagn
     if function.name != "flow" {
         return;
     }
-    match final_map(function) {
-        Some(keys) => {
-            let mut seen = BTreeSet::new();
-            for (key, position) in keys {
-                if !seen.insert(crate::value::AttributeName::from(key.as_str())) {
-                    let problem = Diagnostic::error("E115", format!("`{key}` is flowed twice by this rule"));
-                    problems.push(at(problem, source, position));
-                }
+    let ends = function.final_map(|map| {
+        let mut seen = BTreeSet::new();
+        for (key, _) in map {
+            if !seen.insert(AttributeName::from(key.name.as_str())) {
+                let problem = Diagnostic::error("E115", format!("`{}` is flowed twice by this rule", key.name));
+                problems.push(at(problem, source, key.pos));
             }
         }
-        None => {
-            let problem = Diagnostic::error("E111", "`flow` must end in one map literal");
-            let hint = "what a rule writes must be known without running it; end with `#{ attribute: value, … }`";
-            problems.push(problem.at(source, place).hint(hint));
-        }
+    });
+    if ends.is_none() {
+        let problem = Diagnostic::error("E111", "`flow` must end in one map literal");
+        let hint = "what a rule writes must be known without running it; end with `#{ attribute: value, … }`";
+        problems.push(problem.at(source, place).hint(hint));
     }
 }
 
@@ -156,9 +155,7 @@ impl Check<'_> {
         }
         let words = || WORDS.iter().map(|word| word.name);
         self.own_arity(call, position);
-        let known = words().any(|word| word == name)
-            || self.own.contains(name)
-            || vocabulary::all().any(|function| function.name == name);
+        let known = vocabulary::find(name).is_some() || self.own.contains(name) || words().any(|word| word == name);
         if !known {
             let names = words().chain(self.own.iter().copied()).chain(vocabulary::all().map(|function| function.name));
             let hint = did_you_mean(name, names);
@@ -195,7 +192,7 @@ impl Check<'_> {
     /// A helper of the file is called with as many values as it has parameters.
     fn own_arity(&mut self, call: &rhai::FnCallExpr, position: rhai::Position) {
         let Some(counts) = self.arities.get(call.name.as_str()) else { return };
-        if !counts.contains(&call.args.len()) && !vocabulary::knows(&call.name) {
+        if !counts.contains(&call.args.len()) && vocabulary::find(&call.name).is_none() {
             let takes: Vec<String> = counts.iter().map(ToString::to_string).collect();
             let problem = miscounted(&call.name, call.args.len());
             self.say(problem, position, Some(format!("the helper takes {}", takes.join(" or "))));

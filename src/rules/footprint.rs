@@ -2,15 +2,13 @@
 //! `check.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use rhai::{AST, ASTNode, Expr, FnAccess, Position, Stmt};
+use rhai::{AST, ASTNode, Expr, FnAccess, FnCallExpr, Ident, Module, Position, ScriptFuncDef, Stmt};
 
 use super::header::Header;
 use super::shapes::Shape;
 use crate::value::{AttributeName, Kind};
-
-/// Reads of one function, and where.
-pub(super) type Reads = BTreeMap<AttributeName, Position>;
 
 /// What a rule reads and writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,9 +71,28 @@ pub(super) struct Function {
     pub(super) parameters: Vec<String>,
     /// A tree that holds this function alone, for the whole tree does not say which function a node is in.
     body: AST,
+    /// How many statements it has.
+    statements: usize,
 }
 
 impl Function {
+    fn new(definition: &Arc<ScriptFuncDef>) -> Function {
+        let body = AST::new_from_module(Module::from([Arc::clone(definition)]));
+        let mut statements = 0;
+        body.walk(&mut |path: &[ASTNode<'_>]| {
+            statements += usize::from(path.len() == 1);
+            true
+        });
+        Function {
+            name: definition.name.to_string(),
+            // A closure is a function without a name of its own.
+            public: definition.access == FnAccess::Public && !definition.name.starts_with("anon$"),
+            parameters: definition.params.iter().map(|name| name.to_string()).collect(),
+            body,
+            statements,
+        }
+    }
+
     /// The name of the first parameter: the object, in a public function.
     pub(super) fn parameter(&self) -> Option<&str> {
         self.parameters.first().map(String::as_str)
@@ -88,32 +105,40 @@ impl Function {
             true
         });
     }
+
+    /// What its last statement looks like: that is its answer. Rhai shows statements in passing only.
+    pub(super) fn last<R>(&self, mut look: impl FnMut(&Stmt) -> R) -> Option<R> {
+        let (mut left, mut seen) = (self.statements, None);
+        self.body.walk(&mut |path: &[ASTNode<'_>]| {
+            if let [ASTNode::Stmt(statement)] = path {
+                left -= 1;
+                seen = (left == 0).then(|| look(statement));
+            }
+            seen.is_none()
+        });
+        seen
+    }
+
+    /// What the keys and values of the map literal that ends it look like: that is what `flow` gives.
+    pub(super) fn final_map<R>(&self, mut look: impl FnMut(&[(Ident, Expr)]) -> R) -> Option<R> {
+        let map = |last: &Stmt| {
+            let (Stmt::Expr(expr) | Stmt::Return(Some(expr), ..)) = last else { return None };
+            let Expr::Map(map, _) = &**expr else { return None };
+            Some(look(&map.0))
+        };
+        self.last(map).flatten()
+    }
 }
 
 /// The functions of a compiled file.
 pub(super) fn functions(ast: &AST) -> Vec<Function> {
-    let mut functions: Vec<_> = ast
-        .shared_lib()
-        .iter_script_fn_info()
-        .map(|(_, access, name, arity, definition)| {
-            // Not `clone_functions_only_filtered`: in rhai 1.27 it keeps them all.
-            let mut body = ast.clone_functions_only();
-            body.retain_functions(|_, _, other, parameters| other == name && parameters == arity);
-            Function {
-                name: name.to_owned(),
-                // A closure is a function without a name of its own.
-                public: access == FnAccess::Public && !name.starts_with("anon$"),
-                parameters: definition.params.iter().map(|name| name.to_string()).collect(),
-                body,
-            }
-        })
-        .collect();
+    let mut functions: Vec<_> = ast.iter_fn_def().map(Function::new).collect();
     functions.sort_by(|left, right| left.name.cmp(&right.name));
     functions
 }
 
 /// The attribute that `parameter.name` or `parameter["name"]` reads.
-pub(super) fn attribute_read(node: &ASTNode<'_>, parameter: &str) -> Option<(AttributeName, Position)> {
+pub(super) fn attribute_read<'n>(node: &ASTNode<'n>, parameter: &str) -> Option<(&'n str, Position)> {
     let ASTNode::Expr(Expr::Dot(chain, ..) | Expr::Index(chain, ..)) = node else { return None };
     if !is_variable(&chain.lhs, parameter) {
         return None;
@@ -122,17 +147,17 @@ pub(super) fn attribute_read(node: &ASTNode<'_>, parameter: &str) -> Option<(Att
 }
 
 /// As [`attribute_read`], for an expression that is nothing but the read: not `user.title.length()`.
-pub(super) fn plain_read(expr: &Expr, parameter: &str) -> Option<(AttributeName, Position)> {
+pub(super) fn plain_read<'n>(expr: &'n Expr, parameter: &str) -> Option<(&'n str, Position)> {
     let (Expr::Dot(chain, ..) | Expr::Index(chain, ..)) = expr else { return None };
     let whole = matches!(chain.rhs, Expr::Property(..) | Expr::StringConstant(..));
     attribute_read(&ASTNode::Expr(expr), parameter).filter(|_| whole)
 }
 
 /// The first property or index of the right side of a chain: `a.b.c` is `a . (b . c)`.
-pub(super) fn first_step(rhs: &Expr, indexed: bool) -> Option<(AttributeName, Position)> {
+pub(super) fn first_step(rhs: &Expr, indexed: bool) -> Option<(&str, Position)> {
     match rhs {
-        Expr::Property(property, position) if !indexed => Some((property.2.as_str().into(), *position)),
-        Expr::StringConstant(name, position) if indexed => Some((name.as_str().into(), *position)),
+        Expr::Property(property, position) if !indexed => Some((&property.2, *position)),
+        Expr::StringConstant(name, position) if indexed => Some((name, *position)),
         Expr::Dot(chain, ..) | Expr::Index(chain, ..) => first_step(&chain.lhs, indexed),
         _ => None,
     }
@@ -142,70 +167,48 @@ pub(super) fn is_variable(expr: &Expr, name: &str) -> bool {
     matches!(expr, Expr::Variable(variable, ..) if variable.1 == name)
 }
 
-/// Every attribute of its parameter that a function reads.
-pub(super) fn reads(function: &Function) -> Reads {
-    let mut reads = Reads::new();
-    let Some(parameter) = function.parameter() else { return reads };
-    function.walk(&mut |path| {
-        if let Some((name, position)) = path.last().and_then(|node| attribute_read(node, parameter)) {
-            reads.entry(name).or_insert(position);
+/// The call of a function, but of no method, that a node is, and where.
+pub(super) fn call_of<'n>(node: &ASTNode<'n>) -> Option<(&'n FnCallExpr, Position)> {
+    match node {
+        ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position)) => {
+            Some((call, *position))
         }
-    });
-    reads
+        _ => None,
+    }
 }
 
-/// The keys of the map literal that ends a function, with their positions.
-pub(super) fn final_map(function: &Function) -> Option<Vec<(String, Position)>> {
-    let mut keys = None;
-    function.walk(&mut |path| {
-        let [ASTNode::Stmt(statement)] = path else { return };
-        keys = match statement {
-            Stmt::Expr(expr) => map_keys(expr),
-            Stmt::Return(Some(expr), ..) => map_keys(expr),
-            _ => None,
-        };
-    });
-    keys
-}
-
-fn map_keys(expr: &Expr) -> Option<Vec<(String, Position)>> {
-    let Expr::Map(map, _) = expr else { return None };
-    Some(map.0.iter().map(|(key, _)| (key.name.to_string(), key.pos)).collect())
-}
-
-/// The keys of all map literals inside a `join` function: attributes of the other side.
-pub(super) fn join_keys(function: &Function) -> Reads {
-    let mut keys = Reads::new();
-    function.walk(&mut |path| {
-        if let Some(ASTNode::Expr(Expr::Map(map, _))) = path.last() {
-            keys.extend(map.0.iter().map(|(key, _)| (key.name.as_str().into(), key.pos)));
-        }
-    });
-    keys
+/// The `flow` of a file.
+pub(super) fn flow(functions: &[Function]) -> Option<&Function> {
+    functions.iter().find(|function| function.public && function.name == "flow")
 }
 
 /// The footprint of a whole file.
 pub(super) fn of(functions: &[Function], header: &Header) -> Footprint {
     let mut footprint = Footprint::default();
     for function in functions.iter().filter(|function| function.public) {
-        let names = reads(function).into_keys();
-        match function.name.as_str() {
-            "scope" => footprint.scope.extend(names),
-            "join" => {
-                footprint.join.extend(names);
-                footprint.join_keys.extend(join_keys(function).into_keys());
+        let Some(parameter) = function.parameter() else { continue };
+        let mut reads = BTreeSet::new();
+        function.walk(&mut |path| {
+            let Some(node) = path.last() else { return };
+            reads.extend(attribute_read(node, parameter).map(|(name, _)| name.into()));
+            if let Some((call, _)) = call_of(node) {
+                footprint.call(call, parameter);
             }
-            _ => footprint.flow.extend(names),
+            if let ASTNode::Expr(Expr::Map(map, _)) = node
+                && function.name == "join"
+            {
+                footprint.join_keys.extend(map.0.iter().map(|(key, _)| key.name.as_str().into()));
+            }
+        });
+        match function.name.as_str() {
+            "scope" => footprint.scope = reads,
+            "join" => footprint.join = reads,
+            _ => footprint.flow = reads,
         }
-        native_reads(function, &mut footprint);
-        literals(function, &mut footprint.literals);
     }
-    if let Some(flow) = functions.iter().find(|function| function.name == "flow") {
+    if let Some(flow) = flow(functions) {
         footprint.unique.extend(unique_names(flow).into_iter().map(|(name, _)| name));
-    }
-    if let Some(flows) = functions.iter().find(|function| function.name == "flow").and_then(final_map) {
-        let line = |position: Position| u32::try_from(position.line().unwrap_or(0)).unwrap_or(0);
-        footprint.writes.extend(flows.into_iter().map(|(key, position)| (key.into(), line(position))));
+        flow.final_map(|map| footprint.flows(map));
     }
     for copy in &header.copies {
         footprint.flow.insert(copy.from.clone());
@@ -216,25 +219,46 @@ pub(super) fn of(functions: &[Function], header: &Header) -> Footprint {
     footprint
 }
 
-/// Where a function of that name is called, if the last node of a path does so.
-pub(super) fn call_of(path: &[ASTNode<'_>], name: &str) -> Option<Position> {
-    match path.last()? {
-        ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position)) => {
-            (call.name == name).then_some(*position)
+/// Words that ask for groups, and take the whole object.
+pub(super) const MEMBERSHIP_WORDS: [&str; 2] = ["is_member_of", "is_in_group"];
+
+impl Footprint {
+    /// `count(x.member)`, `is_member_of(x, …)` and `is_in_group(x, …)`, which need edges; a literal that an attribute is
+    /// compared with.
+    fn call(&mut self, call: &FnCallExpr, parameter: &str) {
+        match (call.name.as_str(), call.args.as_slice()) {
+            ("count", [argument, ..]) => {
+                self.counts.extend(attribute_read(&argument.into(), parameter).map(|(name, _)| name.into()));
+            }
+            (name, _) if MEMBERSHIP_WORDS.contains(&name) => self.memberships = true,
+            ("==" | "!=" | "<" | ">" | "<=" | ">=", [left, right]) => {
+                for (read, other) in [(left, right), (right, left)] {
+                    let read = plain_read(read, parameter);
+                    self.literals.extend(read.and_then(|(name, _)| literal(name, other, false)));
+                }
+            }
+            _ => {}
         }
-        _ => None,
+    }
+
+    /// What the map at the end of `flow` writes.
+    fn flows(&mut self, map: &[(Ident, Expr)]) {
+        for (key, value) in map {
+            let line = u32::try_from(key.pos.line().unwrap_or(0)).unwrap_or(0);
+            self.writes.insert(key.name.as_str().into(), line);
+            self.literals.extend(literal(&key.name, value, true));
+        }
     }
 }
 
 /// The keys of the final map whose value is made by `unique`, with the places of the calls.
 pub(super) fn unique_names(flow: &Function) -> Vec<(AttributeName, Position)> {
     let mut names = Vec::new();
-    flow.walk(&mut |path| {
-        let [ASTNode::Stmt(Stmt::Expr(expr))] = path else { return };
-        let Expr::Map(map, _) = &**expr else { return };
-        for (key, value) in &map.0 {
-            value.walk(&mut Vec::new(), &mut |inner: &[ASTNode<'_>]| {
-                names.extend(call_of(inner, "unique").map(|position| (key.name.as_str().into(), position)));
+    flow.final_map(|map| {
+        for (key, value) in map {
+            value.walk(&mut Vec::new(), &mut |path: &[ASTNode<'_>]| {
+                let call = path.last().and_then(call_of).filter(|(call, _)| call.name == "unique");
+                names.extend(call.map(|(_, position)| (key.name.as_str().into(), position)));
                 true
             });
         }
@@ -242,63 +266,18 @@ pub(super) fn unique_names(flow: &Function) -> Vec<(AttributeName, Position)> {
     names
 }
 
-/// The kind, text and place of a literal, also in `once(…)` and `seed(…)`.
-fn literal(expr: &Expr) -> Option<(Kind, String, (usize, usize))> {
+/// A literal beside an attribute, also in `once(…)` and `seed(…)`.
+fn literal(attribute: &str, expr: &Expr, flowed: bool) -> Option<Literal> {
     let (kind, text) = match expr {
         Expr::StringConstant(text, _) => (Kind::Text, text.to_string()),
         Expr::IntegerConstant(number, _) => (Kind::Integer, number.to_string()),
         Expr::BoolConstant(flag, _) => (Kind::Boolean, flag.to_string()),
-        Expr::FnCall(call, _) if ["once", "seed"].contains(&call.name.as_str()) => return literal(call.args.first()?),
+        Expr::FnCall(call, _) if ["once", "seed"].contains(&call.name.as_str()) => {
+            return literal(attribute, call.args.first()?, flowed);
+        }
         _ => return None,
     };
     let position = expr.position();
-    Some((kind, text, (position.line()?, position.position().unwrap_or(1))))
-}
-
-/// Literals that `flow` gives, and literals that an attribute is compared with.
-fn literals(function: &Function, found: &mut Vec<Literal>) {
-    let Some(parameter) = function.parameter() else { return };
-    function.walk(&mut |path| match path {
-        [ASTNode::Stmt(Stmt::Expr(expr))] if function.name == "flow" => {
-            let Expr::Map(map, _) = &**expr else { return };
-            for (key, value) in &map.0 {
-                if let Some((kind, text, place)) = literal(value) {
-                    found.push(Literal { attribute: key.name.as_str().into(), kind, text, flowed: true, place });
-                }
-            }
-        }
-        [.., ASTNode::Expr(Expr::FnCall(call, _))] if call.is_operator_call() => {
-            let ([left, right], "==" | "!=" | "<" | ">" | "<=" | ">=") = (call.args.as_slice(), call.name.as_str())
-            else {
-                return;
-            };
-            for (read, other) in [(left, right), (right, left)] {
-                if let (Some((attribute, _)), Some((kind, text, place))) = (plain_read(read, parameter), literal(other))
-                {
-                    found.push(Literal { attribute, kind, text, flowed: false, place });
-                }
-            }
-        }
-        _ => {}
-    });
-}
-
-/// Words that ask for groups, and take the whole object.
-pub(super) const MEMBERSHIP_WORDS: [&str; 2] = ["is_member_of", "is_in_group"];
-
-/// `count(x.member)`, `is_member_of(x, …)` and `is_in_group(x, …)`, which need edges.
-fn native_reads(function: &Function, footprint: &mut Footprint) {
-    let Some(parameter) = function.parameter() else { return };
-    function.walk(&mut |path| {
-        let Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) = path.last() else {
-            return;
-        };
-        match (call.name.as_str(), call.args.first()) {
-            ("count", Some(argument)) => {
-                footprint.counts.extend(attribute_read(&ASTNode::Expr(argument), parameter).map(|(name, _)| name));
-            }
-            (name, _) if MEMBERSHIP_WORDS.contains(&name) => footprint.memberships = true,
-            _ => {}
-        }
-    });
+    let place = (position.line()?, position.position().unwrap_or(1));
+    Some(Literal { attribute: attribute.into(), kind, text, flowed, place })
 }

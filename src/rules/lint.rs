@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use rhai::{ASTFlags, ASTNode, Engine, Expr, Position, Stmt};
+use rhai::{ASTFlags, ASTNode, Engine, Expr, ImmutableString, Position, Stmt};
 
 use super::footprint::{Function, attribute_read, call_of, is_variable, unique_names};
 use super::header::{Direction, Header, at};
@@ -30,8 +30,6 @@ pub(super) fn functions(
         let mut lint = Lint { function, inbound, set, source, problems: &mut problems };
         lint.ending();
         lint.nodes();
-        lint.unused_variables();
-        lint.unique();
     }
     problems
 }
@@ -44,6 +42,34 @@ struct Lint<'a> {
     problems: &'a mut Vec<Diagnostic>,
 }
 
+/// What can be judged at the end of a function only.
+#[derive(Default)]
+struct Seen {
+    defined: Vec<(ImmutableString, Position)>,
+    used: BTreeSet<ImmutableString>,
+    /// Calls of `unique`.
+    unique: Vec<Position>,
+}
+
+impl Seen {
+    fn see(&mut self, node: &ASTNode<'_>) {
+        match node {
+            ASTNode::Stmt(Stmt::Var(var, flags, _)) if !flags.contains(ASTFlags::EXPORTED) => {
+                self.defined.push((var.0.name.clone(), var.0.pos));
+            }
+            ASTNode::Expr(Expr::Variable(variable, ..)) => {
+                self.used.insert(variable.1.clone());
+            }
+            ASTNode::Stmt(Stmt::Share(shared)) => {
+                self.used.extend(shared.iter().map(|(ident, _)| ident.name.clone()));
+            }
+            _ => {}
+        }
+        let unique = call_of(node).filter(|(call, _)| call.name == "unique");
+        self.unique.extend(unique.map(|(_, position)| position));
+    }
+}
+
 impl Lint<'_> {
     fn say(&mut self, problem: Diagnostic, position: Position, hint: String) {
         self.problems.push(at(problem, self.source, position).hint(hint));
@@ -54,14 +80,8 @@ impl Lint<'_> {
         if !self.function.public || !["scope", "join"].contains(&self.function.name.as_str()) {
             return;
         }
-        let mut last = None;
-        self.function.walk(&mut |path| {
-            if let [ASTNode::Stmt(statement)] = path {
-                last = Some((is_answer(statement), statement.position()));
-            }
-        });
-        let (answers, position) = last.unwrap_or((false, Position::NONE));
-        if answers {
+        let last = self.function.last(|last| (is_answer(last), last.position()));
+        if last.is_some_and(|(answers, _)| answers) {
             return;
         }
         let name = self.function.name.as_str();
@@ -71,24 +91,24 @@ impl Lint<'_> {
         } else {
             "its last line is a list of maps: `[#{ mail: user.mail }]`"
         };
-        let place = super::check::declaration(self.source, name);
-        let problem = if position.is_none() || last.is_none() {
-            problem.at(self.source, place)
-        } else {
-            at(problem, self.source, position)
+        let problem = match last.filter(|(_, position)| !position.is_none()) {
+            Some((_, position)) => at(problem, self.source, position),
+            None => problem.at(self.source, super::check::declaration(self.source, name)),
         };
         self.problems.push(problem.hint(hint));
     }
 
     fn nodes(&mut self) {
         let function = self.function;
+        let mut seen = Seen::default();
         function.walk(&mut |path| {
             let Some(node) = path.last() else { return };
+            seen.see(node);
+            if let Some((call, position)) = call_of(node) {
+                self.call(call, 0, position);
+                self.password(path, call, position);
+            }
             match node {
-                ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position)) => {
-                    self.call(call, 0, *position);
-                    self.password(path, call, *position);
-                }
                 ASTNode::Expr(Expr::MethodCall(call, position)) => self.call(call, 1, *position),
                 ASTNode::Expr(Expr::InterpolatedString(parts, _)) => self.interpolation(parts),
                 ASTNode::Expr(Expr::Dot(chain, ..)) => self.context(chain),
@@ -98,6 +118,8 @@ impl Lint<'_> {
                 _ => {}
             }
         });
+        self.unused_variables(&seen);
+        self.unique(&seen.unique);
     }
 
     fn call(&mut self, call: &rhai::FnCallExpr, receiver: usize, position: Position) {
@@ -170,13 +192,12 @@ impl Lint<'_> {
     }
 
     /// A unique name is looked for in the metaverse, for one attribute.
-    fn unique(&mut self) {
-        let mut calls = Vec::new();
-        self.function.walk(&mut |path| {
-            calls.extend(call_of(path, "unique"));
-        });
+    fn unique(&mut self, calls: &[Position]) {
+        if calls.is_empty() {
+            return;
+        }
         let placed = unique_names(self.function);
-        for position in calls {
+        for position in calls.iter().copied() {
             let in_map = self.function.public && placed.iter().any(|(_, at)| *at == position);
             if !self.inbound || !in_map {
                 let problem = Diagnostic::error("E129", "`unique` cannot stand here");
@@ -279,24 +300,11 @@ impl Lint<'_> {
         }
     }
 
-    fn unused_variables(&mut self) {
-        let mut defined: Vec<(String, Position)> = Vec::new();
-        let mut used = BTreeSet::new();
-        self.function.walk(&mut |path| match path.last() {
-            Some(ASTNode::Stmt(Stmt::Var(var, flags, _))) if !flags.contains(ASTFlags::EXPORTED) => {
-                defined.push((var.0.name.to_string(), var.0.pos));
-            }
-            Some(ASTNode::Expr(Expr::Variable(variable, ..))) => {
-                used.insert(variable.1.to_string());
-            }
-            Some(ASTNode::Stmt(Stmt::Share(shared))) => {
-                used.extend(shared.iter().map(|(ident, _)| ident.name.to_string()));
-            }
-            _ => {}
-        });
-        for (name, position) in defined.into_iter().filter(|(name, _)| !used.contains(name) && !name.starts_with('_')) {
+    fn unused_variables(&mut self, seen: &Seen) {
+        let unused = |name: &str| !seen.used.contains(name) && !name.starts_with('_');
+        for (name, position) in seen.defined.iter().filter(|(name, _)| unused(name)) {
             let problem = Diagnostic::warning("W123", format!("`{name}` is never used"));
-            self.say(problem, position, format!("take it out, or call it `_{name}`"));
+            self.say(problem, *position, format!("take it out, or call it `_{name}`"));
         }
     }
 }

@@ -1,13 +1,15 @@
 //! Text in, rules out: compiles a folder of Rhai files into a [`RuleSet`], and evaluates it. The only place that knows
 //! Rhai.
 //!
-//! Reading order: `header.rs` (what a rule says about itself), `footprint.rs` (what it reads and writes), `check.rs` (what
-//! it may not do), `input.rs` (what it is shown and answers), `host.rs` (running it), `why.rs` (saying why not), `vocabulary/` (what it may call).
+//! Reading order: `compile.rs` (files into a set), `header.rs` (what a rule says about itself), `footprint.rs` (what it reads
+//! and writes), `check.rs` (what it may not do), `input.rs` (what it is shown and answers), `host.rs` (running it),
+//! `why.rs` (saying why not), `vocabulary/` (what it may call).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{self, SHA1_FOR_LEGACY_USE_ONLY};
 use uuid::Uuid;
 
 use crate::diagnostic::{Diagnostic, Severity, SourceText};
@@ -17,6 +19,7 @@ mod agreement;
 mod check;
 mod clauses;
 mod code;
+mod compile;
 mod coverage;
 mod edit;
 mod folders;
@@ -61,7 +64,7 @@ pub struct Rule {
     /// What it says about itself.
     pub header: Header,
     /// What it reads and writes.
-    pub footprint: Footprint,
+    pub footprint: Arc<Footprint>,
     /// What is suspicious in it.
     findings: Vec<Diagnostic>,
     /// Attributes that it leaves out after all.
@@ -128,7 +131,7 @@ impl RuleSet {
     /// # Errors
     /// As [`RuleSet::compile`].
     pub fn recompile(files: Vec<SourceText>, settings: impl Into<Settings>, last: Option<&RuleSet>) -> Compiled {
-        let (set, problems) = RuleSet::gather_after(files, settings.into(), last);
+        let (set, problems) = compile::gather(files, settings.into(), last);
         if problems.iter().any(|problem| problem.severity == Severity::Error) {
             return Err(problems);
         }
@@ -138,67 +141,7 @@ impl RuleSet {
     /// Compiles what can be compiled, for those who look for mistakes: the set lacks rules that have some, and must not be
     /// used for anything else.
     pub fn gather(files: Vec<SourceText>, settings: impl Into<Settings>) -> (RuleSet, Vec<Diagnostic>) {
-        RuleSet::gather_after(files, settings.into(), None)
-    }
-
-    fn gather_after(files: Vec<SourceText>, settings: Settings, last: Option<&RuleSet>) -> (RuleSet, Vec<Diagnostic>) {
-        let mut set = RuleSet { settings: Arc::new(settings), ..RuleSet::default() };
-        let mut problems = Vec::new();
-        let mut sources: Vec<Arc<SourceText>> = files.into_iter().map(Arc::new).collect();
-        sources.sort_by(|left, right| left.path.cmp(&right.path));
-        set.fingerprint = fingerprint(&sources, &set.settings.values);
-        let (files, sources): (Vec<_>, Vec<_>) = sources.into_iter().partition(|source| tables::is_table(&source.path));
-        let (tables, found) = read_tables(&files);
-        let unread = files.iter().map(|source| stem(&source.path)).filter(|name| !tables.contains_key(name));
-        set.broken_tables = unread.collect();
-        set.tables = Arc::new(tables);
-        problems.extend(found);
-        let (libraries, rules): (Vec<_>, Vec<_>) = sources.into_iter().partition(|source| is_library(&source.path));
-        for source in libraries {
-            if stem(&source.path) == check::ENTRA {
-                let problem = Diagnostic::error("E128", "`entra` is a module that is always there");
-                problems.push(problem.at(&source, 0..0).hint("give this file another name"));
-            }
-            set.libraries.insert(stem(&source.path), source);
-        }
-        let engine = host::engine(&set);
-        let library_names: BTreeSet<String> = set.libraries.keys().cloned().collect();
-        for source in set.libraries.values() {
-            match engine.compile(source.text.as_str()) {
-                Err(error) => problems.push(syntax_error(&error, source)),
-                Ok(ast) => {
-                    let mut functions = footprint::functions(&ast);
-                    functions.iter_mut().for_each(|function| function.public = false);
-                    problems.extend(check::dialect(&functions, source, &library_names));
-                }
-            }
-        }
-        let last = last.filter(|last| last.surrounds_as(&set));
-        for source in rules {
-            let same: Vec<Rule> = last
-                .map(|last| last.rules.iter().filter(|rule| rule.source == source).cloned().collect())
-                .unwrap_or_default();
-            let compiled = if same.is_empty() {
-                compile_rule(&engine, &source, &set, &library_names).map(|rule| set.settings.stand_in(rule))
-            } else {
-                Ok(same)
-            };
-            match compiled {
-                Ok(rules) => {
-                    problems.extend(rules.first().into_iter().flat_map(|rule| rule.findings.iter().cloned()));
-                    for rule in rules {
-                        set.rules.push(Rule { index: set.rules.len(), ..rule });
-                    }
-                }
-                Err(found) => problems.extend(found),
-            }
-        }
-        problems.extend(duplicate_names(&set.rules));
-        // While some do not compile, a name may be one of theirs.
-        if !problems.iter().any(|problem| problem.severity == Severity::Error) {
-            problems.extend(set.settings.unknown_switches(&set.rules));
-        }
-        (set, problems)
+        compile::gather(files, settings.into(), None)
     }
 
     /// Reads and compiles folders.
@@ -215,15 +158,6 @@ impl RuleSet {
     pub fn lying_over(mut self, below: Option<&Path>) -> RuleSet {
         self.below = below.map(Path::to_path_buf);
         self
-    }
-
-    /// Whether a rule finds the same beside it here and there: helpers, tables, settings.
-    fn surrounds_as(&self, other: &RuleSet) -> bool {
-        let texts = |set: &RuleSet| set.tables.values().map(|table| Arc::clone(&table.source)).collect::<Vec<_>>();
-        texts(self) == texts(other)
-            && self.libraries == other.libraries
-            && self.settings == other.settings
-            && self.broken_tables == other.broken_tables
     }
 
     /// Everything that the set was compiled from.
@@ -437,122 +371,24 @@ fn is(candidate: &ConnectorType, connector: &str, object_type: &str) -> bool {
     candidate.connector == connector && candidate.object_type.eq_ignore_ascii_case(object_type)
 }
 
-fn read_tables(sources: &[Arc<SourceText>]) -> (BTreeMap<String, Table>, Vec<Diagnostic>) {
-    let (mut read, mut problems) = (BTreeMap::new(), Vec::new());
-    for source in sources {
-        match Table::read(source) {
-            Ok(table) => {
-                let name = stem(&source.path);
-                if read.insert(name.clone(), table).is_some() {
-                    let problem = Diagnostic::error("E130", format!("there are two tables `{name}`"));
-                    problems.push(problem.at(source, 0..0));
-                }
-            }
-            Err(found) => problems.extend(found),
-        }
-    }
-    (read, problems)
-}
-
-fn is_library(path: &Path) -> bool {
-    path.parent().and_then(Path::file_name).is_some_and(|name| name == "lib")
-}
-
 fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
-
-fn fingerprint(sources: &[Arc<SourceText>], settings: &BTreeMap<String, String>) -> String {
-    let mut text = String::new();
-    for source in sources {
-        let place = match (is_library(&source.path), tables::is_table(&source.path)) {
-            (true, _) => format!("lib/{}", stem(&source.path)),
-            (_, true) => {
-                format!("{}/{}", tables::FOLDER, source.path.file_name().unwrap_or_default().to_string_lossy())
-            }
-            (false, false) => stem(&source.path),
-        };
-        text.push_str(&format!("{place}\0{}\0", source.text));
-    }
-    for (key, value) in settings {
-        text.push_str(&format!("{key}\0{value}\0"));
-    }
-    short_digest(&text)
-}
-
+/// How the name-based UUID of a text begins. The library that does TLS computes it five times as fast as that of UUIDs.
 fn short_digest(text: &str) -> String {
-    let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes());
-    id.simple().to_string().chars().take(12).collect()
+    let mut sha = digest::Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+    sha.update(Uuid::NAMESPACE_OID.as_bytes());
+    sha.update(text.as_bytes());
+    crate::value::hex(sha.finish().as_ref().get(..6).unwrap_or_default())
 }
 
-fn syntax_error(error: &rhai::ParseError, source: &Arc<SourceText>) -> Diagnostic {
-    let problem = header::at(Diagnostic::error("E100", error.err_type().to_string()), source, error.position());
-    let here = source.text.get(problem.range.clone()).unwrap_or_default();
-    let before = source.text.get(..problem.range.start).unwrap_or_default().trim_end();
-    match advice(here, before) {
-        Some(advice) => problem.hint(advice),
-        None => problem,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_the_beginning_of_a_name_based_id() {
+        let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, b"in-user\0fn flow");
+        assert!(id.simple().to_string().starts_with(&short_digest("in-user\0fn flow")));
     }
-}
-
-/// What people mean who write another language.
-fn advice(here: &str, before: &str) -> Option<&'static str> {
-    let word = before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-    Some(match (here, word) {
-        ("and", _) => "write `&&`",
-        ("or", _) => "write `||`",
-        ("not", _) | (_, "not") => "write `!` before what shall not be",
-        ("null" | "nil" | "None" | "undefined", _) => "no value is `()`: `user.mail == ()`",
-        ("elif" | "elsif", _) | (_, "elif" | "elsif") => "write `else if`",
-        (quoted, _) if quoted.starts_with(['\'', '“', '”', '„', '‘', '’']) => {
-            "texts stand in double quotes: `\"Sales\"`"
-        }
-        (":", _) => "a map begins with `#{`; `{` begins a block",
-        _ => return None,
-    })
-}
-
-fn compile_rule(
-    engine: &rhai::Engine,
-    source: &Arc<SourceText>,
-    set: &RuleSet,
-    libraries: &BTreeSet<String>,
-) -> Result<Rule, Vec<Diagnostic>> {
-    let ast = engine.compile(source.text.as_str()).map_err(|error| vec![syntax_error(&error, source)])?;
-    let functions = footprint::functions(&ast);
-    let mut problems = check::dialect(&functions, source, libraries);
-    let header = match header::read(&ast, source) {
-        Ok(header) => header,
-        Err(found) => {
-            problems.extend(found);
-            return Err(problems);
-        }
-    };
-    problems.extend(lint::functions(&functions, &header, set, source));
-    problems.extend(slips::outside(&ast, source));
-    problems.extend(functions.iter().flat_map(|function| slips::of(function, source)));
-    if problems.iter().any(|problem| problem.severity == Severity::Error) {
-        return Err(problems);
-    }
-    let has = |name: &str| functions.iter().any(|function| function.public && function.name == name);
-    Ok(Rule {
-        name: stem(&source.path),
-        source: Arc::clone(source),
-        footprint: footprint::of(&functions, &header),
-        header,
-        muted: BTreeSet::new(),
-        index: 0,
-        has_scope: has("scope"),
-        has_join: has("join"),
-        has_flow: has("flow"),
-        findings: problems,
-    })
-}
-
-fn duplicate_names(rules: &[Rule]) -> Vec<Diagnostic> {
-    let mut seen = BTreeSet::new();
-    let twice = rules.iter().filter(|rule| !seen.insert(rule.name.clone()));
-    twice
-        .map(|rule| Diagnostic::error("E104", format!("there are two rules `{}`", rule.name)).at(&rule.source, 0..0))
-        .collect()
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rhai::{ASTNode, Expr, Stmt, StmtBlock};
 
-use super::footprint::{Function, first_step, is_variable};
+use super::footprint::{Function, first_step, flow, is_variable};
 use super::header::Header;
 use super::vocabulary;
 use crate::value::{AttributeName, Kind};
@@ -72,9 +72,7 @@ pub(super) fn of(functions: &[Function], header: &Header) -> BTreeMap<AttributeN
         let merged = header.merge.contains(&copy.to);
         written.insert(copy.to.clone(), if merged { shape.listed() } else { shape });
     }
-    let Some(flow) = functions.iter().find(|function| function.public && function.name == "flow") else {
-        return written;
-    };
+    let Some(flow) = flow(functions) else { return written };
     let mut shapes = Shapes { parameter: flow.parameter().unwrap_or_default(), variables: BTreeMap::new() };
     flow.walk(&mut |path| match path {
         [.., ASTNode::Stmt(Stmt::Var(var, ..))] => shapes.put(&var.0.name, &var.1),
@@ -83,11 +81,10 @@ pub(super) fn of(functions: &[Function], header: &Header) -> BTreeMap<AttributeN
                 shapes.put(&variable.1, &assignment.1.rhs);
             }
         }
-        [ASTNode::Stmt(Stmt::Expr(expr))] => {
-            let Expr::Map(map, _) = &**expr else { return };
-            written.extend(map.0.iter().map(|(key, value)| (key.name.as_str().into(), shapes.of(value))));
-        }
         _ => {}
+    });
+    flow.final_map(|map| {
+        written.extend(map.iter().map(|(key, value)| (key.name.as_str().into(), shapes.of(value))));
     });
     written
 }
@@ -151,7 +148,7 @@ impl Shapes<'_> {
                 item @ Expr::Index(..) => Some(item),
                 _ => None,
             };
-            (Shape::of_attribute(name), rest)
+            (Shape::of_attribute(name.into()), rest)
         } else {
             (self.of(left), Some(right))
         };
@@ -182,7 +179,7 @@ fn called(name: &str, first: Shape) -> Shape {
         "first" | "last" | "item" => return first.single(),
         _ => {}
     }
-    let signature = vocabulary::all().find(|function| function.name == name).map_or("", |function| function.signature);
+    let signature = vocabulary::find(name).map_or("", |function| function.signature);
     let (takes, gives) = signature.split_once(" -> ").unwrap_or_default();
     match gives {
         "list" => Shape::unknown().listed(),

@@ -8,6 +8,7 @@ use super::footprint::{Function, attribute_read, plain_read};
 use super::header::at;
 use super::lint::labels;
 use crate::diagnostic::{Diagnostic, SourceText};
+use crate::value::AttributeName;
 
 /// What stands outside of every function and is not the header.
 pub(super) fn outside(ast: &AST, source: &Arc<SourceText>) -> Vec<Diagnostic> {
@@ -43,8 +44,9 @@ pub(super) fn of(function: &Function, source: &Arc<SourceText>) -> Vec<Diagnosti
         };
         problems.extend(found.map(|(problem, position, hint)| at(problem, source, position).hint(hint)));
     });
-    problems.extend(silent_helper(function).map(|(problem, position, hint)| at(problem, source, position).hint(hint)));
-    problems.extend(answer(function).map(|(problem, position, hint)| at(problem, source, position).hint(hint)));
+    let ends = [silent_helper(function), answer(function)];
+    problems
+        .extend(ends.into_iter().flatten().map(|(problem, position, hint)| at(problem, source, position).hint(hint)));
     problems
 }
 
@@ -75,7 +77,7 @@ fn is_condition(expr: &Expr) -> bool {
 }
 
 fn is_same(function: &Function, left: &Expr, right: &Expr) -> bool {
-    let read = |expr: &Expr| plain_read(expr, function.parameter()?).map(|(name, _)| name);
+    let read = |expr: &Expr| plain_read(expr, function.parameter()?).map(|(name, _)| AttributeName::from(name));
     match (left, right) {
         (Expr::StringConstant(left, _), Expr::StringConstant(right, _)) => left == right,
         (Expr::IntegerConstant(left, _), Expr::IntegerConstant(right, _)) => left == right,
@@ -111,14 +113,10 @@ fn silent_helper(function: &Function) -> Found {
     if function.public {
         return None;
     }
-    let mut last = None;
-    function.walk(&mut |path| {
-        if let [ASTNode::Stmt(statement)] = path {
-            last = matches!(statement, Stmt::Var(..) | Stmt::Assignment(..)).then(|| statement.position());
-        }
-    });
+    let silent = |last: &Stmt| matches!(last, Stmt::Var(..) | Stmt::Assignment(..)).then(|| last.position());
+    let position = function.last(silent)??;
     let problem = Diagnostic::warning("W128", format!("`{}` ends without an answer", function.name));
-    last.map(|position| (problem, position, "its last line is what it gives, without `;`".to_owned()))
+    Some((problem, position, "its last line is what it gives, without `;`".to_owned()))
 }
 
 /// The last line of `scope` and `join`, where it can be seen what it is.
@@ -128,13 +126,11 @@ fn answer(function: &Function) -> Found {
         "join" if function.public => "a list of maps: `[#{ mail: user.mail }]`",
         _ => return None,
     };
-    let mut last = None;
-    function.walk(&mut |path| {
-        if let [ASTNode::Stmt(Stmt::Expr(expr))] = path {
-            last = what(expr).map(|what| (what, expr.position()));
-        }
-    });
-    let (what, position) = last?;
+    let told = |last: &Stmt| match last {
+        Stmt::Expr(expr) => Some((what(expr)?, expr.position())),
+        _ => None,
+    };
+    let (what, position) = function.last(told)??;
     if function.name == "join" && what == "a list" || function.name == "scope" && what == "true or false" {
         return None;
     }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rhai::{ASTNode, Expr, Stmt};
+use rhai::{ASTNode, Expr, ImmutableString, Stmt};
 
-use super::footprint::{Function, attribute_read, is_variable};
+use super::footprint::{Function, attribute_read, flow, is_variable};
 use super::header::Header;
 use crate::value::AttributeName;
 
@@ -15,7 +15,7 @@ pub(super) type Sources = BTreeMap<AttributeName, BTreeSet<AttributeName>>;
 #[derive(Clone, Default)]
 struct Parts {
     reads: BTreeSet<AttributeName>,
-    variables: BTreeSet<String>,
+    variables: BTreeSet<ImmutableString>,
 }
 
 /// The attributes that each key of `flow` and each copy reads. A variable stands for everything that is ever put into
@@ -25,27 +25,21 @@ pub(super) fn of(functions: &[Function], header: &Header) -> Sources {
     for copy in &header.copies {
         sources.entry(copy.to.clone()).or_default().insert(copy.from.clone());
     }
-    let Some(flow) = functions.iter().find(|function| function.public && function.name == "flow") else {
-        return sources;
-    };
+    let Some(flow) = flow(functions) else { return sources };
     let Some(parameter) = flow.parameter() else { return sources };
     let variables = variables(flow, parameter);
-    flow.walk(&mut |path| {
-        let [ASTNode::Stmt(Stmt::Expr(expr))] = path else { return };
-        let Expr::Map(map, _) = &**expr else { return };
-        for (key, value) in &map.0 {
-            let reads = resolve(parts(value, parameter), &variables);
-            sources.insert(key.name.as_str().into(), reads);
-        }
+    flow.final_map(|map| {
+        let reads = |value| resolve(parts(value, parameter), &variables);
+        sources.extend(map.iter().map(|(key, value)| (key.name.as_str().into(), reads(value))));
     });
     sources
 }
 
-fn variables(flow: &Function, parameter: &str) -> BTreeMap<String, Parts> {
-    let mut variables: BTreeMap<String, Parts> = BTreeMap::new();
-    let mut add = |name: &str, value: &Expr| {
+fn variables(flow: &Function, parameter: &str) -> BTreeMap<ImmutableString, Parts> {
+    let mut variables: BTreeMap<ImmutableString, Parts> = BTreeMap::new();
+    let mut add = |name: &ImmutableString, value: &Expr| {
         let more = parts(value, parameter);
-        let known = variables.entry(name.to_owned()).or_default();
+        let known = variables.entry(name.clone()).or_default();
         known.reads.extend(more.reads);
         known.variables.extend(more.variables);
     };
@@ -67,9 +61,9 @@ fn parts(expr: &Expr, parameter: &str) -> Parts {
     expr.walk(&mut Vec::new(), &mut |path: &[ASTNode<'_>]| {
         match path.last() {
             Some(ASTNode::Expr(found @ Expr::Variable(variable, ..))) if !is_variable(found, parameter) => {
-                parts.variables.insert(variable.1.to_string());
+                parts.variables.insert(variable.1.clone());
             }
-            Some(node) => parts.reads.extend(attribute_read(node, parameter).map(|(name, _)| name)),
+            Some(node) => parts.reads.extend(attribute_read(node, parameter).map(|(name, _)| name.into())),
             None => {}
         }
         true
@@ -77,10 +71,10 @@ fn parts(expr: &Expr, parameter: &str) -> Parts {
     parts
 }
 
-fn resolve(parts: Parts, variables: &BTreeMap<String, Parts>) -> BTreeSet<AttributeName> {
+fn resolve(parts: Parts, variables: &BTreeMap<ImmutableString, Parts>) -> BTreeSet<AttributeName> {
     let mut reads = parts.reads;
     let mut seen = BTreeSet::new();
-    let mut open: Vec<String> = parts.variables.into_iter().collect();
+    let mut open: Vec<ImmutableString> = parts.variables.into_iter().collect();
     while let Some(name) = open.pop() {
         let Some(known) = variables.get(&name).filter(|_| seen.insert(name.clone())) else { continue };
         reads.extend(known.reads.iter().cloned());

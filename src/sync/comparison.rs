@@ -169,7 +169,7 @@ impl<'a> Comparison<'a> {
         scopes: Scopes,
     ) -> Result<bool, LedgerError> {
         let (before, after) = (&side.before, &side.after);
-        let footprints = || before.values().chain(after.values()).map(|rule| &rule.footprint);
+        let footprints = || before.values().chain(after.values()).map(|rule| &*rule.footprint);
         let source = (self.sources.get(&object.connector), read_of(&self.references, object));
         let input = input_for(view, source, object, footprints)?;
         // What flows from an object that belongs to nobody arrives nowhere.

@@ -295,7 +295,7 @@ impl<'a> Synchronisation<'a> {
     /// # Errors
     /// When the ledger fails.
     pub fn input(&self, ledger: &dyn Ledger, object: &ConnectorObject) -> Result<Arc<Input>, LedgerError> {
-        let footprints = || self.rules.inbound(&object.connector, &object.object_type).map(|rule| &rule.footprint);
+        let footprints = || self.rules.inbound(&object.connector, &object.object_type).map(|rule| &*rule.footprint);
         let references = read_of(&self.references, object);
         input_for(ledger, (self.sources.get(&object.connector), references), object, footprints)
     }

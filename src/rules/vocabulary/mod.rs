@@ -11,7 +11,9 @@
 //! Two things of Rhai's that no registration changes: `switch` compares to the letter, so lower a text before; and
 //! `` `${value}` `` writes nothing for `()`, where `"…" + value` is `()`.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::LazyLock;
 
 use rhai::{Dynamic, Engine, EvalAltResult};
 
@@ -141,9 +143,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     all().map(|function| function.name)
 }
 
-/// Whether there is a function of this name.
-pub fn knows(name: &str) -> bool {
-    names().any(|known| known == name)
+/// The function of this name.
+pub fn find(name: &str) -> Option<&'static Function> {
+    static BY_NAME: LazyLock<HashMap<&str, &Function>> =
+        LazyLock::new(|| all().map(|function| (function.name, function)).collect());
+    BY_NAME.get(name).copied()
 }
 
 /// Gives an engine the vocabulary, and comparisons that ignore letter case.
