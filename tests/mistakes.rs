@@ -31,7 +31,7 @@ const IN: &str = r#"const rule = #{ from: "ad/user", to: "metaverse/person", lin
 
 /// A mistake: what it is, and the rule; what does not begin with `const` goes into the metaverse, after `OUT` to Entra.
 const OUT: &str = "OUT ";
-const MISTAKES: [(&str, &str); 90] = [
+const MISTAKES: [(&str, &str); 95] = [
     ("attribute misspelled", "fn flow(user) { #{ department: user.departement } }"),
     ("attribute misspelled in scope", "fn scope(user) { user.employeID != () }"),
     (
@@ -174,6 +174,17 @@ fn flow(group) { #{ mailEnabled: once(true), securityEnabled: false } }"#,
     ("a password in every run", "OUT fn flow(person) { #{ \"passwordProfile.password\": password(24) } }"),
     ("a password that somebody wrote", "OUT fn flow(person) { #{ \"passwordProfile.password\": \"Welcome1!\" } }"),
     ("a password into the metaverse", "fn flow(user) { #{ password: once(password(24)) } }"),
+    (
+        "a switch without a default in scope",
+        r#"fn scope(user) { switch lower(user.employeeType) { "staff" => true, "guest" => false } }"#,
+    ),
+    (
+        "an if without else inside scope",
+        "fn scope(user) { user.mail != () && if user.title == () { false } else if user.sn != () { true } }",
+    ),
+    ("a flag of a text", "fn scope(user) { !has_flag(user.title, 2) }"),
+    ("a flag of a text of the metaverse", "OUT fn scope(person) { entra::IsBitSet(person.title, 2) }"),
+    ("a flag in quotes", r#"fn scope(user) { !has_flag(user.userAccountControl, "2") }"#),
 ];
 
 fn findings(rule: &str) -> Vec<Diagnostic> {
@@ -224,7 +235,7 @@ fn mistakes_are_found_before_anything_runs() {
 }
 
 /// What is right and looks like one of the mistakes.
-const RIGHT: [&str; 12] = [
+const RIGHT: [&str; 15] = [
     r#"fn flow(user) { #{ mail: first(filter(user.proxyAddresses, |a| starts_with(a, "smtp:"))) } }"#,
     r#"fn flow(user) { let kind = "smtp:"; #{ mail: first(filter(user.proxyAddresses, |a| starts_with(a, kind))) } }"#,
     r#"fn scope(user) { user.title.starts_with("x") == true }"#,
@@ -235,6 +246,9 @@ const RIGHT: [&str; 12] = [
     r#"fn flow(user) { #{ mail: if user.sn == () { () } else { `${user.sn}@x` } } }"#,
     r#"fn scope(user) { if user.mail == () { return false; } user.sn != () }"#,
     "fn scope(user) { let known = user.mail; known != () }",
+    r#"fn scope(user) { switch user.title == "x" { true => false, false => true } }"#,
+    r#"fn scope(user) { if user.title == () { if user.mail == () { return false; } } user.sn != () }"#,
+    "fn scope(user) { has_flag(to_integer(user.extensionAttribute1), 2) }",
     r#"private fn both(a, b) { words([a, b]) } fn flow(user) { #{ cn: both(user.sn, user.givenName) } }"#,
     r#"fn flow(user) { let found = (); for a in user.proxyAddresses ?? [] { if starts_with(a, "x") { found = a; } } #{ cn: found } }"#,
 ];

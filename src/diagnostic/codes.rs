@@ -278,6 +278,13 @@ pub const CODES: &[Explanation] = &[
         "`switch_on` and `switch_off` of `[rules]` name rules by their files, without `.rhai`.",
     ),
     shown(
+        "E137",
+        "a way through `scope` without an answer",
+        "A `switch` without `_`, and an `if` without `else`, give nothing to whatever is not named. Such an object would be in error: it keeps its state, and is told in every run.",
+        "fn scope(user) { switch lower(user.employeeType) { \"staff\" => true, \"guest\" => false } }",
+        "fn scope(user) { switch lower(user.employeeType) { \"staff\" => true, _ => false } }",
+    ),
+    shown(
         "W122",
         "half a text where a value is missing",
         "`` `${user.sn}@x` `` is `@x` where there is no `sn`. With `+` the whole is nothing as soon as a part is.",
@@ -404,5 +411,12 @@ pub const CODES: &[Explanation] = &[
         "`deprovision: \"disable\"` switches an account off. Groups have no switch, nor have the entries of an OpenLDAP server.",
         "const rule = #{ from: \"metaverse/group\", to: \"entra/group\", link: \"provision\", precedence: 100, deprovision: \"disable\" };",
         "const rule = #{ from: \"metaverse/group\", to: \"entra/group\", link: \"provision\", precedence: 100, deprovision: \"disconnect\" };",
+    ),
+    shown(
+        "E227",
+        "flags of something that is no number",
+        "`has_flag` and its like look at the bits of numbers, and fail for a text, even one of digits.",
+        "fn scope(user) { !has_flag(user.title, 2) }",
+        "fn scope(user) { !has_flag(user.userAccountControl, 2) }",
     ),
 ];

@@ -18,6 +18,7 @@ pub(super) fn findings(set: &RuleSet, schemas: &Schemas) -> Vec<Diagnostic> {
     findings.extend(lists_for_one(set, schemas, &metaverse));
     findings.extend(compared(set, schemas));
     findings.extend(kinds(set, schemas, &metaverse));
+    findings.extend(without_flags(set, schemas, &metaverse));
     findings
 }
 
@@ -230,6 +231,29 @@ fn compared(set: &RuleSet, schemas: &Schemas) -> Vec<Diagnostic> {
             let message =
                 format!("`{}` holds {}: it is never equal to {}", literal.attribute, known.kind, literal.kind);
             findings.push(Diagnostic::error("E224", message).at(&rule.source, place).hint(instead(known.kind)));
+        }
+    }
+    findings
+}
+
+/// Attributes whose bits a rule looks at, and that are no numbers.
+fn without_flags(set: &RuleSet, schemas: &Schemas, metaverse: &Known<'_>) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for rule in set.rules() {
+        for (name, place) in &rule.footprint.numbers {
+            let kinds: BTreeSet<Kind> = match &rule.header.direction {
+                Direction::Inbound { from, .. } => {
+                    from.iter().filter_map(|side| Some(attribute(schemas, side, name)?.kind)).collect()
+                }
+                Direction::Outbound { from, .. } => {
+                    let known = metaverse.get(from.as_str()).and_then(|known| known.get(name));
+                    known.filter(|known| !known.open).map(|known| known.kinds.clone()).unwrap_or_default()
+                }
+            };
+            let Some(kind) = kinds.first().filter(|_| !kinds.contains(&Kind::Integer)) else { continue };
+            let place = word_at(&rule.source.text, place.0, place.1);
+            let problem = Diagnostic::error("E227", format!("`{name}` is {kind}, and only a number has flags"));
+            findings.push(problem.at(&rule.source, place).hint("`to_integer(…)` makes a number of a text"));
         }
     }
     findings

@@ -8,6 +8,7 @@ use rhai::{AST, ASTNode, Expr, FnAccess, FnCallExpr, Ident, Module, Position, Sc
 
 use super::header::Header;
 use super::shapes::Shape;
+use super::vocabulary;
 use crate::value::{AttributeName, Kind};
 
 /// What a rule reads and writes.
@@ -31,6 +32,8 @@ pub struct Footprint {
     pub memberships: bool,
     /// Literals that are flowed to an attribute or compared with one: their kind, and their line.
     pub literals: Vec<Literal>,
+    /// Attributes whose bits it looks at, so that they must be numbers, and where: 1-based line and column.
+    pub numbers: BTreeMap<AttributeName, (usize, usize)>,
     /// The attributes that each written one is made of.
     pub sources: BTreeMap<AttributeName, BTreeSet<AttributeName>>,
     /// What is known of what each written one is given.
@@ -223,10 +226,16 @@ pub(super) fn of(functions: &[Function], header: &Header) -> Footprint {
 pub(super) const MEMBERSHIP_WORDS: [&str; 2] = ["is_member_of", "is_in_group"];
 
 impl Footprint {
-    /// `count(x.member)`, `is_member_of(x, …)` and `is_in_group(x, …)`, which need edges; a literal that an attribute is
-    /// compared with.
+    /// `count(x.member)`, `is_member_of(x, …)` and `is_in_group(x, …)`, which need edges; `has_flag(x.y, …)`, which needs a
+    /// number; a literal that an attribute is compared with.
     fn call(&mut self, call: &FnCallExpr, parameter: &str) {
         match (call.name.as_str(), call.args.as_slice()) {
+            (_, arguments) if vocabulary::works_on_bits(call) => {
+                for (name, position) in arguments.iter().filter_map(|argument| plain_read(argument, parameter)) {
+                    let place = (position.line().unwrap_or(1), position.position().unwrap_or(1));
+                    self.numbers.entry(name.into()).or_insert(place);
+                }
+            }
             ("count", [argument, ..]) => {
                 self.counts.extend(attribute_read(&argument.into(), parameter).map(|(name, _)| name.into()));
             }

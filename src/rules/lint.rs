@@ -124,6 +124,9 @@ impl Lint<'_> {
 
     fn call(&mut self, call: &rhai::FnCallExpr, receiver: usize, position: Position) {
         let name = call.name.as_str();
+        if vocabulary::works_on_bits(call) {
+            self.bits(call);
+        }
         if call.is_operator_call() || !call.namespace.is_empty() {
             return;
         }
@@ -149,6 +152,16 @@ impl Lint<'_> {
             && !counts.contains(&given)
         {
             self.say(super::check::miscounted(name, given), position, format!("`{signature}`"));
+        }
+    }
+
+    /// A text has no bits.
+    fn bits(&mut self, call: &rhai::FnCallExpr) {
+        for argument in &call.args {
+            if let Expr::StringConstant(_, position) = argument {
+                let problem = Diagnostic::error("E227", format!("`{}` works on numbers, and this is text", call.name));
+                self.say(problem, *position, "a number, without quotes".to_owned());
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rhai::{AST, ASTFlags, ASTNode, Expr, Position, Stmt};
+use rhai::{AST, ASTFlags, ASTNode, Expr, Position, Stmt, StmtBlock};
 
 use super::footprint::{Function, attribute_read, plain_read};
 use super::header::at;
@@ -44,10 +44,50 @@ pub(super) fn of(function: &Function, source: &Arc<SourceText>) -> Vec<Diagnosti
         };
         problems.extend(found.map(|(problem, position, hint)| at(problem, source, position).hint(hint)));
     });
-    let ends = [silent_helper(function), answer(function)];
+    let ends = [silent_helper(function), answer(function), gap(function)];
     problems
         .extend(ends.into_iter().flatten().map(|(problem, position, hint)| at(problem, source, position).hint(hint)));
     problems
+}
+
+/// A way through `scope` that answers nothing. An `if` without `else` at its very end is told as E117.
+fn gap(function: &Function) -> Found {
+    let ending = |last: &Stmt| match last {
+        Stmt::If(flow, _) if flow.branch.is_empty() => None,
+        other => gap_of_statement(other),
+    };
+    let (what, position) = function.last(ending).flatten().filter(|_| function.public && function.name == "scope")?;
+    let problem = Diagnostic::error("E137", format!("where {what}, `scope` gives no answer"));
+    Some((problem, position, "say what else: `else { false }`, or `_ => false` in a `switch`".to_owned()))
+}
+
+type Gap = Option<(&'static str, Position)>;
+
+fn gap_of_statement(statement: &Stmt) -> Gap {
+    match statement {
+        Stmt::If(flow, position) if flow.branch.is_empty() => Some(("this `if` does not hold", *position)),
+        Stmt::If(flow, _) => gap_of_block(&flow.body).or_else(|| gap_of_block(&flow.branch)),
+        Stmt::Switch(switch, position) => match switch.1.def_case {
+            // Of a comparison there are but two answers.
+            None if !is_condition(&switch.0) => Some(("no arm of this `switch` fits", *position)),
+            _ => switch.1.expressions.iter().find_map(|arm| gap_of(&arm.rhs)),
+        },
+        Stmt::Block(block) => gap_of_block(block),
+        Stmt::Expr(expr) | Stmt::Return(Some(expr), ..) => gap_of(expr),
+        _ => None,
+    }
+}
+
+fn gap_of_block(block: &StmtBlock) -> Gap {
+    block.statements().last().and_then(gap_of_statement)
+}
+
+fn gap_of(expr: &Expr) -> Gap {
+    match expr {
+        Expr::Stmt(block) => gap_of_block(block),
+        Expr::And(parts, _) | Expr::Or(parts, _) => parts.iter().find_map(gap_of),
+        _ => None,
+    }
 }
 
 type Found = Option<(Diagnostic, Position, String)>;

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::LazyLock;
 
-use rhai::{Dynamic, Engine, EvalAltResult};
+use rhai::{Dynamic, Engine, EvalAltResult, FnCallExpr};
 
 mod accounts;
 mod ascii;
@@ -148,6 +148,15 @@ pub fn find(name: &str) -> Option<&'static Function> {
     static BY_NAME: LazyLock<HashMap<&str, &Function>> =
         LazyLock::new(|| all().map(|function| (function.name, function)).collect());
     BY_NAME.get(name).copied()
+}
+
+/// Whether what is called works on the bits of numbers, and fails for a text.
+pub(super) fn works_on_bits(call: &FnCallExpr) -> bool {
+    let name = call.name.as_str();
+    if call.namespace.is_empty() {
+        return find(name).is_some_and(|function| function.group == Group::Flags);
+    }
+    call.namespace.root() == "entra" && ["BitAnd", "BitOr", "IsBitSet"].contains(&name)
 }
 
 /// Gives an engine the vocabulary, and comparisons that ignore letter case.
