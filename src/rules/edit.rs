@@ -225,7 +225,7 @@ fn narrowed(engine: &rhai::Engine, rule: &Rule, wanted: &BTreeSet<AttributeName>
     let ast = engine.compile(text.as_str()).ok()?;
     let mut header = rule.header.clone();
     header.copies.retain(|copy| wanted.contains(&copy.to));
-    let footprint = footprint::of(&footprint::functions(&ast), &header);
+    let footprint = Arc::new(footprint::of(&footprint::functions(&ast), &header));
     let source = Arc::new(SourceText { path: rule.source.path.clone(), text });
     Some(Rule { header, footprint, source, ..rule.clone() })
 }
