@@ -12,6 +12,7 @@ pub mod metaverse;
 pub mod reload;
 pub mod rules;
 pub mod run;
+pub mod signature;
 pub mod store;
 pub mod sync;
 pub mod testing;

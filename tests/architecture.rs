@@ -22,6 +22,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("connector", &["connector_space", "dn", "value"]),
     ("sync", &["change", "connector_space", "dn", "metaverse", "rules", "value"]),
     ("store", &["change", "connector_space", "dn", "metaverse", "sync", "value"]),
+    ("signature", &[]),
     ("config", &["connector", "diagnostic", "rules"]),
     ("reload", &["diagnostic", "rules"]),
     ("emulator", &["value"]),
@@ -79,6 +80,7 @@ const LIBRARIES: &[(&[&str], &[&str])] = &[
     (&["axum", "hyper", "hyper_util", "tower_service", "rcgen"], &["emulator"]),
     (&["tokio"], &["connector", "emulator", "run", "cli"]),
     (&["notify"], &["reload"]),
+    (&["minisign"], &["signature"]),
     (&["clap", "anstream", "indicatif"], &["cli"]),
 ];
 
