@@ -17,9 +17,11 @@ use crate::connector::{graph, ldap, ldif};
 use crate::diagnostic::{Diagnostic, SourceText, did_you_mean};
 use crate::rules::{Settings, State};
 
+mod approval;
 mod limits;
 mod targets;
 
+pub use approval::Approval;
 pub use limits::{Limit, Limited, Limits};
 pub use targets::TargetSettings;
 use targets::{left_alone, stand_ins};
@@ -49,6 +51,8 @@ pub struct Config {
     pub reload: Reload,
     /// The time between two cycles of `syncline serve`.
     pub every: Duration,
+    /// Who approves what a person has to look at; nothing: nobody does, and nothing is signed.
+    pub approval: Option<Approval>,
 }
 
 /// One connector.
@@ -130,6 +134,7 @@ fn default_tenant() -> String {
     "contoso.onmicrosoft.com".into()
 }
 
+const SECTIONS: [&str; 8] = ["connector", "rules", "store", "limits", "reload", "serve", "staging", "approval"];
 const KINDS: [&str; 4] = ["active-directory", "openldap", "ldif", "entra"];
 
 impl Config {
@@ -287,6 +292,7 @@ impl Reader {
             limits: Limits::default(),
             reload: Reload::default(),
             every: Duration::from_secs(30),
+            approval: None,
         };
         let mut limits_at = 0..0;
         for (key, value) in table {
@@ -320,6 +326,7 @@ impl Reader {
                     reload.apply_below = section.apply_below.unwrap_or(reload.apply_below);
                     reload.poll = section.poll.map_or(reload.poll, seconds);
                 }
+                "approval" => config.approval = self.approval(value, &folder),
                 "staging" => match value.get_ref() {
                     DeValue::Boolean(staging) => config.staging = *staging,
                     _ => self.problem("`staging` is `true` or `false`", value.span()),
@@ -329,8 +336,7 @@ impl Reader {
                     config.every = section.every.map_or(config.every, seconds);
                 }
                 other => {
-                    let hint =
-                        did_you_mean(other, ["connector", "rules", "store", "limits", "reload", "serve", "staging"]);
+                    let hint = did_you_mean(other, SECTIONS);
                     self.problem(format!("there is no section `{other}`"), key.span());
                     if let (Some(problem), Some(hint)) = (self.problems.last_mut(), hint) {
                         problem.hint = Some(hint);

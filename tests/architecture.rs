@@ -23,7 +23,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("sync", &["change", "connector_space", "dn", "metaverse", "rules", "value"]),
     ("store", &["change", "connector_space", "dn", "metaverse", "sync", "value"]),
     ("signature", &[]),
-    ("config", &["connector", "diagnostic", "rules"]),
+    ("config", &["connector", "diagnostic", "rules", "signature"]),
     ("reload", &["diagnostic", "rules"]),
     ("emulator", &["value"]),
     (
@@ -39,6 +39,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "metaverse",
             "reload",
             "rules",
+            "signature",
             "store",
             "sync",
             "value",
@@ -59,6 +60,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "reload",
             "rules",
             "run",
+            "signature",
             "store",
             "sync",
             "testing",
@@ -81,7 +83,7 @@ const LIBRARIES: &[(&[&str], &[&str])] = &[
     (&["tokio"], &["connector", "emulator", "run", "cli"]),
     (&["notify"], &["reload"]),
     (&["minisign"], &["signature"]),
-    (&["clap", "anstream", "indicatif"], &["cli"]),
+    (&["clap", "anstream", "indicatif", "rpassword"], &["cli"]),
 ];
 
 /// No clock, no dice, no files, no environment, no network: what comes out depends on what goes in.

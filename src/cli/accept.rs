@@ -6,7 +6,9 @@ use super::explain::time;
 use super::output::{plural, print, print_json, say};
 use super::{Exit, Format};
 use crate::config::Config;
+use crate::connector_space::ObjectId;
 use crate::run::RunError;
+use crate::run::audit::{self, Deed};
 use crate::run::rules_in_use;
 use crate::run::session::Session;
 use crate::store::Draft;
@@ -105,7 +107,9 @@ pub(super) fn gone(mut session: Session, arguments: &GoneArguments) -> Result<Ex
     }
     let writes = draft.finish();
     if arguments.yes {
-        session.store.commit(writes)?;
+        let ids: Vec<ObjectId> = missing.iter().map(|(id, _)| *id).collect();
+        let subject = audit::objects(&arguments.connector, &ids);
+        audit::commit(&mut session, writes, Deed::Gone, subject)?;
         say(&format!("{} objects are taken for gone; `syncline plan` shows what the next run does", missing.len()));
     } else {
         say(&format!(
@@ -152,7 +156,7 @@ pub(super) fn rules(mut session: Session, command: &RulesCommand, format: Format
             let mut draft = session.store.draft();
             draft.put_fact("accepted", &fingerprint)?;
             let writes = draft.finish();
-            session.store.commit(writes)?;
+            audit::commit(&mut session, writes, Deed::AcceptRules, format!("rules {fingerprint}"))?;
             say(&format!("rules {fingerprint} are accepted; `syncline plan` shows what the next run does"));
             accepted = Some(fingerprint);
         }
@@ -202,7 +206,7 @@ pub(super) fn go_live(mut session: Session, arguments: &GoLiveArguments) -> Resu
     let mut draft = session.store.draft();
     draft.put_fact(&format!("live/{}", arguments.connector), &true)?;
     let writes = draft.finish();
-    session.store.commit(writes)?;
+    audit::commit(&mut session, writes, Deed::GoLive, arguments.connector.clone())?;
     session.close()?;
     say(&format!("`{}` is live: the next run writes to it", arguments.connector));
     Ok(Exit::Success)
@@ -217,7 +221,8 @@ pub(super) fn promote(mut session: Session, arguments: &PromoteArguments) -> Res
     let mut draft = session.store.draft();
     draft.put_fact("promoted", &!arguments.back)?;
     let writes = draft.finish();
-    session.store.commit(writes)?;
+    let deed = if arguments.back { Deed::PromoteBack } else { Deed::Promote };
+    audit::commit(&mut session, writes, deed, "installation".into())?;
     session.close()?;
     say(if arguments.back {
         "staging again: runs do everything but export"
@@ -253,7 +258,7 @@ pub(super) fn adopt(mut session: Session, arguments: &AdoptArguments) -> Result<
         }
     }
     let mut draft = session.store.draft();
-    let mut adopted = 0;
+    let mut adopted = Vec::new();
     for id in ids {
         let Some(object) = draft.object(id)? else { continue };
         let name = object.title();
@@ -263,17 +268,18 @@ pub(super) fn adopt(mut session: Session, arguments: &AdoptArguments) -> Result<
         }
         if let Some(before) = by_hand::adopt(&mut draft, object)? {
             print(&adopted_line(&draft, &name, &before)?);
-            adopted += 1;
+            adopted.push(id);
         }
     }
     let writes = draft.finish();
     if arguments.yes {
-        session.store.commit(writes)?;
-        say(&format!("{adopted} objects adopted: rules may now disable and delete them"));
+        let subject = audit::objects(&arguments.connector, &adopted);
+        audit::commit(&mut session, writes, Deed::Adopt, subject)?;
+        say(&format!("{} objects adopted: rules may now disable and delete them", adopted.len()));
     } else if arguments.all || !arguments.objects.is_empty() {
-        say(&format!("{adopted} objects would be adopted; `--yes` does it"));
+        say(&format!("{} objects would be adopted; `--yes` does it", adopted.len()));
     } else {
-        say(&format!("{adopted} objects may be adopted: name them, or say `--all`"));
+        say(&format!("{} objects may be adopted: name them, or say `--all`", adopted.len()));
     }
     session.close()?;
     Ok(Exit::Success)

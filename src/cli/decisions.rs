@@ -9,6 +9,7 @@ use clap::Subcommand;
 use super::output::{plural, say};
 use super::{Exit, Format};
 use crate::run::RunError;
+use crate::run::audit::{self, Deed};
 use crate::run::session::Session;
 use crate::store::decisions::{self, Decisions};
 
@@ -69,6 +70,6 @@ fn restore(session: &mut Session, file: &Path) -> Result<Decisions, RunError> {
     // Until every directory was read whole, who is not shown would look like somebody who left.
     draft.put_fact("rebuilt", &true)?;
     let writes = draft.finish();
-    session.store.commit(writes)?;
+    audit::commit(session, writes, Deed::RestoreDecisions, file.display().to_string())?;
     Ok(count)
 }

@@ -7,6 +7,7 @@ use super::output::say;
 use crate::connector_space::ConnectorObject;
 use crate::metaverse::MetaverseObject;
 use crate::run::RunError;
+use crate::run::audit::{self, Deed};
 use crate::run::session::Session;
 use crate::store::DraftWrites;
 use crate::sync::by_hand::{self, Refusal};
@@ -62,15 +63,16 @@ pub(super) fn join(session: Session, arguments: &JoinArguments) -> Result<Exit, 
     let person = person_of(&session, &with)?;
     let rules = session.rules.clone();
     let mut draft = session.store.draft();
-    let name = object.title();
+    let (name, subject) = (object.title(), audit::objects(&arguments.connector, &[object.id]));
     by_hand::join(&mut draft, &rules, object, &person, &arguments.reason).map_err(refused)?;
     let writes = draft.finish();
-    conclude(session, writes, arguments.yes, &name, &format!("joined to {}", title(&person)))
+    let decided = (Deed::Join, subject);
+    conclude(session, writes, arguments.yes.then_some(decided), &name, &format!("joined to {}", title(&person)))
 }
 
 pub(super) fn disjoin(session: Session, arguments: &DisjoinArguments) -> Result<Exit, RunError> {
     let object = one(&session, &arguments.connector, &arguments.object)?;
-    let name = object.title();
+    let (name, subject) = (object.title(), audit::objects(&arguments.connector, &[object.id]));
     if arguments.undo && object.pin.is_none() {
         return Err(RunError::Unknown(format!("nobody decided anything about `{name}`")));
     }
@@ -80,14 +82,23 @@ pub(super) fn disjoin(session: Session, arguments: &DisjoinArguments) -> Result<
         None => by_hand::unpin(&mut draft, object)?,
     }
     let writes = draft.finish();
-    let what = if arguments.undo { "left to the rules again" } else { "kept apart" };
-    conclude(session, writes, arguments.yes, &name, what)
+    let (deed, what) = match arguments.undo {
+        true => (Deed::DisjoinUndo, "left to the rules again"),
+        false => (Deed::Disjoin, "kept apart"),
+    };
+    conclude(session, writes, arguments.yes.then_some((deed, subject)), &name, what)
 }
 
 /// Keeps what was decided, or only says what it would be.
-fn conclude(mut session: Session, writes: DraftWrites, yes: bool, name: &str, what: &str) -> Result<Exit, RunError> {
-    if yes {
-        session.store.commit(writes)?;
+fn conclude(
+    mut session: Session,
+    writes: DraftWrites,
+    decided: Option<(Deed, String)>,
+    name: &str,
+    what: &str,
+) -> Result<Exit, RunError> {
+    if let Some((deed, subject)) = decided {
+        audit::commit(&mut session, writes, deed, subject)?;
         say(&format!("`{name}` is {what}; `syncline plan` shows what the next run does"));
     } else {
         say(&format!("`{name}` would be {what}; `--yes` does it"));

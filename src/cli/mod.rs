@@ -13,6 +13,8 @@ use crate::run::session::Session;
 use crate::store::StoreError;
 
 mod accept;
+mod approve;
+mod audit;
 mod bisect;
 mod check;
 mod compare;
@@ -25,6 +27,7 @@ mod errors;
 mod explain;
 mod explain_code;
 mod join;
+mod keys;
 mod output;
 mod plan;
 mod preview;
@@ -50,6 +53,9 @@ struct Arguments {
     /// How data is printed.
     #[arg(long, global = true, value_enum, default_value_t = Shape::Text)]
     format: Shape,
+    /// Who asks for it, for the audit log; without, the account.
+    #[arg(long = "as", global = true, value_name = "NAME", env = "SYNCLINE_AS")]
+    who: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -145,6 +151,15 @@ enum Command {
     Disjoin(join::DisjoinArguments),
     /// Says that objects which imports no longer show are gone.
     Gone(accept::GoneArguments),
+    /// Says that a plan, or what the guard stopped, may be done.
+    Approve(approve::ApproveArguments),
+    /// Says that a plan, or what the guard stopped, must not be done.
+    Reject(approve::RejectArguments),
+    /// Who decided or did what, and when.
+    Audit(audit::AuditArguments),
+    /// Keys that sign plans and approvals.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// What only the store knows, as a file, and a store made anew from it.
     #[command(subcommand)]
     Decisions(decisions::DecisionsCommand),
@@ -173,7 +188,7 @@ pub enum Exit {
     Rules = 3,
     /// A directory could not be used, or an import is not complete.
     Connector = 4,
-    /// The guard stopped the run.
+    /// The guard stopped the run, or what it was to do is not approved.
     Guard = 5,
     /// A target waits for `go-live`.
     Staging = 6,
@@ -236,6 +251,10 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Join(join) => join::join(open(arguments, false)?, join),
         Command::Disjoin(disjoin) => join::disjoin(open(arguments, false)?, disjoin),
         Command::Gone(gone) => accept::gone(open(arguments, false)?, gone),
+        Command::Approve(approve) => approve::approve(&load(arguments)?, arguments.who.as_deref(), approve, format),
+        Command::Reject(reject) => approve::reject(&load(arguments)?, arguments.who.as_deref(), reject, format),
+        Command::Audit(audit) => audit::run(&load(arguments)?, audit, format),
+        Command::Keys(command) => keys::run(command, format),
         Command::Decisions(command) => decisions::run(open(arguments, false)?, command, format),
         Command::Docs(docs) => docs::run(docs, || load(arguments), format),
         Command::Emulate(emulate) => emulate::run(emulate),
@@ -252,7 +271,7 @@ fn load(arguments: &Arguments) -> Result<Config, RunError> {
 }
 
 fn open(arguments: &Arguments, proposed: bool) -> Result<Session, RunError> {
-    open_config(load(arguments)?, proposed)
+    open_config(load(arguments)?, proposed, arguments)
 }
 
 /// With the rules that a plan is made for; proposed ones take part.
@@ -261,10 +280,10 @@ fn open_for(plan: &plan::PlanArguments, arguments: &Arguments) -> Result<Session
     if let Some(folder) = &plan.rules {
         config.rules_folder.clone_from(folder);
     }
-    open_config(config, true)
+    open_config(config, true, arguments)
 }
 
-fn open_config(config: Config, proposed: bool) -> Result<Session, RunError> {
+fn open_config(config: Config, proposed: bool, arguments: &Arguments) -> Result<Session, RunError> {
     let begun = Instant::now();
     loop {
         match Session::open(config.clone(), proposed) {
@@ -274,7 +293,11 @@ fn open_config(config: Config, proposed: bool) -> Result<Session, RunError> {
                 }
                 std::thread::sleep(GLANCE);
             }
-            other => return other,
+            other => {
+                let mut session = other?;
+                session.who.clone_from(&arguments.who);
+                return Ok(session);
+            }
         }
     }
 }
@@ -301,6 +324,10 @@ fn report(error: &RunError, format: Format) -> Exit {
             (Exit::Store, Some("nothing is lost: make room and run again".to_owned()))
         }
         RunError::Store(_) => (Exit::Store, None),
+        RunError::NotApproved { hint, .. } => (Exit::Guard, Some(hint.clone())),
+        RunError::Audit(_) => {
+            (Exit::Store, Some("what cannot be written down is not done; make the log writable".to_owned()))
+        }
         RunError::Interrupted => (Exit::Interrupted, None),
         RunError::Runtime(_) => (Exit::Connector, None),
     };

@@ -1,7 +1,7 @@
 //! `syncline run`.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,13 +12,16 @@ use super::progress::Terminal;
 use super::{Exit, Format};
 use crate::config::Config;
 use crate::rules::RuleSet;
+use crate::run::approval::{self, Admitted, Kind};
+use crate::run::audit::Outcome;
 use crate::run::canary::Stage;
 use crate::run::cycle::{self, CycleReport, Permissions};
-use crate::run::guard::{self, ByReason, Exceeded};
-use crate::run::plan::{Moved, SavedPlan};
+use crate::run::guard::{ByReason, Exceeded};
+use crate::run::plan::Moved;
 use crate::run::rules_in_use;
 use crate::run::session::{Session, folders};
 use crate::run::undo::Wishes;
+use crate::run::who::Who;
 use crate::run::{RunError, Silent};
 
 /// One cycle: import everything, synchronise, export, confirm.
@@ -49,6 +52,15 @@ pub(super) struct RunArguments {
     strict: bool,
 }
 
+impl RunArguments {
+    /// What this run is to do, in files that somebody may have to approve.
+    fn files(&self) -> Vec<(Kind, &Path)> {
+        let plan = self.plan.as_deref().map(|path| (Kind::Plan, path));
+        let list = self.allow.as_deref().map(|path| (Kind::List, path));
+        plan.into_iter().chain(list).collect()
+    }
+}
+
 /// Keeps the rules of this run beside the store, for `rules diff`, and for `serve` to begin with.
 fn keep_rules(config: &Config, fingerprint: &str) {
     let same = |rules: &RuleSet| rules.fingerprint() == fingerprint;
@@ -59,20 +71,20 @@ fn keep_rules(config: &Config, fingerprint: &str) {
 }
 
 pub(super) fn run(mut session: Session, arguments: &RunArguments, format: Format) -> Result<Exit, RunError> {
-    let allowed = match &arguments.allow {
-        Some(path) => guard::read_list(path)?,
-        None => BTreeSet::new(),
-    };
-    let plan = arguments.plan.as_deref().map(SavedPlan::read).transpose()?;
     let believed: BTreeSet<String> = arguments.allow_shrinkage.iter().cloned().collect();
     for name in &believed {
         session.directory(name)?;
     }
+    let who = Who::of(session.who.as_deref());
+    let mut admitted = approval::admit(&session.config, &who, &arguments.files())?;
+    let (allowed, plan) = (std::mem::take(&mut admitted.allowed), admitted.plan.take());
     if let Some((undone, plan)) = plan.as_ref().and_then(|plan| Some((plan.undo?, plan))) {
         stop_on_ctrl_c(&session);
         let done =
             super::undo::run_plan(&mut session, undone, Wishes { allowed: Some(&allowed), plan: Some(plan) }, format);
-        session.close()?;
+        let closed = session.close();
+        super::undo::write_down(&mut admitted, &done)?;
+        closed?;
         return Ok(super::undo::end(&done?, false, format));
     }
     let permissions = Permissions { allowed, believed, canary: arguments.canary.clone(), retry: arguments.retry, plan };
@@ -94,14 +106,26 @@ pub(super) fn run(mut session: Session, arguments: &RunArguments, format: Format
     };
     let (config, fingerprint) = (session.config.clone(), session.rules.fingerprint().to_owned());
     let closed = session.close();
+    write_down(&mut admitted, &report)?;
     let report = report?;
     keep_rules(&config, &fingerprint);
     closed?;
     match format {
-        Format::Text => tell(&report),
+        Format::Text => tell(&report, &config),
         Format::Json => print_json(&report),
     }
     Ok(exit_of(&report, arguments.strict))
+}
+
+/// Writes down how what was approved has ended.
+fn write_down(admitted: &mut Admitted, report: &Result<CycleReport, RunError>) -> Result<(), RunError> {
+    match report {
+        Ok(report) => {
+            let outcome = if is_stopped(report) { Outcome::Stopped } else { Outcome::Done };
+            admitted.end(outcome, Some(&format!("run {}", report.run)))
+        }
+        Err(_) => admitted.end(Outcome::Failed, None),
+    }
 }
 
 /// The first Ctrl-C asks for an orderly end, the second ends at once.
@@ -131,14 +155,19 @@ pub(super) fn tell_moved(moved: &Moved) {
     say("  hint: `syncline plan --out FILE` makes a new one from what is there now");
 }
 
+/// Whether the run ended before it had done all: by the guard, a stage that went wrong, or because something has changed.
+fn is_stopped(report: &CycleReport) -> bool {
+    let stopped = report.sync.stopped || report.moved.is_some() || !report.shrunk.is_empty() || report.is_halted();
+    !report.exceeded.is_empty() || stopped
+}
+
 fn exit_of(report: &CycleReport, strict: bool) -> Exit {
     let incomplete = report.imports.iter().any(|import| !import.incomplete.is_empty());
     let refused = report
         .exports
         .iter()
         .any(|export| export.refused + export.refused_before + export.unknown > 0 || export.full.is_some());
-    let stopped = report.sync.stopped || report.moved.is_some() || !report.shrunk.is_empty() || report.is_halted();
-    if !report.exceeded.is_empty() || stopped {
+    if is_stopped(report) {
         Exit::Guard
     } else if incomplete {
         Exit::Connector
@@ -151,7 +180,7 @@ fn exit_of(report: &CycleReport, strict: bool) -> Exit {
     }
 }
 
-fn tell(report: &CycleReport) {
+fn tell(report: &CycleReport, config: &Config) {
     for (connector, warning) in &report.warnings {
         say(&format!("warning: {connector}: {warning}"));
     }
@@ -198,7 +227,8 @@ fn tell(report: &CycleReport) {
         say(&format!("  hint: look with `syncline adopt {connector}`; who is somebody else's: `syncline disjoin`"));
     }
     tell_canary(report);
-    tell_guard(report);
+    let approved_first = config.approval.as_ref().is_some_and(|approval| approval.required);
+    tell_guard(report, approved_first.then(|| format!("approve:    syncline approve {} --key FILE", report.run)));
     report.moved.iter().for_each(tell_moved);
     let seconds = report.milliseconds / 1_000;
     let tenths = report.milliseconds % 1_000 / 100;
@@ -253,7 +283,7 @@ pub(super) fn tell_exceeded(exceeded: &[Exceeded], reasons: &ByReason) {
     }
 }
 
-fn tell_guard(report: &CycleReport) {
+fn tell_guard(report: &CycleReport, approve: Option<String>) {
     if report.sync.stopped {
         let errors = plural(report.sync.errors.len(), "object");
         say(&format!("stopped: {errors} with errors (`errors` of `[limits]`). Nothing was exported."));
@@ -274,6 +304,7 @@ fn tell_guard(report: &CycleReport) {
     if let (true, Some(path)) = (report.exceeded.is_empty(), &report.list) {
         say("  a source anchor that changes is refused, for the account would be somebody else's");
         say(&format!("  hint: look at {}; if it is meant: `syncline run --allow {}`", path.display(), path.display()));
+        approve.iter().for_each(|approve| say(&format!("  {approve}")));
     }
     if report.exceeded.is_empty() {
         return;
@@ -281,6 +312,7 @@ fn tell_guard(report: &CycleReport) {
     tell_exceeded(&report.exceeded, &report.endangered);
     if let Some(path) = &report.list {
         say(&format!("see them:   {}", path.display()));
+        approve.iter().for_each(|approve| say(approve));
         say(&format!("go on:      syncline run --allow {}", path.display()));
     }
 }

@@ -1,16 +1,18 @@
 //! `syncline undo`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::output::{plural, print_json, say};
 use super::progress::Terminal;
 use super::{Exit, Format, plan};
-use crate::run::guard;
+use crate::run::approval::{self, Admitted, Kind};
+use crate::run::audit::{Deed, Outcome};
 use crate::run::plan::SavedPlan;
 use crate::run::session::Session;
 use crate::run::undo::{self, UndoReport, Wishes};
+use crate::run::who::Who;
 use crate::run::{Progress, RunError, Silent};
 
 /// Takes back what a run wrote to the targets. Without `--yes` it only shows what that would be.
@@ -39,19 +41,37 @@ pub(super) fn run(mut session: Session, arguments: &UndoArguments, format: Forma
     super::run::stop_on_ctrl_c(&session);
     let terminal = Terminal::new();
     let progress: &dyn Progress = if format == Format::Text { &terminal } else { &Silent };
-    let allowed = arguments.allow.as_deref().map(guard::read_list).transpose()?;
+    let (config, who) = (session.config.clone(), Who::of(session.who.as_deref()));
     let done = if arguments.yes {
-        undo::run(&mut session, arguments.run, Wishes { allowed: allowed.as_ref(), plan: None }, progress)
+        let list: Vec<(Kind, &Path)> = arguments.allow.iter().map(|path| (Kind::List, path.as_path())).collect();
+        let mut admitted = approval::admit(&config, &who, &list)?;
+        admitted.begin(&config, who.clone(), Deed::Undo, format!("run {}", arguments.run))?;
+        let wishes = Wishes { allowed: Some(&admitted.allowed), plan: None };
+        let done = undo::run(&mut session, arguments.run, wishes, progress);
+        write_down(&mut admitted, &done)?;
+        done
     } else {
         undo::plan(&mut session, arguments.run, progress)
     };
     session.close()?;
     let report = done?;
     if let Some(path) = &arguments.out {
-        SavedPlan::of_undo(&report.plan, arguments.run, jiff::Timestamp::now().as_second())?.write(path)?;
-        say(&format!("kept in {}. Do it: `syncline run --plan {}`", path.display(), path.display()));
+        let saved = SavedPlan::of_undo(&report.plan, arguments.run, jiff::Timestamp::now().as_second())?;
+        plan::keep(&config, &who, &saved, path, None)?;
     }
     Ok(end(&report, arguments.detail, format))
+}
+
+/// Writes down how an undoing has ended.
+pub(super) fn write_down(admitted: &mut Admitted, done: &Result<UndoReport, RunError>) -> Result<(), RunError> {
+    match done {
+        Ok(report) => {
+            let stopped = !report.exceeded.is_empty() || report.moved.is_some();
+            let outcome = if stopped { Outcome::Stopped } else { Outcome::Done };
+            admitted.end(outcome, Some(&format!("run {}", report.run)))
+        }
+        Err(_) => admitted.end(Outcome::Failed, None),
+    }
 }
 
 /// Undoes a run as a plan says that was kept.

@@ -351,7 +351,7 @@ fn export_to(
     let is_sent = |object: &&Endangered| object.danger != Danger::Anchor || allowed.contains(&object.id);
     let (sent, refused): (Vec<_>, Vec<_>) = intent.endangered.iter().partition(is_sent);
     if !exceeded.is_empty() || !refused.is_empty() {
-        let path = session.config.store_folder.join(format!("stopped-{}.jsonl", report.run));
+        let path = guard::list_path(&session.config.store_folder, report.run);
         let stopped = if exceeded.is_empty() { &[][..] } else { &sent };
         let listed: Vec<&Endangered> = stopped.iter().chain(&refused).copied().collect();
         report.endangered = guard::write_list(&path, &draft, (connector, None), &listed, &exceeded)?;

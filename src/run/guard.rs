@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufWriter, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -374,22 +374,25 @@ fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
-/// Reads such a list.
+/// Where the list of a run is.
+pub fn list_path(store_folder: &Path, run: u64) -> PathBuf {
+    store_folder.join(format!("stopped-{run}.jsonl"))
+}
+
+/// Reads the text of such a list.
 ///
 /// # Errors
-/// When it cannot be read, or a line is not from such a list.
-pub fn read_list(path: &Path) -> Result<BTreeSet<ObjectId>, RunError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| RunError::Unknown(format!("cannot read `{}`: {error}", path.display())))?;
-    let mut ids = BTreeSet::new();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let object: Endangered = serde_json::from_str(line).map_err(|_| {
+/// When a line is not from such a list.
+pub fn parse_list(path: &Path, text: &[u8]) -> Result<Vec<Endangered>, RunError> {
+    let mut objects = Vec::new();
+    let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    for (number, line) in lines.enumerate().filter(|(_, line)| !line.is_empty()) {
+        objects.push(serde_json::from_slice(line).map_err(|_| {
             let place = format!("`{}` line {}", path.display(), number + 1);
             RunError::Unknown(format!(
                 "{place} is not from a list that the guard wrote (`stopped-N.jsonl` in the store's folder)"
             ))
-        })?;
-        ids.insert(object.id);
+        })?);
     }
-    Ok(ids)
+    Ok(objects)
 }

@@ -2,10 +2,13 @@
 //!
 //! Reading order: [`session`] (what a run needs), [`import`], `affected` (who is due),
 //! [`synchronise`], [`guard`], [`export`], [`cycle`] (all of it
-//! in order), [`plan`] (all of it on a draft that nobody commits), [`preview`] (the same for one object, in full).
+//! in order), [`plan`] (all of it on a draft that nobody commits), [`preview`] (the same for one object, in full),
+//! [`approval`] (who has to look at a plan), [`audit`] (who did what).
 
 pub mod adoption;
 mod affected;
+pub mod approval;
+pub mod audit;
 pub mod bisect;
 pub mod canary;
 pub mod compare;
@@ -29,6 +32,7 @@ pub mod synchronise;
 mod taking_back;
 pub mod undo;
 mod waves;
+pub mod who;
 
 use crate::connector::ConnectorError;
 use crate::diagnostic::Diagnostic;
@@ -58,6 +62,17 @@ pub enum RunError {
     /// There is no such connector or object.
     #[error("{0}")]
     Unknown(String),
+    /// A plan, or what the guard stopped, is not approved, or not as it was when it was signed.
+    #[error("{why}")]
+    NotApproved {
+        /// Why.
+        why: String,
+        /// The way on.
+        hint: String,
+    },
+    /// The audit log cannot be read or written.
+    #[error("{0}")]
+    Audit(String),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -47,6 +47,8 @@ pub struct Session {
     pub interrupted: Arc<AtomicBool>,
     /// Where connectors run.
     pub runtime: Runtime,
+    /// The name that a person gave for the audit log (`--as`).
+    pub who: Option<String>,
     /// When it was opened, in seconds since 1970: rules that ask for the day get this one.
     pub now: i64,
     emulators: Vec<emulator::Emulator>,
@@ -165,6 +167,7 @@ impl Session {
             interrupted: Arc::new(AtomicBool::new(false)),
             runtime,
             emulators,
+            who: None,
             now: jiff::Timestamp::now().as_second(),
         };
         session.fit_rules(warnings)?;

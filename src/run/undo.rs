@@ -146,7 +146,7 @@ fn stops(
     if report.exceeded.is_empty() {
         return Ok(false);
     }
-    let path = session.config.store_folder.join(format!("stopped-{}.jsonl", report.run));
+    let path = guard::list_path(&session.config.store_folder, report.run);
     let listed: Vec<_> = intent.endangered.iter().collect();
     report.endangered = guard::write_list(&path, draft, (name, Some(only)), &listed, &report.exceeded)?;
     report.list = Some(path);

@@ -49,7 +49,7 @@ pub(in crate::cli) fn consequences(plan: &Plan, in_detail: bool) {
     }
 }
 
-pub(super) fn counts(target: &TargetPlan) -> String {
+pub(in crate::cli) fn counts(target: &TargetPlan) -> String {
     format!(
         "delete {}   disable {}   create {}   update {}   members {}   refused {}   held {}",
         target.delete, target.disable, target.create, target.update, target.references, target.refused, target.held
@@ -75,7 +75,7 @@ fn errors(errors: &[(String, String)]) {
 }
 
 /// The worst consequence in one sentence.
-pub(super) fn worst(target: &TargetPlan) -> String {
+pub(in crate::cli) fn worst(target: &TargetPlan) -> String {
     let changes = target.create + target.update + target.references;
     let refused = match target.refused {
         0 => String::new(),

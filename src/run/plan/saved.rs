@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::Plan;
+use super::{Plan, TargetPlan};
 use crate::run::RunError;
+use crate::run::audit::sha256;
 
 /// The version of the file.
 const VERSION: u32 = 1;
@@ -59,7 +59,7 @@ fn lines(plan: &Plan) -> Result<BTreeMap<String, BTreeMap<String, Json>>, RunErr
 
 fn digest_of(rules: &str, lines: &BTreeMap<String, BTreeMap<String, Json>>) -> Result<String, RunError> {
     let text = serde_json::to_vec(&(VERSION, rules, lines)).map_err(|error| RunError::Unknown(error.to_string()))?;
-    Ok(digest::digest(&digest::SHA256, &text).as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(sha256(&text))
 }
 
 impl SavedPlan {
@@ -95,28 +95,21 @@ impl SavedPlan {
         }
     }
 
-    /// Writes it, whole or not at all.
+    /// What a file of it holds.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), RunError> {
-        let failed =
-            |error: &dyn std::fmt::Display| RunError::Unknown(format!("cannot write `{}`: {error}", path.display()));
-        let text = serde_json::to_vec(self).map_err(|error| failed(&error))?;
-        let mut fresh = path.as_os_str().to_owned();
-        fresh.push(".new");
-        std::fs::write(&fresh, text).map_err(|error| failed(&error))?;
-        std::fs::rename(&fresh, path).map_err(|error| failed(&error))
+    /// When a line cannot be written as text.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, RunError> {
+        serde_json::to_vec(self).map_err(|error| RunError::Unknown(error.to_string()))
     }
 
-    /// Reads one.
+    /// Reads what such a file holds.
     ///
     /// # Errors
-    /// When it cannot be read, is no plan, or is not as it was written.
-    pub fn read(path: &Path) -> Result<SavedPlan, RunError> {
+    /// When it is no plan, or is not as it was written.
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<SavedPlan, RunError> {
         let wrong = |why: String| RunError::Unknown(format!("`{}` {why}", path.display()));
-        let text = std::fs::read(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-        let saved: SavedPlan = serde_json::from_slice(&text)
+        let saved: SavedPlan = serde_json::from_slice(bytes)
             .map_err(|error| wrong(format!("is no plan that `plan --out` wrote: {error}")))?;
         if saved.version != VERSION {
             return Err(wrong(format!("has version {}; this program reads {VERSION}", saved.version)));
@@ -125,6 +118,11 @@ impl SavedPlan {
             return Err(wrong("is not as it was written: its digest does not fit".into()));
         }
         Ok(saved)
+    }
+
+    /// What it would do to each target, counted.
+    pub fn counts(&self) -> BTreeMap<&str, TargetPlan> {
+        self.lines.iter().map(|(name, lines)| (name.as_str(), TargetPlan::counted(lines.values()))).collect()
     }
 
     /// What differs between this plan and one that was made now; nothing if it still holds.
@@ -153,6 +151,31 @@ impl SavedPlan {
             }
         }
         Ok(moved)
+    }
+}
+
+impl TargetPlan {
+    fn counted<'a>(lines: impl Iterator<Item = &'a Json>) -> TargetPlan {
+        let mut counts = TargetPlan { live: true, ..TargetPlan::default() };
+        for line in lines {
+            let count = match line.get("kind").and_then(Json::as_str) {
+                Some("delete") => Some(&mut counts.delete),
+                Some("disable") => Some(&mut counts.disable),
+                Some("create") => Some(&mut counts.create),
+                Some("update") => Some(&mut counts.update),
+                Some("refused") => Some(&mut counts.refused),
+                Some("held") => Some(&mut counts.held),
+                Some(_) | None => None,
+            };
+            if let Some(count) = count {
+                *count += 1;
+            }
+            let number = |of: &Json, name: &str| of.get(name).and_then(Json::as_u64).unwrap_or(0);
+            let references = line.get("references").and_then(Json::as_array).into_iter().flatten();
+            let moved: u64 = references.map(|of| number(of, "added") + number(of, "removed")).sum();
+            counts.references += usize::try_from(moved).unwrap_or(usize::MAX);
+        }
+        counts
     }
 }
 
