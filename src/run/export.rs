@@ -57,6 +57,9 @@ pub struct ExportReport {
     /// Objects that were written.
     #[serde(skip)]
     pub touched: BTreeSet<ObjectId>,
+    /// Those of them that came out of the recycle bin as they were, and wait for what rules say now.
+    #[serde(skip)]
+    pub as_they_were: Vec<ObjectId>,
 }
 
 impl ExportReport {
@@ -232,6 +235,10 @@ pub fn run(
             export_objects(session, connector, &directory, chunk, &mut recycle_bin, &mut report)?;
             progress.advance(report.written(), None);
         }
+    }
+    for chunk in std::mem::take(&mut report.as_they_were).chunks(BATCH) {
+        session.go_on()?;
+        export_objects(session, connector, &directory, chunk, &mut recycle_bin, &mut report)?;
     }
     references::run(session, connector, &directory, only, &mut report, progress)?;
     take_room(session, connector, &report)?;
@@ -508,6 +515,7 @@ fn settle(
                 }
                 ExportAction::Restore { anchor } => {
                     report.restored += 1;
+                    report.as_they_were.push(id);
                     object.anchor = Some(anchor.clone());
                     export.object_exists();
                     export.state = ExportState::Pending;

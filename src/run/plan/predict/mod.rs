@@ -4,7 +4,7 @@
 use crate::connector::target::TargetKind;
 use crate::connector::{Pace, TenantFacts};
 use crate::connector_space::{ConnectorObject, ExportState, Operation};
-use crate::run::RunError;
+use crate::run::{RunError, export};
 use crate::store::Draft;
 use crate::sync::ledger::View;
 use crate::value::{AttributeName, Value};
@@ -18,6 +18,8 @@ pub use licences::Warning;
 pub(super) use references::{References, Trouble};
 pub(super) use room::leave_out;
 
+/// How long a chain of people who wait for each other's values is followed.
+const CHAIN: usize = 4;
 /// More holders of one value are not looked at.
 const HOLDERS: usize = 8;
 
@@ -34,6 +36,11 @@ pub(super) struct Predictor<'a, 's> {
 impl Predictor<'_, '_> {
     /// Values that another object of the target holds and will not let go of, one sentence each.
     pub(super) fn taken(&self, object: &ConnectorObject) -> Result<Vec<String>, RunError> {
+        self.taken_within(object, CHAIN)
+    }
+
+    /// The same, and how far it matters whether those who hold something are refused themselves.
+    fn taken_within(&self, object: &ConnectorObject, chain: usize) -> Result<Vec<String>, RunError> {
         let Some(export) = object.export.as_ref().filter(|export| export.operation != Operation::Delete) else {
             return Ok(Vec::new());
         };
@@ -41,7 +48,7 @@ impl Predictor<'_, '_> {
         for (name, change) in export.changes.iter().filter(|(_, change)| !change.sent) {
             for value in &change.values {
                 for (held_as, text) in self.kind.claims(&object.object_type, name, value) {
-                    if let Some(holder) = self.holder(object, &held_as, &text)? {
+                    if let Some(holder) = self.holder(object, &held_as, &text, chain)? {
                         let who = format!("{} `{}`", holder.object_type, holder.title());
                         let how = if held_as == *name { String::new() } else { format!(" as `{held_as}`") };
                         taken.push(format!("`{name}` `{value}` is held by {who}{how}"));
@@ -59,6 +66,7 @@ impl Predictor<'_, '_> {
         object: &ConnectorObject,
         name: &AttributeName,
         folded: &str,
+        chain: usize,
     ) -> Result<Option<ConnectorObject>, RunError> {
         for id in self.draft.find_object(&object.connector, name, folded, HOLDERS)? {
             if id == object.id {
@@ -71,6 +79,8 @@ impl Predictor<'_, '_> {
             let pending = holder.export.as_ref().filter(|export| !matches!(export.state, ExportState::Failed { .. }));
             let holds = match pending {
                 Some(export) if export.operation == Operation::Delete => false,
+                // What is refused changes nothing.
+                Some(_) if self.is_refused(&holder, chain)? => has(holder.image.get(name)),
                 Some(export) => match export.changes.get(name) {
                     // Two would get it: the one that has an object already, or else the lower id, is first.
                     Some(change) => has(Some(&change.values)) && precedes(&holder, object),
@@ -83,6 +93,14 @@ impl Predictor<'_, '_> {
             }
         }
         Ok(None)
+    }
+}
+
+impl Predictor<'_, '_> {
+    fn is_refused(&self, object: &ConnectorObject, chain: usize) -> Result<bool, RunError> {
+        let Some(chain) = chain.checked_sub(1) else { return Ok(false) };
+        let invalid = !export::refusals(object, self.kind, self.facts).is_empty();
+        Ok(invalid || !self.taken_within(object, chain)?.is_empty())
     }
 }
 
