@@ -423,7 +423,9 @@ fn case(deployment: &Deployment, company: &Company, dice: &mut Dice) -> Result<O
     let mut session = Session::open(config, false)?;
     let planned = plan::make_from(&mut session, true, &Silent)?;
     // Small companies are beyond every limit soon.
-    let endangered = planned.targets["entra"].lines.iter().filter(|line| ["delete", "disable"].contains(&line.kind));
+    let is_off = |line: &&PlanLine| line.changes.iter().any(|change| change.attribute == "accountEnabled");
+    let lines = &planned.targets["entra"].lines;
+    let endangered = lines.iter().filter(|line| line.kind == "delete" || is_off(line));
     let permissions = cycle::Permissions { allowed: endangered.map(|line| line.id).collect(), ..Default::default() };
     let done = cycle::run(&mut session, &permissions, &Silent);
     let config = session.config.clone();
