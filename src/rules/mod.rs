@@ -39,9 +39,9 @@ pub mod vocabulary;
 mod why;
 mod words;
 
-pub use coverage::{Coverage, Covered};
 pub(crate) use edit::edit;
 pub use edit::{Circumstances, Edit};
+pub use coverage::{Coverage, Covered, Untaken, Way};
 pub use folders::{Folders, Replacement};
 pub use footprint::{Footprint, Literal};
 pub use header::{ConnectorType, Copy, Deprovision, Direction, Header, LinkType, Members, State};
@@ -212,6 +212,12 @@ impl RuleSet {
             Some((name, covered))
         });
         covered.collect()
+    }
+
+    /// The ways that the decisions of a rule never went, though there was something to decide.
+    pub fn untaken(&self, coverage: &Coverage, rule: &Rule) -> BTreeSet<Untaken> {
+        let ast = host::engine(self).compile(rule.source.text.as_str());
+        ast.map(|ast| coverage.untaken(&rule.name, &ast)).unwrap_or_default()
     }
 
     /// The rules, by file name.
