@@ -44,6 +44,8 @@ pub struct Diagnostic {
     pub source: Option<Arc<SourceText>>,
     /// Bytes of the text that the caret marks.
     pub range: Range<usize>,
+    /// What was seen, a sentence each.
+    pub notes: Vec<String>,
     /// Advice.
     pub hint: Option<String>,
 }
@@ -51,7 +53,16 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error that belongs to no place in a file.
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {
-        Diagnostic { code, severity: Severity::Error, message: message.into(), source: None, range: 0..0, hint: None }
+        let message = message.into();
+        Diagnostic {
+            code,
+            severity: Severity::Error,
+            message,
+            source: None,
+            range: 0..0,
+            notes: Vec::new(),
+            hint: None,
+        }
     }
 
     /// A warning that belongs to no place in a file.
@@ -71,6 +82,12 @@ impl Diagnostic {
         let start = floor(range.start);
         self.range = start..floor(range.end).max(start);
         self.source = Some(Arc::clone(source));
+        self
+    }
+
+    /// Adds something that was seen.
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
         self
     }
 
@@ -99,6 +116,9 @@ impl Diagnostic {
             let snippet = Snippet::source(&source.text).path(path.as_str());
             group = group.element(snippet.annotation(AnnotationKind::Primary.span(self.range.clone())));
         }
+        for note in &self.notes {
+            group = group.element(Level::NOTE.message(note));
+        }
         if let Some(hint) = &self.hint {
             group = group.element(Level::HELP.with_name("hint").message(hint));
         }
@@ -109,7 +129,7 @@ impl Diagnostic {
     /// The same content for machines.
     pub fn to_json(&self) -> serde_json::Value {
         let place = self.line_and_column();
-        serde_json::json!({
+        let mut json = serde_json::json!({
             "code": self.code,
             "severity": self.severity,
             "message": self.message,
@@ -117,7 +137,11 @@ impl Diagnostic {
             "line": place.map(|(line, _)| line),
             "column": place.map(|(_, column)| column),
             "hint": self.hint,
-        })
+        });
+        if let (false, Some(map)) = (self.notes.is_empty(), json.as_object_mut()) {
+            map.insert("notes".into(), self.notes.clone().into());
+        }
+        json
     }
 }
 

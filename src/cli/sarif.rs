@@ -52,9 +52,10 @@ fn result(finding: &Diagnostic) -> Json {
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
-    let text = match &finding.hint {
-        Some(hint) => format!("{} ({hint})", finding.message),
-        None => finding.message.clone(),
+    let beside: Vec<&str> = finding.notes.iter().chain(&finding.hint).map(String::as_str).collect();
+    let text = match beside.as_slice() {
+        [] => finding.message.clone(),
+        beside => format!("{} ({})", finding.message, beside.join("; ")),
     };
     let mut result = json!({ "ruleId": finding.code, "level": level, "message": { "text": text } });
     let place = finding.source.as_ref().zip(finding.line_and_column());
