@@ -393,6 +393,47 @@ fn looking_around_and_deciding() {
     check(expect_file!["transcripts/commands.txt"], &transcript.join("\n"));
 }
 
+/// What rules do to everybody who is stored, and what they never do.
+#[test]
+fn rules_are_asked_about_everybody() {
+    let deployment = Deployment::new();
+    let mut transcript = vec![deployment.run("check --deep")];
+    let rules = [
+        (
+            "in-nickname",
+            "const rule = #{ from: \"ad/user\", to: \"metaverse/person\", precedence: 90 };\n\nfn flow(user) {\n    #{\n        displayName: if user.sAMAccountName == \"person3\" { \"Trey\" } else { user.displayName },\n    }\n}\n",
+        ),
+        (
+            "in-vip",
+            "const rule = #{ from: \"ad/user\", to: \"metaverse/person\", precedence: 80 };\n\nfn scope(user) {\n    user.displayName != ()\n        && user.department == \"Slaes\"\n}\n\nfn flow(user) { #{ city: \"Berlin\" } }\n",
+        ),
+        (
+            "in-cloud",
+            "const rule = #{ from: \"entra/user\", to: \"metaverse/person\", precedence: 70 };\n\nfn flow(user) {\n    let title = if user.userPrincipalName == \"person9@contoso.com\" { \"Chief\" } else { \"Clerk\" };\n    #{ title: left(user.jobTitle ?? title, 20) + \"!\" }\n}\n",
+        ),
+    ];
+    for (name, text) in rules {
+        deployment.write(&format!("rules/{name}.rhai"), text);
+    }
+    deployment.write(
+        "rules/out-user.rhai",
+        &OUT_USER.replace("accountEnabled: ", "jobTitle: person.title,\n        accountEnabled: "),
+    );
+    deployment.run("run");
+    transcript.push(deployment.run("check --deep"));
+    fs::remove_file(deployment.path("rules/in-cloud.rhai")).unwrap();
+    fs::remove_file(deployment.path("rules/in-vip.rhai")).unwrap();
+    deployment.write("rules/out-user.rhai", OUT_USER);
+    let json = deployment.run("check --deep --format json");
+    transcript
+        .push(json.lines().filter(|line| !line.contains("milliseconds")).map(|line| format!("{line}\n")).collect());
+    let broken = IN_USER.replace("lower(", "lowr(");
+    deployment.write("rules/in-user.rhai", &broken);
+    transcript.push(deployment.run("check --deep"));
+    transcript.push(deployment.run("explain W310"));
+    check(expect_file!["transcripts/deep.txt"], &transcript.join("\n"));
+}
+
 #[test]
 fn every_command_has_a_transcript() {
     let deployment = Deployment::new();

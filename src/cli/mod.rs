@@ -234,6 +234,10 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Undo(undo) => undo::run(open(arguments, false)?, undo, format),
         Command::Compare(compare) => compare::run(open(arguments, true)?, compare, format),
         Command::Preview(preview) => preview::run(open(arguments, true)?, preview, format),
+        Command::Check(check) if check.deep => {
+            let config = load(arguments)?;
+            check::deep(open_config(config.clone(), true), &config, check, format)
+        }
         Command::Check(check) => check::run(&load(arguments)?, check, format),
         Command::Test(test) => test::command(&load(arguments)?, test, format),
         Command::Doctor => doctor::run(open(arguments, false)?, format),

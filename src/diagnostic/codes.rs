@@ -419,4 +419,39 @@ pub const CODES: &[Explanation] = &[
         "fn scope(user) { !has_flag(user.title, 2) }",
         "fn scope(user) { !has_flag(user.userAccountControl, 2) }",
     ),
+    plain(
+        "W300",
+        "a value that changes again, though nothing changed outside",
+        "`check --deep` synchronises everybody once more, and lets the targets show what was written. A value that is then another one, again and again, is made of itself: a rule reads from a target what rules write there. It would be written with every run. The note shows what one object goes through. Read the value from where it is mastered, or leave one of the two flows out.",
+    ),
+    plain(
+        "W301",
+        "a link that the second run dissolves",
+        "`check --deep` synchronises everybody once more, and lets the targets show what was written. An object that belongs to somebody after the first run and to nobody after the second is made and let go in turn: the scope of a rule asks for what rules write.",
+    ),
+    plain(
+        "W310",
+        "two rules write different values for one attribute of the same object",
+        "`check --deep` has seen objects for which both rules have something to say, and not the same. The lower `precedence` wins, so the other value is never seen. That may be meant, as where HR knows better than Active Directory; it is not meant where a rule was only to fill a gap. Where both say the same, nothing is told.",
+    ),
+    plain(
+        "W311",
+        "only an order decides between different values",
+        "`check --deep` has seen objects that are given different values with one `precedence`. Then the connector that stands first in the configuration wins, then the rule whose name sorts first. Who moves a section or renames a file changes values. W220 warns of rules that might meet so; here they do.",
+    ),
+    plain(
+        "W312",
+        "lists that differ only in order",
+        "`check --deep` has seen two rules that give the same values in another order. A directory keeps a set, so nothing would change there; what takes the first value of such a list depends on who wins.",
+    ),
+    plain(
+        "W320",
+        "a rule that never applies",
+        "`check --deep` has found nobody in the scope of the rule, or no object of the kind that it reads. Often a text in `scope` is misspelled, or an attribute is always empty: the note names the clause that says no to everybody.",
+    ),
+    plain(
+        "W321",
+        "a branch that never comes",
+        "`check --deep` has seen a condition that came out the same for everybody, so that what hangs on it is never done, or labels of a `switch` that nothing fits. It may wait for somebody who is yet to come; often a text is misspelled. What is there to be missing is not told: what follows `??`, the default of a `switch`, an `error(…)`.",
+    ),
 ];

@@ -6,6 +6,7 @@
 //! `why.rs` (saying why not), `vocabulary/` (what it may call).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,9 +40,9 @@ pub mod vocabulary;
 mod why;
 mod words;
 
+pub use coverage::{Coverage, Covered, Untaken, Way};
 pub(crate) use edit::edit;
 pub use edit::{Circumstances, Edit};
-pub use coverage::{Coverage, Covered, Untaken, Way};
 pub use folders::{Folders, Replacement};
 pub use footprint::{Footprint, Literal};
 pub use header::{ConnectorType, Copy, Deprovision, Direction, Header, LinkType, Members, State};
@@ -88,6 +89,16 @@ impl Rule {
             Direction::Inbound { from, .. } => from.first().map(|side| side.connector.clone()).unwrap_or_default(),
             Direction::Outbound { to, .. } => to.connector.clone(),
         }
+    }
+
+    /// Where it writes an attribute, in bytes of its text.
+    pub fn written_at(&self, attribute: &AttributeName) -> Range<usize> {
+        schemas::written_at(self, attribute)
+    }
+
+    /// Where something stands in it for the first time, in bytes of its text.
+    pub fn place_of(&self, word: &str) -> Range<usize> {
+        schemas::word(self, word)
     }
 
     /// Whether it has join criteria.

@@ -2,11 +2,12 @@
 //!
 //! Reading order: [`session`] (what a run needs), [`import`], `affected` (who is due),
 //! [`synchronise`], [`guard`], [`export`], [`cycle`] (all of it
-//! in order), [`plan`] (all of it on a draft that nobody commits), [`preview`] (the same for one object, in full),
-//! [`approval`] (who has to look at a plan), [`audit`] (who did what).
+//! in order), [`plan`] (all of it on a draft that nobody commits), [`analysis`] (rules against everybody, twice), [`preview`]
+//! (one object, in full), [`approval`] (who has to look at a plan), [`audit`] (who did what).
 
 pub mod adoption;
 mod affected;
+pub mod analysis;
 pub mod approval;
 pub mod audit;
 pub mod bisect;

@@ -67,6 +67,11 @@ impl<'a> Overlay<'a> {
         self.undo.clear();
     }
 
+    /// The keys below a prefix that are written, in their order; removals too.
+    pub(super) fn written<'o>(&'o self, prefix: &'o [u8]) -> impl Iterator<Item = &'o Vec<u8>> {
+        range(&self.writes, prefix, None).map(|(key, _)| key)
+    }
+
     /// How many keys are written.
     pub(super) fn len(&self) -> usize {
         self.writes.len()

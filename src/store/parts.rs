@@ -56,6 +56,11 @@ struct Part {
 }
 
 impl Draft<'_> {
+    /// A draft over this one: what is tried in it leaves no trace here.
+    pub fn over(&self) -> Draft<'_> {
+        Draft::new(&self.bytes, self.symbols.clone(), self.indexes)
+    }
+
     /// See [`Ledger::side_by_side`].
     pub(super) fn do_parts(&mut self, parts: usize, work: &Work<'_>) -> Result<()> {
         let names = self.symbols.len();
@@ -96,7 +101,7 @@ impl Draft<'_> {
 
     /// One part over everything that the earlier ones did.
     fn once(&self, at: usize, work: &Work<'_>) -> Result<DraftWrites> {
-        let mut draft = Draft::new(&self.bytes, self.symbols.clone(), self.indexes);
+        let mut draft = self.over();
         work(at, &mut draft)?;
         Ok(draft.finish())
     }

@@ -1,8 +1,9 @@
 //! Walks over a draft, a stretch at a time, so that no caller holds the population or keeps a cursor of its own.
 
+use super::key;
 use super::records::Draft;
 use crate::connector_space::{ConnectorObject, ObjectId};
-use crate::metaverse::MetaverseObject;
+use crate::metaverse::{MetaverseId, MetaverseObject};
 use crate::sync::ledger::{Result, View};
 
 /// How many ids are read at a time.
@@ -33,6 +34,16 @@ impl Draft<'_> {
                 Ok(())
             },
         )
+    }
+
+    /// The objects of the connector space that this draft writes or removes, in the order of their ids.
+    pub fn written_objects(&self) -> Vec<ObjectId> {
+        self.bytes.written(&[key::OBJECT]).filter_map(|key| key::last_id(key)).map(ObjectId).collect()
+    }
+
+    /// The metaverse objects that this draft writes or removes, in the order of their ids.
+    pub fn written_metaverse(&self) -> Vec<MetaverseId> {
+        self.bytes.written(&[key::METAVERSE]).filter_map(|key| key::last_id(key)).map(MetaverseId).collect()
     }
 
     /// How many objects of a type a connector has.

@@ -96,6 +96,7 @@ pub struct Synchronisation<'a> {
     failed: BTreeSet<uuid::Uuid>,
     passes: usize,
     stage: Stage,
+    keeps_answers: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,8 +107,14 @@ enum Stage {
     Done,
 }
 
+/// What the rules answered about an object of the connector space.
+pub type InboundAnswer = (ConnectorObject, Evaluation);
+
+/// What the rules answered about a metaverse object.
+pub type OutboundAnswer = (MetaverseObject, Vec<OutboundEvaluation>);
+
 /// What one step did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct StepReport {
     /// Objects of the connector space that were evaluated.
     pub objects: usize,
@@ -117,6 +124,10 @@ pub struct StepReport {
     pub references: usize,
     /// Objects that were left as they were: a title, and why.
     pub errors: Vec<(String, String)>,
+    /// What the inbound rules answered, for those who asked to keep it.
+    pub inbound: Vec<InboundAnswer>,
+    /// What the outbound rules answered, for the same.
+    pub outbound: Vec<OutboundAnswer>,
 }
 
 impl StepReport {
@@ -125,6 +136,8 @@ impl StepReport {
         self.metaverse += other.metaverse;
         self.references += other.references;
         self.errors.extend(other.errors);
+        self.inbound.extend(other.inbound);
+        self.outbound.extend(other.outbound);
     }
 }
 
@@ -141,7 +154,8 @@ impl<'a> Synchronisation<'a> {
         let failed = BTreeSet::new();
         let references = read_references(&[rules], sources);
         let stage = Stage::Inbound(None);
-        Synchronisation { rules, sources, targets, orders, references, hosts, failed, passes: 0, stage }
+        let (passes, keeps_answers) = (0, false);
+        Synchronisation { rules, sources, targets, orders, references, hosts, failed, passes, stage, keeps_answers }
     }
 
     /// Says when the run began, in seconds since 1970. Without it rules think that it is 1970-01-01.
@@ -158,6 +172,20 @@ impl<'a> Synchronisation<'a> {
             host.record(self.rules, coverage);
         }
         self
+    }
+
+    /// Hands out what the rules answer, step by step.
+    #[must_use]
+    pub fn keeping_answers(mut self) -> Self {
+        self.keeps_answers = true;
+        self
+    }
+
+    /// Begins another synchronisation with the same workers; who failed before is tried again.
+    pub fn begin_anew(&mut self) {
+        self.failed.clear();
+        self.passes = 0;
+        self.stage = Stage::Inbound(None);
     }
 
     /// Does the next stretch of work, at most `limit` objects. Gives nothing when all queues are empty, save for what
@@ -258,11 +286,15 @@ impl<'a> Synchronisation<'a> {
         let input = self.input(ledger, &object)?;
         share.report.objects += 1;
         ledger.savepoint();
-        let done = self
-            .evaluate_inbound(host, &object, &input)
-            .and_then(|evaluation| inbound::integrate(ledger, self.rules, self.orders, object.clone(), &evaluation));
+        let done = self.evaluate_inbound(host, &object, &input).and_then(|evaluation| {
+            inbound::integrate(ledger, self.rules, self.orders, object.clone(), &evaluation)?;
+            Ok(evaluation)
+        });
         match done {
-            Ok(()) => Ok(()),
+            Ok(evaluation) => {
+                share.report.inbound.extend(self.keeps_answers.then_some((object, evaluation)));
+                Ok(())
+            }
             Err(SyncError::Ledger(error)) => Err(error),
             Err(error) => {
                 ledger.rollback();
@@ -326,11 +358,16 @@ impl<'a> Synchronisation<'a> {
         let Some(person) = ledger.metaverse(id)? else { return ledger.unmark_metaverse(id) };
         share.report.metaverse += 1;
         ledger.savepoint();
-        let done = self
-            .evaluate_outbound(host, &person)
-            .and_then(|evaluation| outbound::integrate(ledger, self.rules, self.targets, &person, &evaluation));
+        let done = self.evaluate_outbound(host, &person).and_then(|evaluation| {
+            outbound::integrate(ledger, self.rules, self.targets, &person, &evaluation)?;
+            Ok(evaluation)
+        });
         match done {
-            Ok(()) => keep_error(ledger, &person, None),
+            Ok(evaluation) => {
+                keep_error(ledger, &person, None)?;
+                share.report.outbound.extend(self.keeps_answers.then_some((person, evaluation)));
+                Ok(())
+            }
             Err(SyncError::Ledger(error)) => Err(error),
             Err(error) => {
                 ledger.rollback();
