@@ -50,8 +50,11 @@ fn directory(day: usize) -> String {
     let mut text = String::from("version: 1\n");
     let people: Vec<usize> = (0..PEOPLE).filter(|number| is_there(*number)).collect();
     for number in &people {
-        let title =
-            if (number + day) % 3 == 0 { String::new() } else { format!("title: Grade {}\n", number % 5 + day) };
+        let title = if (number + day).is_multiple_of(3) {
+            String::new()
+        } else {
+            format!("title: Grade {}\n", number % 5 + day)
+        };
         let manager =
             people.iter().find(|other| **other >= (number * 7 + day * 3) % PEOPLE).filter(|other| *other != number);
         let manager = manager.map(|other| format!("manager: {}\n", dn(*other))).unwrap_or_default();

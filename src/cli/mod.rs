@@ -236,7 +236,7 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Preview(preview) => preview::run(open(arguments, true)?, preview, format),
         Command::Check(check) if check.deep => {
             let config = load(arguments)?;
-            check::deep(open_config(config.clone(), true), &config, check, format)
+            check::deep(open_config(config.clone(), true, arguments), &config, check, format)
         }
         Command::Check(check) => check::run(&load(arguments)?, check, format),
         Command::Test(test) => test::command(&load(arguments)?, test, format),

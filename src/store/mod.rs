@@ -1,6 +1,6 @@
 //! The store: records in one ordered tree, one atomic batch a commit. The only place that knows sled.
 //!
-//! Reading order: `key.rs` and `codec.rs` (what is stored), `records.rs` (a [`Draft`]: typed reads and writes), `disk.rs`
+//! Reading order: `key.rs` and `codec.rs` (what is stored), `records.rs` (a [`Draft`]: typed reads and writes), `derived.rs` (the keys that follow from them), `disk.rs`
 //! (sled), this file (opening, committing, rebuilding).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +14,7 @@ use crate::value::AttributeName;
 
 mod codec;
 pub mod decisions;
+mod derived;
 mod disk;
 mod journal;
 mod key;

@@ -243,7 +243,7 @@ impl<'a> Synchronisation<'a> {
         ledger: &mut dyn Ledger,
         ids: &[T],
         report: &mut StepReport,
-        one: fn(&Self, &Host, &mut dyn Ledger, T, &mut Share) -> Result<(), LedgerError>,
+        one: One<'a, T>,
     ) -> Result<(), LedgerError> {
         let workers = if ids.len() < FEW { 1 } else { self.hosts.len() };
         let parts: Vec<&[T]> = ids.chunks(ids.len().div_ceil(workers).max(1)).collect();
@@ -411,6 +411,9 @@ impl<'a> Synchronisation<'a> {
         Ok(Stage::Edges)
     }
 }
+
+/// What is done with one object: by which worker, on which ledger, and where it is counted.
+type One<'a, T> = fn(&Synchronisation<'a>, &Host, &mut dyn Ledger, T, &mut Share) -> Result<(), LedgerError>;
 
 /// What a part of a step did.
 #[derive(Default)]

@@ -31,7 +31,7 @@ pub(super) fn requests(item: &ExportItem, root: &str) -> Vec<RenderedRequest> {
     match &item.action {
         ExportAction::Create { attributes, references, .. } => {
             let is_password = |values: &Values| values.iter().any(|value| value.kind() == Kind::Password);
-            let mut body = properties(attributes.iter().filter(|(_, values)| !is_password(values)), &schema);
+            let mut body = properties(attributes.iter().filter(|(_, values)| !is_password(values)), schema);
             let mut password = None;
             if item.object_type == "group" {
                 body.entry("securityEnabled").or_insert(true.into());
@@ -47,7 +47,7 @@ pub(super) fn requests(item: &ExportItem, root: &str) -> Vec<RenderedRequest> {
                 password = Some(asked.unwrap_or(PASSWORD));
             }
             for (attribute, targets) in references.iter().filter(|(_, targets)| !targets.is_empty()) {
-                body.insert(format!("{}@odata.bind", spelled(attribute, &schema)), links(targets, root));
+                body.insert(format!("{}@odata.bind", spelled(attribute, schema)), links(targets, root));
             }
             let targets = references.values().flatten().cloned().collect();
             vec![RenderedRequest { targets, password, ..request("POST", format!("/{set}"), Some(Json::Object(body))) }]
@@ -58,15 +58,15 @@ pub(super) fn requests(item: &ExportItem, root: &str) -> Vec<RenderedRequest> {
         }
         ExportAction::Update { attributes, .. } if attributes.is_empty() => Vec::new(),
         ExportAction::Update { anchor, attributes } => {
-            let body = properties(attributes.iter(), &schema);
+            let body = properties(attributes.iter(), schema);
             vec![request("PATCH", object(set, anchor), Some(Json::Object(body)))]
         }
         ExportAction::Delete { anchor } => vec![request("DELETE", object(set, anchor), None)],
         ExportAction::AddReferences { anchor, attribute, targets } => {
-            add(&object(set, anchor), attribute, targets, &schema, root)
+            add(&object(set, anchor), attribute, targets, schema, root)
         }
         ExportAction::RemoveReferences { anchor, attribute, targets } => {
-            remove(&object(set, anchor), attribute, targets, &schema)
+            remove(&object(set, anchor), attribute, targets, schema)
         }
     }
 }
@@ -83,7 +83,7 @@ pub(super) fn unfit(item: &ExportItem) -> Option<String> {
             if count > REFERENCES {
                 return Some(format!("a creation takes {REFERENCES} references along, not {count}"));
             }
-            if let Some(single) = references.keys().find(|name| is_single(name, &schema)) {
+            if let Some(single) = references.keys().find(|name| is_single(name, schema)) {
                 return Some(format!("`{single}` cannot be set in the request that creates the object"));
             }
             references.values().flatten().find(strange)
