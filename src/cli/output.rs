@@ -43,7 +43,12 @@ pub(super) fn findings(problems: &[Diagnostic]) {
 
 /// `1 error`, `2 errors`.
 pub(super) fn plural(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+    format!("{} {what}{}", thousands(count), if count == 1 { "" } else { "s" })
+}
+
+/// `99,160`.
+pub(super) fn thousands(count: usize) -> String {
+    crate::run::thousands(u64::try_from(count).unwrap_or(u64::MAX))
 }
 
 /// `1 error, 2 warnings`.

@@ -13,7 +13,7 @@ use super::import::{self, ImportReport};
 use super::plan::{Moved, SavedPlan};
 use super::session::Session;
 use super::synchronise::{self, SyncReport};
-use super::{Progress, RunError, grace, retry, runs};
+use super::{Progress, RunError, grace, retry, runs, thousands};
 use crate::connector_space::{ConnectorObject, ObjectId};
 use crate::rules::RuleSet;
 use crate::store::Draft;
@@ -440,13 +440,6 @@ fn count_confirmed(session: &Session, touched: &[ObjectId]) -> Result<u64, RunEr
 
 fn time(milliseconds: u64) -> String {
     format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100)
-}
-
-pub(super) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
-    groups.join(",")
 }
 
 pub(super) fn import_line(report: &ImportReport) -> String {

@@ -107,6 +107,14 @@ pub trait Progress {
     fn say(&self, line: &str);
 }
 
+/// `99,160`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
 /// Shows nothing.
 pub struct Silent;
 

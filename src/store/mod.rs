@@ -141,6 +141,8 @@ pub struct Store {
     indexes: Indexes,
     journal: u64,
     stamp: Stamp,
+    /// What is on the disk says that something was written since the store was closed last.
+    open: bool,
 }
 
 impl Store {
@@ -163,6 +165,7 @@ impl Store {
             indexes: Indexes::default(),
             journal: 0,
             stamp: Stamp::default(),
+            open: false,
         }
     }
 
@@ -173,17 +176,20 @@ impl Store {
         let clean: Option<bool> = draft.fact("clean")?;
         let indexes: Option<Indexes> = draft.fact("indexes")?;
         let journal: Option<u64> = draft.fact("journal")?;
+        let format: Option<u32> = draft.fact("format")?;
         self.indexes = indexes.unwrap_or_default();
         self.journal = journal.unwrap_or(0);
         if clean == Some(false) {
             self.rebuild()?;
         }
-        let mut draft = self.draft();
-        draft.put_fact("format", &key::FORMAT)?;
-        draft.put_fact("clean", &false)?;
-        let writes = draft.finish();
-        self.commit(writes)?;
-        self.checkpoint()
+        if format.is_none() {
+            let mut draft = self.draft();
+            draft.put_fact("format", &key::FORMAT)?;
+            let writes = draft.finish();
+            self.commit(writes)?;
+            self.checkpoint()?;
+        }
+        Ok(())
     }
 
     /// Before anything else is read, for another version may have laid it out otherwise.
@@ -227,6 +233,9 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub fn close(mut self) -> Result<(), StoreError> {
+        if !self.open {
+            return Ok(());
+        }
         let mut draft = self.draft();
         draft.put_fact("clean", &true)?;
         let writes = draft.finish();
@@ -265,6 +274,11 @@ impl Store {
             draft.writes.extend(writes);
             let number = serde_json::to_vec(&self.journal).unwrap_or_default();
             draft.writes.insert(key::fact("journal"), Some(number));
+        }
+        if !self.open && matches!(self.base, Base::Disk(_)) {
+            // In the batch that is the first: who only reads writes nothing.
+            draft.writes.insert(key::fact("clean"), Some(b"false".to_vec()));
+            self.open = true;
         }
         self.base.apply(draft.writes)?;
         self.symbols = draft.symbols;

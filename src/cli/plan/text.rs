@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::output::{plural, print, say};
+use super::super::output::{plural, print, say, thousands};
 use crate::run::plan::{Group, Plan, PlanLine, TargetPlan, Warning};
 
 /// How many groups of a kind, and errors, are shown.
@@ -50,10 +50,16 @@ pub(in crate::cli) fn consequences(plan: &Plan, in_detail: bool) {
 }
 
 pub(in crate::cli) fn counts(target: &TargetPlan) -> String {
-    format!(
-        "delete {}   disable {}   create {}   update {}   members {}   refused {}   held {}",
-        target.delete, target.disable, target.create, target.update, target.references, target.refused, target.held
-    )
+    let counts = [
+        ("delete", target.delete),
+        ("disable", target.disable),
+        ("create", target.create),
+        ("update", target.update),
+        ("members", target.references),
+        ("refused", target.refused),
+        ("held", target.held),
+    ];
+    counts.map(|(what, count)| format!("{what} {}", thousands(count))).join("   ")
 }
 
 /// Who, and what would come of it.

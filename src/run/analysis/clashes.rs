@@ -8,7 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::metaverse::{Contribution, FlowValue, MetaverseId};
 use crate::rules::{Rule, RuleSet};
 use crate::run::RunError;
-use crate::run::cycle::thousands;
+use crate::run::thousands;
 use crate::store::Draft;
 use crate::sync::ledger::View;
 use crate::sync::name;

@@ -9,7 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::metaverse::{MetaverseId, MetaverseObject};
 use crate::rules::{Direction, RuleSet};
 use crate::run::RunError;
-use crate::run::cycle::thousands;
+use crate::run::thousands;
 use crate::store::Draft;
 use crate::sync::ledger::{Ledger, View};
 use crate::sync::stage::{self, Readers};

@@ -9,7 +9,7 @@ use crate::diagnostic::{Diagnostic, word_at};
 use crate::metaverse::MetaverseId;
 use crate::rules::{Clause, Coverage, Direction, Rule, RuleSet, Untaken, Way};
 use crate::run::RunError;
-use crate::run::cycle::thousands;
+use crate::run::thousands;
 use crate::store::Draft;
 use crate::sync::ledger::View;
 use crate::sync::{Synchronisation, name};
