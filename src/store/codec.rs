@@ -13,7 +13,7 @@ use crate::sync::ledger::{LedgerError, Result};
 use crate::value::{Attributes, Values};
 
 /// The version of the layout below.
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 
 /// Hands out symbols while a record is encoded.
 pub(super) trait Intern {
@@ -21,39 +21,39 @@ pub(super) trait Intern {
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredObject {
-    id: Uuid,
-    connector: Symbol,
-    object_type: Symbol,
-    anchor: Option<String>,
-    dn: Option<String>,
-    image: Vec<(Symbol, Values)>,
-    link: Option<(Uuid, LinkKind, Symbol)>,
-    export: Option<Export>,
-    outbound: Option<Outbound>,
-    missing: bool,
-    error: Option<ObjectError>,
-    seeks: Vec<(Symbol, String)>,
-    pin: Option<Pin>,
+pub(super) struct StoredObject {
+    pub(super) id: Uuid,
+    pub(super) connector: Symbol,
+    pub(super) object_type: Symbol,
+    pub(super) anchor: Option<String>,
+    pub(super) dn: Option<String>,
+    pub(super) image: Vec<(Symbol, Values)>,
+    pub(super) link: Option<(Uuid, LinkKind, Symbol)>,
+    pub(super) export: Option<Export>,
+    pub(super) outbound: Option<Outbound>,
+    pub(super) missing: bool,
+    pub(super) error: Option<ObjectError>,
+    pub(super) seeks: Vec<(Symbol, String)>,
+    pub(super) pin: Option<Pin>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredMetaverse {
-    id: Uuid,
-    object_type: Symbol,
-    links: Vec<(Uuid, Symbol)>,
+pub(super) struct StoredMetaverse {
+    pub(super) id: Uuid,
+    pub(super) object_type: Symbol,
+    pub(super) links: Vec<(Uuid, Symbol)>,
     /// Each rule on each object once; contributions name it by its place.
-    voices: Vec<Voice>,
-    contributions: Vec<(Symbol, Vec<Said>)>,
-    generations: BTreeMap<String, u32>,
-    error: Option<ObjectError>,
+    pub(super) voices: Vec<Voice>,
+    pub(super) contributions: Vec<(Symbol, Vec<Said>)>,
+    pub(super) generations: BTreeMap<String, u32>,
+    pub(super) error: Option<ObjectError>,
 }
 
 /// The place of a voice, the line of its rule, and what it says.
-type Said = (u16, u32, FlowValue);
+pub(super) type Said = (u16, u32, FlowValue);
 
 #[derive(Serialize, Deserialize, PartialEq)]
-struct Voice {
+pub(super) struct Voice {
     object: Uuid,
     rule: Symbol,
     precedence: i64,
@@ -72,7 +72,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     }
 }
 
-fn damaged(what: &str) -> LedgerError {
+pub(super) fn damaged(what: &str) -> LedgerError {
     LedgerError(format!("the store is damaged: a record cannot be read ({what})"))
 }
 
@@ -114,7 +114,7 @@ pub(super) fn decode_object(bytes: &[u8], symbols: &Symbols) -> Result<Connector
     restored(decode(bytes)?, symbols)
 }
 
-fn restored(stored: StoredObject, symbols: &Symbols) -> Result<ConnectorObject> {
+pub(super) fn restored(stored: StoredObject, symbols: &Symbols) -> Result<ConnectorObject> {
     let mut image = Attributes::new();
     for (symbol, values) in stored.image {
         image.insert(symbols.attribute(symbol).ok_or_else(|| damaged("unknown symbol"))?, values);
@@ -144,79 +144,6 @@ fn restored(stored: StoredObject, symbols: &Symbols) -> Result<ConnectorObject> 
         error: stored.error,
         pin: stored.pin,
     })
-}
-
-/// Everything that follows the image of a stored object.
-type Rest = (
-    Option<(Uuid, LinkKind, Symbol)>,
-    Option<Export>,
-    Option<Outbound>,
-    bool,
-    Option<ObjectError>,
-    Vec<(Symbol, String)>,
-    Option<Pin>,
-);
-
-/// A value that is passed over without being copied: as [`crate::value::Value`].
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "what is passed over is not looked at")]
-enum Passed<'a> {
-    Text(#[serde(borrow)] &'a str),
-    Integer(i64),
-    Boolean(bool),
-    Bytes(#[serde(borrow)] &'a [u8]),
-    Time(i64),
-    Password(u16),
-}
-
-/// The same, with no attributes in the image but those that are wanted. Reads what [`StoredObject`] lays out, piece by
-/// piece.
-pub(super) fn decode_object_with(bytes: &[u8], symbols: &Symbols, wanted: &[Symbol]) -> Result<ConnectorObject> {
-    let Some((&VERSION, bytes)) = bytes.split_first() else { return decode_object(bytes, symbols) };
-    let (head, bytes) = take::<(Uuid, Symbol, Symbol, Option<String>, Option<String>)>(bytes)?;
-    let (id, connector, object_type, anchor, dn) = head;
-    let (count, mut bytes) = take::<u64>(bytes)?;
-    let mut image = Vec::with_capacity(wanted.len());
-    for _ in 0..count {
-        let (symbol, rest) = take::<Symbol>(bytes)?;
-        bytes = if wanted.contains(&symbol) {
-            let (values, rest) = take::<Values>(rest)?;
-            image.push((symbol, values));
-            rest
-        } else {
-            pass_values(rest)?
-        };
-    }
-    let (rest, _) = take::<Rest>(bytes)?;
-    let (link, export, outbound, missing, error, seeks, pin) = rest;
-    let stored = StoredObject {
-        id,
-        connector,
-        object_type,
-        anchor,
-        dn,
-        image,
-        link,
-        export,
-        outbound,
-        missing,
-        error,
-        seeks,
-        pin,
-    };
-    restored(stored, symbols)
-}
-
-fn take<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, &'a [u8])> {
-    postcard::take_from_bytes(bytes).map_err(|error| damaged(&error.to_string()))
-}
-
-fn pass_values(bytes: &[u8]) -> Result<&[u8]> {
-    let (count, mut bytes) = take::<u64>(bytes)?;
-    for _ in 0..count {
-        bytes = take::<Passed<'_>>(bytes)?.1;
-    }
-    Ok(bytes)
 }
 
 pub(super) fn encode_metaverse(object: &MetaverseObject, intern: &mut impl Intern) -> Result<Vec<u8>> {
@@ -256,7 +183,10 @@ pub(super) fn encode_metaverse(object: &MetaverseObject, intern: &mut impl Inter
 }
 
 pub(super) fn decode_metaverse(bytes: &[u8], symbols: &Symbols) -> Result<MetaverseObject> {
-    let stored: StoredMetaverse = decode(bytes)?;
+    restored_metaverse(decode(bytes)?, symbols)
+}
+
+pub(super) fn restored_metaverse(stored: StoredMetaverse, symbols: &Symbols) -> Result<MetaverseObject> {
     let mut object = MetaverseObject::new(MetaverseId(stored.id), &name(symbols, stored.object_type)?);
     for (id, connector) in stored.links {
         object.links.push((ObjectId(id), name(symbols, connector)?));
@@ -281,54 +211,4 @@ pub(super) fn decode_metaverse(bytes: &[u8], symbols: &Symbols) -> Result<Metave
     object.generations = stored.generations;
     object.error = stored.error;
     Ok(object)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::connector_space::{ExportState, Operation};
-    use crate::store::Store;
-    use crate::sync::ledger::{Ledger, View};
-    use crate::value::Value;
-
-    #[test]
-    fn an_object_with_some_attributes_lacks_the_others_and_nothing_else() {
-        let store = Store::in_memory();
-        let mut draft = store.draft();
-        let anchor = Anchor("a".into());
-        let mut object = ConnectorObject::new(ObjectId::of_anchor("ad", &anchor), "ad", "user");
-        object.anchor = Some(anchor);
-        object.dn = Some("CN=A".into());
-        let values = [
-            Value::Text("Zoë".into()),
-            Value::Integer(-7),
-            Value::Boolean(true),
-            Value::Bytes(vec![0, 255, 7]),
-            Value::Time(1),
-            Value::Password(24),
-        ];
-        for (at, value) in values.iter().enumerate() {
-            object.image.insert(format!("one{at}").as_str().into(), vec![value.clone()]);
-            object.image.insert(format!("two{at}").as_str().into(), vec![value.clone(), Value::Integer(0)]);
-        }
-        object.export = Some(Export {
-            operation: Operation::Update,
-            state: ExportState::Failed { code: "c".into(), message: "m".into() },
-            changes: BTreeMap::new(),
-            reason: "r".into(),
-        });
-        object.outbound.owned = true;
-        object.seeks.insert(("mail".into(), "a@x".into()));
-        object.pin = Some(Pin { joined: true, reason: "p".into() });
-        draft.put_object(&object).unwrap();
-        let names: std::collections::BTreeSet<_> = object.image.keys().cloned().collect();
-        assert_eq!(draft.object_with(object.id, &names).unwrap().as_ref(), Some(&object));
-        for name in &names {
-            let wanted = [name.clone()].into();
-            let found = draft.object_with(object.id, &wanted).unwrap().unwrap();
-            let mut expected = object.clone();
-            expected.image.retain(|known, _| known == name);
-            assert_eq!(found, expected, "{name}");
-        }
-    }
 }

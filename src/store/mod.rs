@@ -16,6 +16,7 @@ mod codec;
 pub mod decisions;
 mod derived;
 mod disk;
+mod glance;
 mod journal;
 mod key;
 mod keyspace;

@@ -8,7 +8,7 @@ use super::derived::Keys;
 use super::key::{self, Key};
 use super::keyspace::{Keyspace, Overlay, Writes};
 use super::symbols::{Symbol, Symbols};
-use super::{Indexes, view};
+use super::{Indexes, glance, view};
 use crate::change::Change;
 use crate::connector_space::{Anchor, ConnectorObject, Edge, Members, ObjectId};
 use crate::metaverse::{MetaverseId, MetaverseObject};
@@ -145,6 +145,10 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    fn symbols_of(&self, attributes: &BTreeSet<AttributeName>) -> Vec<Symbol> {
+        attributes.iter().filter_map(|name| self.symbols.get(name.as_str())).collect()
+    }
+
     fn attribute(&mut self, name: &AttributeName) -> Result<Symbol> {
         self.intern(name.as_str())
     }
@@ -225,12 +229,16 @@ impl View for Draft<'_> {
 
     fn object_with(&self, id: ObjectId, attributes: &BTreeSet<AttributeName>) -> Result<Option<ConnectorObject>> {
         let Some(bytes) = self.bytes.get(&key::object(id))? else { return Ok(None) };
-        let wanted: Vec<Symbol> = attributes.iter().filter_map(|name| self.symbols.get(name.as_str())).collect();
-        codec::decode_object_with(&bytes, &self.symbols, &wanted).map(Some)
+        glance::object(&bytes, &self.symbols, &self.symbols_of(attributes)).map(Some)
     }
 
     fn metaverse(&self, id: MetaverseId) -> Result<Option<MetaverseObject>> {
         view::metaverse(&self.bytes, &self.symbols, id)
+    }
+
+    fn metaverse_with(&self, id: MetaverseId, attributes: &BTreeSet<AttributeName>) -> Result<Option<MetaverseObject>> {
+        let Some(bytes) = self.bytes.get(&key::metaverse(id))? else { return Ok(None) };
+        glance::metaverse(&bytes, &self.symbols, &self.symbols_of(attributes)).map(Some)
     }
 
     fn id_of_anchor(&self, connector: &str, anchor: &Anchor) -> Result<ObjectId> {

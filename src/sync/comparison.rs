@@ -138,9 +138,20 @@ impl<'a> Comparison<'a> {
         ids: &[MetaverseId],
         types: &BTreeSet<String>,
     ) -> Result<Vec<MetaverseId>, LedgerError> {
+        let outbound = |rule: &&Rule| is_outbound(rule);
+        let before = of(self.before.rules().iter().filter(outbound));
+        let after = of(self.after.rules().iter().filter(outbound));
+        let reads = self.reads(&before, &after);
         self.those(ids, |hosts, id| {
+            let Some(person) = view.metaverse_with(id, &reads)? else { return Ok(true) };
+            if types.contains(&person.object_type) {
+                return Ok(true);
+            }
+            if !self.touches_person(hosts, &person, Scopes::Later) {
+                return Ok(false);
+            }
             let Some(person) = view.metaverse(id)? else { return Ok(true) };
-            Ok(types.contains(&person.object_type) || self.touches_person(hosts, &person))
+            Ok(self.touches_person(hosts, &person, Scopes::Asked))
         })
     }
 
@@ -177,7 +188,7 @@ impl<'a> Comparison<'a> {
         Ok(self.differ(hosts, (before, after), (&input, scopes), matters))
     }
 
-    fn touches_person(&self, hosts: &(Host, Host), person: &MetaverseObject) -> bool {
+    fn touches_person(&self, hosts: &(Host, Host), person: &MetaverseObject, scopes: Scopes) -> bool {
         let before = of(self.before.outbound(&person.object_type).map(|(rule, _)| rule));
         let after = of(self.after.outbound(&person.object_type).map(|(rule, _)| rule));
         if before.is_empty() && after.is_empty() {
@@ -188,7 +199,7 @@ impl<'a> Comparison<'a> {
         for connector in connectors {
             input.context = self.targets.get(&connector).map(|target| Arc::clone(&target.context)).unwrap_or_default();
             let there = |rule: &Rule| rule.connector() == connector;
-            if self.differ(hosts, (&before, &after), (&Arc::new(input.clone()), Scopes::Asked), there) {
+            if self.differ(hosts, (&before, &after), (&Arc::new(input.clone()), scopes), there) {
                 return true;
             }
         }
@@ -272,6 +283,10 @@ impl<'a> Comparison<'a> {
         }
         Ok(those)
     }
+}
+
+fn is_outbound(rule: &Rule) -> bool {
+    matches!(rule.header.direction, Direction::Outbound { .. })
 }
 
 /// Rules by name.

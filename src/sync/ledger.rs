@@ -26,6 +26,8 @@ pub trait View {
     fn object_with(&self, id: ObjectId, attributes: &BTreeSet<AttributeName>) -> Result<Option<ConnectorObject>>;
     /// A metaverse object.
     fn metaverse(&self, id: MetaverseId) -> Result<Option<MetaverseObject>>;
+    /// The same with contributions to these attributes alone.
+    fn metaverse_with(&self, id: MetaverseId, attributes: &BTreeSet<AttributeName>) -> Result<Option<MetaverseObject>>;
     /// The id of the object with an anchor; the id that it would have if it is not there.
     fn id_of_anchor(&self, connector: &str, anchor: &Anchor) -> Result<ObjectId>;
     /// The object at a DN (normalised).
