@@ -44,7 +44,9 @@ pub struct Shrunk {
 
 impl fmt::Display for Shrunk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shrunk { connector, object_type, before, lost, limit, .. } = self;
+        let Shrunk { connector, object_type, .. } = self;
+        let number = |count: usize| super::thousands(u64::try_from(count).unwrap_or(u64::MAX));
+        let (before, lost, limit) = (number(self.before), number(self.lost), number(self.limit));
         match &self.attribute {
             Some(name) => {
                 write!(
