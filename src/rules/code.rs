@@ -228,9 +228,28 @@ fn end_of_string(bytes: &[u8], at: usize) -> usize {
     let Some(quote) = bytes.get(at).copied() else { return at + 1 };
     let mut place = at + 1;
     while let Some(byte) = bytes.get(place).copied() {
-        match byte {
-            b'\\' if quote != b'`' => place += 2,
-            byte if byte == quote => return place + 1,
+        match (byte, bytes.get(place + 1)) {
+            (b'\\', _) if quote != b'`' => place += 2,
+            (b'$', Some(b'{')) if quote == b'`' => place = end_of_code(bytes, place + 2),
+            (byte, _) if byte == quote => return place + 1,
+            _ => place += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// The end of the code that a text is made of, `${…}`: behind its closing brace.
+fn end_of_code(bytes: &[u8], at: usize) -> usize {
+    let mut depth = 1_usize;
+    let mut place = at;
+    while let Some(byte) = bytes.get(place).copied() {
+        match (byte, bytes.get(place + 1)) {
+            (b'/', Some(b'/')) => place = end_of_line(bytes, place),
+            (b'/', Some(b'*')) => place = end_of_block(bytes, place),
+            (b'"' | b'\'' | b'`', _) => place = end_of_string(bytes, place),
+            (b'{', _) => (depth, place) = (depth + 1, place + 1),
+            (b'}', _) if depth == 1 => return place + 1,
+            (b'}', _) => (depth, place) = (depth - 1, place + 1),
             _ => place += 1,
         }
     }
