@@ -108,7 +108,10 @@ impl Reader {
     }
 
     fn limits_at(&mut self, place: Place, path: &str, table: DeTable<'_>, limits: &mut Limits) {
-        for (key, value) in table {
+        // What holds everywhere first: what is more particular begins with that.
+        let is_table = |value: &Spanned<DeValue<'_>>| matches!(value.get_ref(), DeValue::Table(_));
+        let (tables, plain): (Vec<_>, Vec<_>) = table.into_iter().partition(|(_, value)| is_table(value));
+        for (key, value) in plain.into_iter().chain(tables) {
             let (name, at) = (key.get_ref().to_string(), value.span());
             match (NAMES.iter().find(|(known, _)| *known == name), value.into_inner(), &place) {
                 (Some((_, what)), value, _) => {
@@ -220,6 +223,8 @@ mod tests {
         assert_eq!(of(Limited::Members, "entra", "group"), Some(1_000));
         assert_eq!(of(Limited::Members, "entra", "user"), None);
         assert_eq!(of(Limited::Creates, "entra", "user"), None);
+        let limits = parse("updates = 100\n[limits.entra]\nupdates = \"50%\"").unwrap();
+        assert_eq!(limits.of(Limited::Updates, "entra", "user").of(1_000), Some(100));
     }
 
     #[test]
