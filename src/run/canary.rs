@@ -78,8 +78,8 @@ pub(super) fn export(
         if upto <= done {
             continue;
         }
-        let only = (upto < order.len())
-            .then(|| Only { objects: order.iter().take(upto).copied().collect(), references: None });
+        // What comes up meanwhile waits for a run of its own, and its limits.
+        let only = Some(Only { objects: order.iter().take(upto).copied().collect(), references: None });
         let intent = guard::intent(session, &session.store.draft(), connector, (allowed, only.as_ref()))?;
         let is_sent = |object: &&Endangered| object.danger != Danger::Anchor || allowed.contains(&object.id);
         let sent: Vec<Endangered> = intent.endangered.iter().filter(is_sent).cloned().collect();

@@ -166,7 +166,8 @@ fn steps(
         return Ok(report);
     }
     export_all(session, &targets, permissions, progress, &mut report)?;
-    if let (Some(candidate), None, true) = (candidate, &report.adoption, report.exceeded.is_empty()) {
+    let well = report.exceeded.is_empty() && report.shrunk.is_empty();
+    if let (Some(candidate), None, true) = (candidate, &report.adoption, well) {
         report.adoption = Some(adoption::decide(session, candidate, progress)?);
         if report.adoption == Some(Adoption::Taken) {
             report.rules = session.rules.fingerprint().to_owned();
@@ -236,7 +237,7 @@ fn export_all(
     report.proposals = proposals(session, targets)?;
     for name in targets {
         export_to(session, name, permissions, progress, report)?;
-        if !report.exceeded.is_empty() || report.is_halted() {
+        if !report.exceeded.is_empty() || !report.shrunk.is_empty() || report.is_halted() {
             break;
         }
     }
@@ -394,6 +395,7 @@ pub(super) fn deliver(
     report: &mut CycleReport,
 ) -> Result<Delivered, RunError> {
     let exported = export::run(session, connector, (allowed, only), progress)?;
+    guard::forget(session, connector, (allowed, only))?;
     progress.end(&export_line(&exported));
     let touched: Vec<ObjectId> = exported.touched.iter().copied().collect();
     let mut delivered = Delivered {
@@ -410,7 +412,13 @@ pub(super) fn deliver(
     if touched.len() <= FEW {
         import::refresh(session, connector, &touched)?;
     } else {
-        import::run(session, connector, progress)?;
+        let imported = import::run(session, connector, progress)?;
+        report.shrunk.extend(imported.shrunk.iter().map(ToString::to_string));
+        if !imported.shrunk.is_empty() || !imported.incomplete.is_empty() {
+            // Nothing is derived from it, here or for the targets that follow.
+            report.imports.push(imported);
+            return Ok(delivered);
+        }
     }
     synchronise::run(session, progress)?;
     let seen = count_confirmed(session, &touched)?;

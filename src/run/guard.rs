@@ -218,7 +218,9 @@ fn each_reference(
                 last = draft.object(*from)?;
             }
             let Some(object) = last.as_ref().filter(|object| object.connector == connector) else { continue };
-            if draft.edge(*from, attribute, *to)?.is_due() {
+            // One whose other end is not there yet waits, and is not sent.
+            let there = || draft.object(*to).map(|other| other.is_some_and(|other| other.anchor.is_some()));
+            if draft.edge(*from, attribute, *to)?.is_due() && object.anchor.is_some() && there()? {
                 visit(object);
             }
         }
@@ -303,6 +305,32 @@ pub fn remember(session: &mut Session, connector: &str, intent: &Intent, sent: &
     let others = intent.counts.iter().filter(|((_, danger), _)| harmless(danger));
     counts.extend(others.map(|(kind, (all, _))| (kind.clone(), *all)));
     history.extend(counts.into_iter().map(|((object_type, danger), count)| (time, object_type, danger, count)));
+    draft.put_fact(&key, &history)?;
+    let writes = draft.finish();
+    session.store.commit(writes)?;
+    Ok(())
+}
+
+/// Takes back from what is remembered what was not done after all: it is still due.
+///
+/// # Errors
+/// When the store fails.
+pub(super) fn forget(
+    session: &mut Session,
+    connector: &str,
+    (allowed, only): (&BTreeSet<ObjectId>, Option<&Only>),
+) -> Result<(), RunError> {
+    let mut draft = session.store.draft();
+    let left = intent(session, &draft, connector, (allowed, only))?;
+    let key = format!("guard/{connector}");
+    let mut history: History = draft.fact(&key)?.unwrap_or_default();
+    for ((object_type, danger), (all, _)) in &left.counts {
+        let same = |(_, of, what, _): &&mut (i64, String, Danger, usize)| of == object_type && what == danger;
+        if let Some((.., count)) = history.iter_mut().rev().find(same) {
+            *count = count.saturating_sub(*all);
+        }
+    }
+    history.retain(|(.., count)| *count > 0);
     draft.put_fact(&key, &history)?;
     let writes = draft.finish();
     session.store.commit(writes)?;

@@ -52,7 +52,7 @@ pub(super) fn sort(
         }
     })?;
     let stuck: BTreeSet<ObjectId> = refused.iter().map(|(object, _)| object.id).collect();
-    let order = order(&draft, kind, due, deletions, &stuck)?;
+    let order = order(&draft, kind, due, deletions, (&stuck, only))?;
     drop(draft);
     for (object, why) in refused {
         let who = format!("{} `{}`", object.object_type, object.title());
@@ -62,18 +62,19 @@ pub(super) fn sort(
     Ok(order)
 }
 
-/// The order of objects that are due, `stuck` ones left out: these let go of nothing.
+/// The order of objects that are due, `stuck` ones left out: these let go of nothing. Nor do those that are not among
+/// `only`: they are not sent, though others may wait for what they hold.
 pub(super) fn order(
     draft: &Draft<'_>,
     kind: TargetKind,
     due: Vec<ObjectId>,
     deletions: Vec<ObjectId>,
-    stuck: &BTreeSet<ObjectId>,
+    (stuck, only): (&BTreeSet<ObjectId>, Option<&Only>),
 ) -> Result<Order, RunError> {
     let mut sorting = Sorting { kind, depths: BTreeMap::new(), path: Vec::new(), swaps: BTreeSet::new() };
     for id in due {
         if let Some(object) = draft.object(id)? {
-            sorting.depth(draft, &object, stuck)?;
+            sorting.depth(draft, &object, (stuck, only))?;
         }
     }
     Ok(sorting.order(deletions))
@@ -92,7 +93,7 @@ impl Sorting {
         &mut self,
         draft: &Draft<'_>,
         object: &ConnectorObject,
-        stuck: &BTreeSet<ObjectId>,
+        (stuck, only): (&BTreeSet<ObjectId>, Option<&Only>),
     ) -> Result<usize, RunError> {
         if let Some(known) = self.depths.get(&object.id) {
             return Ok(*known);
@@ -105,7 +106,7 @@ impl Sorting {
                 object.export.as_ref().and_then(|export| export.changes.get(&name)).filter(|change| !change.sent);
             for value in change.iter().flat_map(|change| &change.values) {
                 for holder in draft.find_object(&object.connector, &name, &value.folded(), 8)? {
-                    let other = holder != object.id && !stuck.contains(&holder);
+                    let other = holder != object.id && !stuck.contains(&holder) && is_among(only, holder);
                     let Some(holder) = draft.object(holder)?.filter(|holder| other && releases(holder, &name, value))
                     else {
                         continue;
@@ -118,7 +119,7 @@ impl Sorting {
                         self.swaps.insert((holder.id, name.clone()));
                         continue;
                     }
-                    deepest = deepest.max(self.depth(draft, &holder, stuck)? + 1);
+                    deepest = deepest.max(self.depth(draft, &holder, (stuck, only))? + 1);
                 }
             }
         }

@@ -25,7 +25,7 @@ pub(in crate::run::plan) fn leave_out(
     };
     let stuck: BTreeSet<ObjectId> = ids(&["refused"]).into_iter().collect();
     let due = ids(&["create", "update", "disable"]);
-    let waves = waves::order(predictor.draft, predictor.kind, due, Vec::new(), &stuck)?.waves;
+    let waves = waves::order(predictor.draft, predictor.kind, due, Vec::new(), (&stuck, None))?.waves;
     let places: BTreeMap<ObjectId, usize> = waves.into_iter().flatten().enumerate().map(|(at, id)| (id, at)).collect();
     let mut creations: Vec<_> = plan.lines.iter_mut().filter(|line| line.kind == "create").collect();
     creations.sort_by_key(|line| places.get(&line.id).copied());
