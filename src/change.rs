@@ -62,6 +62,10 @@ pub enum Change {
     Writing(ObjectId, Box<Writing>),
     /// A reference of an object of a target is about to be added, or else removed.
     WritingReference(ObjectId, AttributeName, ObjectId, bool),
+    /// What was about to be written to an object last was not taken.
+    Unwritten(ObjectId),
+    /// Nor was a reference.
+    UnwrittenReference(ObjectId, AttributeName, ObjectId),
 }
 
 /// What is written to an object, and what it wrote over.
@@ -110,7 +114,9 @@ impl Change {
             | Change::Confirmed(id)
             | Change::Held(id, _)
             | Change::Writing(id, _)
-            | Change::WritingReference(id, ..) => id.0,
+            | Change::WritingReference(id, ..)
+            | Change::Unwritten(id)
+            | Change::UnwrittenReference(id, ..) => id.0,
             Change::Created(id) | Change::Flowed(id, ..) | Change::Ended(id) => id.0,
         }
     }
@@ -151,6 +157,8 @@ impl fmt::Display for Change {
                     .iter()
                     .try_for_each(|change| write!(f, " {} (was {})", change.attribute, shown(&change.before)))
             }
+            Change::Unwritten(id) => write!(f, "unwritten  {id}"),
+            Change::UnwrittenReference(id, attribute, to) => write!(f, "unwritten  {id} {attribute} {to}"),
             Change::WritingReference(id, attribute, to, adds) => {
                 write!(f, "writing    {id} {attribute} {}{to}", if *adds { '+' } else { '-' })
             }

@@ -135,3 +135,26 @@ fn an_undoing_is_planned_and_done_exactly() {
     transcript.extend(["show runs", "undo 3 --yes", "search entra Member"].map(|what| deployment.run(what)));
     check(expect_file!["transcripts/undo-plan.txt"], &transcript);
 }
+
+#[test]
+fn two_that_took_each_others_name_have_their_own_again() {
+    let deployment = Deployment::new();
+    deployment.run("run");
+    let holders = || {
+        ["person1", "person2"].map(|name| {
+            let found = deployment.run(&format!("show entra {name}@contoso.com"));
+            found.lines().find(|line| line.contains("displayName")).map(str::to_owned)
+        })
+    };
+    let before = holders();
+    assert!(before.iter().all(Option::is_some), "{before:?}");
+    edit(&deployment, |text| {
+        let aside = text.replace("sAMAccountName: person1", "sAMAccountName: aside");
+        let one = aside.replace("sAMAccountName: person2", "sAMAccountName: person1");
+        one.replace("sAMAccountName: aside", "sAMAccountName: person2")
+    });
+    let swapped = deployment.run("run");
+    assert_eq!(holders(), [before[1].clone(), before[0].clone()], "{swapped}");
+    let undone = deployment.run("undo 2 --yes");
+    assert_eq!(holders(), before, "{undone}");
+}

@@ -66,7 +66,7 @@ pub(super) fn run(mut session: Session, arguments: &UndoArguments, format: Forma
 pub(super) fn write_down(admitted: &mut Admitted, done: &Result<UndoReport, RunError>) -> Result<(), RunError> {
     match done {
         Ok(report) => {
-            let stopped = !report.exceeded.is_empty() || report.moved.is_some();
+            let stopped = report.is_stopped() || report.moved.is_some();
             let outcome = if stopped { Outcome::Stopped } else { Outcome::Done };
             admitted.end(outcome, Some(&format!("run {}", report.run)))
         }
@@ -94,7 +94,7 @@ pub(super) fn end(report: &UndoReport, detail: bool, format: Format) -> Exit {
         Format::Text => tell(report, detail),
     }
     let refused = report.exports.iter().any(|export| export.refused + export.unknown > 0);
-    if !report.exceeded.is_empty() || report.moved.is_some() {
+    if report.is_stopped() || report.moved.is_some() {
         Exit::Guard
     } else if refused {
         Exit::ObjectErrors
@@ -105,11 +105,12 @@ pub(super) fn end(report: &UndoReport, detail: bool, format: Format) -> Exit {
 
 fn tell(report: &UndoReport, detail: bool) {
     let nothing = report.plan.targets.values().all(|target| target.lines.is_empty());
-    if report.run == 0 || !report.exceeded.is_empty() {
+    if report.run == 0 || report.is_stopped() {
         plan::text::consequences(&report.plan, detail);
     }
     if report.left.count > 0 {
-        say(&format!("{} stay as they are:", plural(report.left.count, "thing")));
+        let stay = if report.left.count == 1 { "stays as it is" } else { "stay as they are" };
+        say(&format!("{} {stay}:", plural(report.left.count, "thing")));
         report.left.first.iter().for_each(|what| say(&format!("  {what}")));
         if report.left.count > report.left.first.len() {
             say(&format!("  … and {} more", report.left.count - report.left.first.len()));
@@ -120,6 +121,12 @@ fn tell(report: &UndoReport, detail: bool) {
         return;
     }
     if let (true, Some(path)) = (report.run > 0, &report.list) {
+        if report.anchors > 0 {
+            let accounts = plural(report.anchors, "object");
+            say(&format!(
+                "stopped: {accounts} would get another source anchor, and so be somebody else's. Nothing was exported."
+            ));
+        }
         super::run::tell_exceeded(&report.exceeded, &report.endangered);
         say(&format!("see them:   {}", path.display()));
         say(&format!("go on:      syncline undo {} --yes --allow {}", report.undone, path.display()));

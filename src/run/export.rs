@@ -293,7 +293,10 @@ pub fn settle_in_flight(session: &mut Session, connector: &str) -> Result<u64, R
                 // Set once, by the creation.
                 export.changes.remove(&AttributeName::from("uniqueName"));
             }
-            export.state = export.state.next(ExportState::Pending).unwrap_or(ExportState::Pending);
+            // Whether a deletion arrived, the next import shows: until then it is not missed.
+            let settled_as =
+                if export.operation == Operation::Delete { ExportState::Exported } else { ExportState::Pending };
+            export.state = export.state.next(settled_as).unwrap_or(ExportState::Pending);
             settled += 1;
             let mut draft = session.store.draft();
             draft.put_object(&object)?;
@@ -490,6 +493,11 @@ fn postpone(
     Ok(outcomes)
 }
 
+/// Whether the directory did nothing of what it was sent; silence is no such answer.
+pub(super) fn is_untaken(outcome: &ExportOutcome) -> bool {
+    !matches!(outcome, ExportOutcome::Done { .. } | ExportOutcome::Unknown { .. })
+}
+
 /// Brings one object in line with what became of its item.
 fn settle(
     draft: &mut Draft<'_>,
@@ -501,6 +509,9 @@ fn settle(
     let Some(mut object) = draft.object(id)? else { return Ok(()) };
     let who = format!("{} `{}`", object.object_type, object.title());
     let Some(mut export) = object.export.take() else { return Ok(()) };
+    if is_untaken(&outcome) {
+        draft.note(Change::Unwritten(id));
+    }
     match outcome {
         ExportOutcome::Done { created } => {
             report.touched.insert(id);

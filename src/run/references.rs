@@ -79,6 +79,10 @@ struct EdgeGroup {
 }
 
 impl EdgeGroup {
+    fn untaken(&self, to: ObjectId) -> Change {
+        Change::UnwrittenReference(self.from, self.attribute.clone(), to)
+    }
+
     fn note(&self, draft: &mut Draft<'_>) {
         let adds = self.change == EdgeChange::Add;
         for to in self.targets.values() {
@@ -169,6 +173,9 @@ fn settle_edges(
     outcome: ExportOutcome,
     report: &mut ExportReport,
 ) -> Result<(), RunError> {
+    if !matches!(outcome, ExportOutcome::References { .. }) && export::is_untaken(&outcome) {
+        group.targets.values().chain(&group.superseded).for_each(|to| draft.note(group.untaken(*to)));
+    }
     let (done, refused) = match outcome {
         ExportOutcome::Done { .. } => (group.targets.keys().cloned().collect(), Vec::new()),
         ExportOutcome::References { done, refused } => (done, refused),
@@ -205,6 +212,7 @@ fn settle_edges(
         let Some(to) = group.targets.get(&anchor) else { continue };
         let mut edge = draft.edge(group.from, &group.attribute, *to)?;
         edge.refused = true;
+        draft.note(group.untaken(*to));
         draft.put_edge(group.from, &group.attribute, *to, edge)?;
         let who = draft.object(group.from)?.map_or_else(|| group.from.to_string(), |object| object.title());
         report.refuse(format!("{} of `{who}`", group.attribute), message);

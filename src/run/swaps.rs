@@ -6,19 +6,12 @@ use std::sync::Arc;
 use super::RunError;
 use super::export::{self, send};
 use super::session::Session;
+use crate::change::Change;
 use crate::connector::directory::Directory;
 use crate::connector::{ExportAction, ExportItem};
 use crate::connector_space::{ConnectorObject, ExportState, ObjectId};
 use crate::sync::ledger::{Ledger, View};
 use crate::value::{AttributeName, Value};
-
-/// How such a value begins.
-pub(super) const ASIDE: &str = "syncline-moves-";
-
-/// Whether a value is one that an object has for a moment.
-pub(super) fn is_aside(values: &[Value]) -> bool {
-    values.first().and_then(Value::as_text).is_some_and(|text| text.starts_with(ASIDE))
-}
 
 /// Gives each object a value that nobody else has. What it shall have in the end is sent later, as for everybody; if
 /// this is refused, so will be that, and the next run finds everything as it was.
@@ -47,9 +40,12 @@ pub(super) fn step_aside(
     let writes = draft.finish();
     session.store.commit(writes)?;
     session.store.checkpoint()?;
-    send(session, connector, directory, items)?;
+    let outcomes = send(session, connector, directory, items)?;
     let mut draft = session.store.draft();
-    for id in ids {
+    for (id, outcome) in ids.into_iter().zip(outcomes) {
+        if export::is_untaken(&outcome) {
+            draft.note(Change::Unwritten(id));
+        }
         let Some(mut object) = draft.object(id)? else { continue };
         if let Some(export) = &mut object.export {
             export.state = export.state.next(ExportState::Pending).unwrap_or(ExportState::Pending);
@@ -64,7 +60,7 @@ pub(super) fn step_aside(
 /// The update that lets go of a value. An address keeps its domain; the rest names the object.
 fn aside(object: &ConnectorObject, name: &AttributeName) -> Option<ExportItem> {
     let held = object.image.get(name)?.first()?.to_string();
-    let local = format!("{ASIDE}{}", object.id.0.simple());
+    let local = format!("syncline-moves-{}", object.id.0.simple());
     let text = match held.rsplit_once('@') {
         Some((_, domain)) => format!("{local}@{domain}"),
         None => local,

@@ -60,7 +60,9 @@ impl SyncReport {
                 | Change::Confirmed(_)
                 | Change::Held(..)
                 | Change::Writing(..)
-                | Change::WritingReference(..) => {}
+                | Change::WritingReference(..)
+                | Change::Unwritten(_)
+                | Change::UnwrittenReference(..) => {}
             }
         }
     }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::export::Only;
+use super::export::{EdgeKey, Only};
+use super::runs::RunLog;
 use super::session::Session;
-use super::{RunError, runs, swaps};
-use crate::change::{Change, Writing, Written};
+use super::{RunError, runs};
+use crate::change::{Change, Writing};
 use crate::connector::target::TargetKind;
 use crate::connector_space::{
     ConnectorObject, Edge, EdgeChange, Export, ExportState, ObjectId, Operation, ValueChange, enables,
@@ -47,28 +48,72 @@ impl Left {
 pub(super) fn lay_over(session: &Session, draft: &mut Draft<'_>, run: u64) -> Result<(Only, Left), RunError> {
     let log = runs::one(draft, run)?
         .ok_or_else(|| RunError::Unknown(format!("there is no run {run}; `syncline show runs` lists them")))?;
+    let written = gather(draft, &log)?;
     let mut undo = Undo {
         session,
         draft,
         only: Only { objects: BTreeSet::new(), references: Some(BTreeSet::new()) },
         left: Left::default(),
-        seen: BTreeSet::new(),
     };
-    let mut number = log.journal_begin + 1;
-    while log.journal_end.is_none_or(|end| number <= end) {
-        // A run that was cut off has no end; the next one begins there.
-        let Some(entry) = undo.draft.journal_entry(number)?.filter(|entry| entry.stamp.run <= run) else { break };
-        for change in entry.changes.iter().filter(|_| entry.stamp.run == run) {
-            match change {
-                Change::Writing(id, writing) => undo.object(*id, writing)?,
-                Change::WritingReference(from, attribute, to, adds) => undo.reference(*from, attribute, *to, *adds)?,
-                _ => {}
-            }
-        }
-        number += 1;
+    for (id, writings) in &written.objects {
+        undo.object(*id, writings)?;
+    }
+    for ((from, attribute, to), directions) in &written.references {
+        undo.reference(*from, attribute, *to, directions)?;
     }
     undo.drop_references_of_the_deleted()?;
     Ok((undo.only, undo.left))
+}
+
+/// What a run wrote, and what was not turned down: by object, and by reference whether it was added, in order.
+#[derive(Default)]
+struct WrittenByRun {
+    objects: BTreeMap<ObjectId, Vec<Writing>>,
+    references: BTreeMap<EdgeKey, Vec<bool>>,
+}
+
+fn gather(draft: &Draft<'_>, log: &RunLog) -> Result<WrittenByRun, RunError> {
+    let mut all = WrittenByRun::default();
+    let mut number = log.journal_begin + 1;
+    while log.journal_end.is_none_or(|end| number <= end) {
+        // A run that was cut off has no end; the next one begins there.
+        let Some(entry) = draft.journal_entry(number)?.filter(|entry| entry.stamp.run <= log.run) else { break };
+        if entry.stamp.run == log.run {
+            entry.changes.into_iter().for_each(|change| all.take(change));
+        }
+        number += 1;
+    }
+    Ok(all)
+}
+
+impl WrittenByRun {
+    fn take(&mut self, change: Change) {
+        match change {
+            Change::Writing(id, writing) => self.objects.entry(id).or_default().push(*writing),
+            Change::WritingReference(from, attribute, to, adds) => {
+                self.references.entry((from, attribute, to)).or_default().push(adds);
+            }
+            Change::Unwritten(id) => {
+                let taken_out = self.objects.get_mut(&id).and_then(Vec::pop);
+                if taken_out.is_some_and(|writing| writing.operation == Operation::Delete) {
+                    self.keep_references_of(id);
+                }
+            }
+            Change::UnwrittenReference(from, attribute, to) => {
+                self.references.get_mut(&(from, attribute, to)).and_then(Vec::pop);
+            }
+            _ => {}
+        }
+    }
+
+    /// Nothing was dropped along with an object that was not deleted.
+    fn keep_references_of(&mut self, id: ObjectId) {
+        for ((from, _, to), directions) in &mut self.references {
+            if (*from == id || *to == id) && directions.last() == Some(&false) {
+                directions.pop();
+            }
+        }
+    }
 }
 
 struct Undo<'u, 'd> {
@@ -76,16 +121,17 @@ struct Undo<'u, 'd> {
     draft: &'u mut Draft<'d>,
     only: Only,
     left: Left,
-    /// Attributes that were looked at: what was there before the first writing is what comes back.
-    seen: BTreeSet<(ObjectId, AttributeName)>,
 }
 
 impl Undo<'_, '_> {
-    fn object(&mut self, id: ObjectId, writing: &Writing) -> Result<(), RunError> {
-        match writing.operation {
-            Operation::Create => self.made(id),
-            Operation::Update => self.changed(id, writing),
-            Operation::Delete => self.deleted(id, writing),
+    fn object(&mut self, id: ObjectId, writings: &[Writing]) -> Result<(), RunError> {
+        let (Some(first), Some(last)) = (writings.first(), writings.last()) else { return Ok(()) };
+        match (first.operation, last.operation) {
+            // Made and gone within the run.
+            (Operation::Create, Operation::Delete) => Ok(()),
+            (Operation::Create, _) => self.made(id),
+            (_, Operation::Delete) => self.deleted(id, last),
+            _ => self.changed(id, writings),
         }
     }
 
@@ -97,41 +143,43 @@ impl Undo<'_, '_> {
 
     /// What was deleted comes out of the recycle bin.
     fn deleted(&mut self, id: ObjectId, writing: &Writing) -> Result<(), RunError> {
+        let (what, who, target) = (&writing.object_type, &writing.name, &writing.connector);
         if let Some(mut object) = self.draft.object(id)? {
-            // The deletion never arrived.
+            // The deletion never arrived, or was taken back already.
             object.export = None;
             return Ok(self.draft.put_object(&object)?);
         }
         let Some(anchor) = writing.anchor.clone() else { return Ok(()) };
-        if self.session.target_kind(&writing.connector)? != TargetKind::Entra {
-            let (what, who, where_from) = (&writing.object_type, &writing.name, &writing.connector);
-            self.left.tell(|| format!("{what} `{who}` was deleted, and `{where_from}` has no recycle bin for us"));
+        if self.session.target_kind(target)? != TargetKind::Entra {
+            self.left.tell(|| format!("{what} `{who}` was deleted, and `{target}` has no recycle bin for us"));
             return Ok(());
         }
-        let mut object = ConnectorObject::new(id, &writing.connector, &writing.object_type);
+        let mut object = ConnectorObject::new(id, target, what);
         object.anchor = Some(anchor);
         object.outbound.owned = true;
-        object.image.insert("displayName".into(), vec![Value::Text(writing.name.clone())]);
+        object.image.insert("displayName".into(), vec![Value::Text(who.clone())]);
         self.export(object, Operation::Create, BTreeMap::new(), "the run deleted it")
     }
 
     /// Values are as they were.
-    fn changed(&mut self, id: ObjectId, writing: &Writing) -> Result<(), RunError> {
+    fn changed(&mut self, id: ObjectId, writings: &[Writing]) -> Result<(), RunError> {
         let Some(mut object) = self.draft.object(id)? else {
-            self.left.tell(|| format!("{} `{}` is not there any more", writing.object_type, writing.name));
+            if let Some(writing) = writings.first() {
+                self.left.tell(|| format!("{} `{}` is not there any more", writing.object_type, writing.name));
+            }
             return Ok(());
         };
-        let ours = object.export.take().filter(|_| self.only.objects.contains(&id));
-        if ours.as_ref().is_some_and(|export| export.operation == Operation::Delete) {
-            // The run made it, and then changed it.
-            return Ok(());
+        let mut spans: BTreeMap<&AttributeName, (&Values, &Values)> = BTreeMap::new();
+        for written in writings.iter().flat_map(|writing| &writing.changes) {
+            spans
+                .entry(&written.attribute)
+                .and_modify(|(_, after)| *after = &written.after)
+                .or_insert((&written.before, &written.after));
         }
-        let mut changes = ours.map(|export| export.changes).unwrap_or_default();
-        for written in &writing.changes {
-            if self.seen.insert((id, written.attribute.clone()))
-                && let Some(change) = self.back(&mut object, written)
-            {
-                changes.insert(written.attribute.clone(), change);
+        let mut changes = BTreeMap::new();
+        for (attribute, span) in spans {
+            if let Some(change) = self.back(&mut object, attribute, span) {
+                changes.insert(attribute.clone(), change);
             }
         }
         if changes.is_empty() {
@@ -141,38 +189,42 @@ impl Undo<'_, '_> {
     }
 
     /// The change that takes a value back; nothing where it is back already, or is somebody else's by now.
-    fn back(&mut self, object: &mut ConnectorObject, written: &Written) -> Option<ValueChange> {
+    fn back(
+        &mut self,
+        object: &mut ConnectorObject,
+        attribute: &AttributeName,
+        (before, after): (&Values, &Values),
+    ) -> Option<ValueChange> {
         let none = Values::new();
-        let there = object.image.get(&written.attribute).unwrap_or(&none);
-        if agree(&written.attribute, there, &written.before) {
+        let there = object.image.get(attribute).unwrap_or(&none);
+        if agree(attribute, there, before) {
             return None;
         }
-        if !agree(&written.attribute, there, &written.after) && !swaps::is_aside(&written.after) {
-            self.left.tell(|| format!("`{}` of `{}` was changed since", written.attribute, object.title()));
+        if !agree(attribute, there, after) {
+            self.left.tell(|| format!("`{attribute}` of `{}` was changed since", object.title()));
             return None;
         }
-        if let Some(on) = enables(&written.attribute, &written.before) {
+        if let Some(on) = enables(attribute, before) {
             object.outbound.enabled = Some(on);
         }
-        let values = written.before.clone();
-        Some(ValueChange { values, sent: false, unseen: 0, rule: UNDO.into(), line: 0 })
+        Some(ValueChange { values: before.clone(), sent: false, unseen: 0, rule: UNDO.into(), line: 0 })
     }
 
+    /// A reference that was added and removed, or the other way round, is as it was.
     fn reference(
         &mut self,
         from: ObjectId,
         attribute: &AttributeName,
         to: ObjectId,
-        added: bool,
+        directions: &[bool],
     ) -> Result<(), RunError> {
-        let key = (from, attribute.clone(), to);
+        let (Some(&added), Some(&last)) = (directions.first(), directions.last()) else { return Ok(()) };
         let mut edge = self.draft.edge(from, attribute, to)?;
-        // What came first is what is taken back.
-        if !self.only.has_reference(&key) && edge.seen == added {
+        if added == last && edge.seen == added {
             edge.pending = Some(if added { EdgeChange::Remove } else { EdgeChange::Add });
             (edge.sent, edge.refused, edge.ours) = (false, false, edge.ours || !added);
             self.draft.put_edge(from, attribute, to, edge)?;
-            self.only.references.get_or_insert_default().insert(key);
+            self.only.references.get_or_insert_default().insert((from, attribute.clone(), to));
         }
         Ok(())
     }
@@ -209,5 +261,36 @@ impl Undo<'_, '_> {
         }
         self.only.objects.insert(object.id);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writing(operation: Operation) -> Box<Writing> {
+        let (connector, object_type, name) = ("entra".into(), "user".into(), "Ada".into());
+        Box::new(Writing { operation, connector, object_type, anchor: None, name, changes: Vec::new() })
+    }
+
+    #[test]
+    fn what_was_not_taken_was_not_written() {
+        let [ada, group] = ["ada", "group"].map(|name| ObjectId::of_dn("entra", name));
+        let member = |adds| Change::WritingReference(group, "members".into(), ada, adds);
+        let mut all = WrittenByRun::default();
+        for change in [
+            Change::Writing(ada, writing(Operation::Update)),
+            member(true),
+            Change::UnwrittenReference(group, "members".into(), ada),
+            member(true),
+            Change::Writing(ada, writing(Operation::Delete)),
+            member(false),
+            Change::Unwritten(ada),
+        ] {
+            all.take(change);
+        }
+        let operations: Vec<_> = all.objects[&ada].iter().map(|writing| writing.operation).collect();
+        assert_eq!(operations, [Operation::Update]);
+        assert_eq!(all.references[&(group, "members".into(), ada)], [true]);
     }
 }

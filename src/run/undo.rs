@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::export::{self, ExportReport, Only};
-use super::guard::{self, ByReason, Exceeded};
+use super::guard::{self, ByReason, Danger, Endangered, Exceeded};
 use super::plan::{self, Moved, Plan, SavedPlan};
 use super::session::Session;
 use super::taking_back::{self, Left};
@@ -30,6 +30,8 @@ pub struct UndoReport {
     pub left: Left,
     /// Limits that stopped it; nothing was written.
     pub exceeded: Vec<Exceeded>,
+    /// How many would get another source anchor, and nobody has looked at them; nothing was written.
+    pub anchors: usize,
     /// What the guard stopped: why, how many, and the first.
     pub endangered: ByReason,
     /// Where the whole list is.
@@ -38,6 +40,13 @@ pub struct UndoReport {
     pub moved: Option<Moved>,
     /// One a target.
     pub exports: Vec<ExportReport>,
+}
+
+impl UndoReport {
+    /// Whether the guard stopped it.
+    pub fn is_stopped(&self) -> bool {
+        !self.exceeded.is_empty() || self.anchors > 0
+    }
 }
 
 /// What somebody wants of an undoing besides it.
@@ -124,6 +133,7 @@ fn steps(
         let intent = guard::intent(session, &session.store.draft(), name, (allowed, Some(&only)))?;
         guard::remember(session, name, &intent, &intent.endangered)?;
         let exported = export::run(session, name, (allowed, Some(&only)), progress)?;
+        guard::forget(session, name, (allowed, Some(&only)))?;
         progress.end(&cycle::export_line(&exported));
         if exported.written() > 0 {
             progress.end(&cycle::import_line(&import::run(session, name, progress)?));
@@ -133,7 +143,7 @@ fn steps(
     Ok(report)
 }
 
-/// Whether a limit stops it; then who is concerned is listed.
+/// Whether a limit stops it, or an anchor that nobody has looked at; then who is concerned is listed.
 fn stops(
     session: &Session,
     draft: &Draft<'_>,
@@ -143,7 +153,9 @@ fn stops(
 ) -> Result<bool, RunError> {
     let intent = guard::intent(session, draft, name, (allowed, Some(only)))?;
     report.exceeded = guard::check(session, draft, name, &intent)?;
-    if report.exceeded.is_empty() {
+    let is_other = |object: &Endangered| object.danger == Danger::Anchor && !allowed.contains(&object.id);
+    report.anchors = intent.endangered.iter().filter(|object| is_other(object)).count();
+    if !report.is_stopped() {
         return Ok(false);
     }
     let path = guard::list_path(&session.config.store_folder, report.run);

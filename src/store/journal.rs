@@ -54,7 +54,9 @@ fn is_history(change: &Change) -> bool {
         | Change::Reference(..)
         | Change::Confirmed(_)
         | Change::Held(..)
-        | Change::WritingReference(..) => false,
+        | Change::WritingReference(..)
+        | Change::Unwritten(_)
+        | Change::UnwrittenReference(..) => false,
     }
 }
 

@@ -98,6 +98,8 @@ fn told(change: &Change, stamp: &Stamp) -> Vec<Past> {
         // The import that shows it says the same once more.
         Change::Writing(..)
         | Change::WritingReference(..)
+        | Change::Unwritten(_)
+        | Change::UnwrittenReference(..)
         | Change::Staged(..)
         | Change::Reference(..)
         | Change::Confirmed(_)
