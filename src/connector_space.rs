@@ -381,12 +381,21 @@ impl Export {
         self.changes.retain(|_, change| !change.values.iter().any(|value| value.kind() == Kind::Password));
     }
 
+    /// Whether it wants the same as another, of whichever rule and line.
+    pub fn wants_the_same(&self, other: &Export) -> bool {
+        self.changes.iter().map(wish).eq(other.changes.iter().map(wish))
+    }
+
     /// What was refused is tried again.
     pub fn retry(&mut self) {
         if matches!(self.state, ExportState::Failed { .. }) {
             self.state = ExportState::Pending;
         }
     }
+}
+
+fn wish<'e>((name, change): (&'e AttributeName, &'e ValueChange)) -> (&'e AttributeName, &'e Values, bool) {
+    (name, &change.values, change.sent)
 }
 
 impl ConnectorObject {
@@ -514,5 +523,24 @@ mod tests {
         assert!(ExportState::Exported.next(ExportState::InFlight).is_err());
         assert!(ExportState::Pending.next(ExportState::Exported).is_err());
         assert_eq!(ExportState::InFlight.next(ExportState::Pending), Ok(ExportState::Pending));
+    }
+
+    #[test]
+    fn a_line_that_moved_is_no_other_wish() {
+        let change = |text: &str, line| ValueChange {
+            values: vec![Value::Text(text.into())],
+            sent: false,
+            unseen: 0,
+            rule: "out-user".into(),
+            line,
+        };
+        let export = |change| Export {
+            operation: Operation::Update,
+            state: ExportState::Pending,
+            changes: [("displayName".into(), change)].into(),
+            reason: String::new(),
+        };
+        assert!(export(change("Ada", 7)).wants_the_same(&export(change("Ada", 8))));
+        assert!(!export(change("Ada", 7)).wants_the_same(&export(change("Zoe", 7))));
     }
 }

@@ -448,7 +448,9 @@ fn case(deployment: &Deployment, company: &Company, dice: &mut Dice) -> Result<O
     }
     assert_eq!(consequences(&planned), consequences(&whole?), "whom and what an edit can touch, and everything");
     // Small companies are beyond every limit soon.
-    let is_off = |line: &&PlanLine| line.changes.iter().any(|change| change.attribute == "accountEnabled");
+    let is_off = |line: &&PlanLine| {
+        line.changes.iter().any(|change| change.attribute == "accountEnabled" && change.after == Json::Bool(false))
+    };
     let lines = &planned.targets["entra"].lines;
     let endangered = lines.iter().filter(|line| line.kind == "delete" || is_off(line));
     let permissions = cycle::Permissions { allowed: endangered.map(|line| line.id).collect(), ..Default::default() };

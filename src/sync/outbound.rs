@@ -417,10 +417,10 @@ impl Wish<'_> {
         self.object.outbound.corrections.retain(|name, _| flows.contains_key(name));
     }
 
-    /// What was refused is sent again when something else is wanted than what was refused.
+    /// What was refused is sent again when something else is wanted than what was refused; a line that moved is nothing else.
     fn try_again_if_changed(&mut self, old: Option<&Export>) {
         if let (Some(export), Some(old)) = (&mut self.object.export, old)
-            && export.changes != old.changes
+            && !export.wants_the_same(old)
         {
             export.retry();
         }
