@@ -71,7 +71,7 @@ pub(super) fn order(
     deletions: Vec<ObjectId>,
     (stuck, only): (&BTreeSet<ObjectId>, Option<&Only>),
 ) -> Result<Order, RunError> {
-    let mut sorting = Sorting { kind, depths: BTreeMap::new(), path: Vec::new(), swaps: BTreeSet::new() };
+    let mut sorting = Sorting::new(kind);
     for id in due {
         if let Some(object) = draft.object(id)? {
             sorting.depth(draft, &object, (stuck, only))?;
@@ -80,14 +80,27 @@ pub(super) fn order(
     Ok(sorting.order(deletions))
 }
 
+/// How many objects must be written before one.
+pub(super) fn depth(draft: &Draft<'_>, kind: TargetKind, object: &ConnectorObject) -> Result<usize, RunError> {
+    let mut sorting = Sorting::new(kind);
+    sorting.depth(draft, object, (&BTreeSet::new(), None))
+}
+
 struct Sorting {
     kind: TargetKind,
     depths: BTreeMap<ObjectId, usize>,
+    /// Those that are to be made: of two that claim one value, who has an object already is first.
+    new: BTreeSet<ObjectId>,
     path: Vec<ObjectId>,
     swaps: BTreeSet<(ObjectId, AttributeName)>,
 }
 
 impl Sorting {
+    fn new(kind: TargetKind) -> Sorting {
+        let (new, swaps) = (BTreeSet::new(), BTreeSet::new());
+        Sorting { kind, depths: BTreeMap::new(), new, path: Vec::new(), swaps }
+    }
+
     /// How many objects must be written before this one: the longest chain of holders of values that it claims.
     fn depth(
         &mut self,
@@ -125,16 +138,20 @@ impl Sorting {
         }
         self.path.pop();
         self.depths.insert(object.id, deepest);
+        if object.anchor.is_none() {
+            self.new.insert(object.id);
+        }
         Ok(deepest)
     }
 
     fn order(self, mut deletions: Vec<ObjectId>) -> Order {
         let mut waves: Vec<Vec<ObjectId>> = Vec::new();
         for (id, depth) in self.depths {
-            if waves.len() <= depth {
-                waves.resize(depth + 1, Vec::new());
+            let place = 2 * depth + usize::from(self.new.contains(&id));
+            if waves.len() <= place {
+                waves.resize(place + 1, Vec::new());
             }
-            if let Some(wave) = waves.get_mut(depth) {
+            if let Some(wave) = waves.get_mut(place) {
                 wave.push(id);
             }
         }

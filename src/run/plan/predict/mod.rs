@@ -4,7 +4,7 @@
 use crate::connector::target::TargetKind;
 use crate::connector::{Pace, TenantFacts};
 use crate::connector_space::{ConnectorObject, ExportState, Operation};
-use crate::run::{RunError, export};
+use crate::run::{RunError, export, waves};
 use crate::store::Draft;
 use crate::sync::ledger::View;
 use crate::value::{AttributeName, Value};
@@ -82,8 +82,7 @@ impl Predictor<'_, '_> {
                 // What is refused changes nothing.
                 Some(_) if self.is_refused(&holder, chain)? => has(holder.image.get(name)),
                 Some(export) => match export.changes.get(name) {
-                    // Two would get it: the one that has an object already, or else the lower id, is first.
-                    Some(change) => has(Some(&change.values)) && precedes(&holder, object),
+                    Some(change) => has(Some(&change.values)) && self.precedes(&holder, object)?,
                     None => has(holder.image.get(name)),
                 },
                 None => has(holder.image.get(name)),
@@ -102,10 +101,15 @@ impl Predictor<'_, '_> {
         let invalid = !export::refusals(object, self.kind, self.facts).is_empty();
         Ok(invalid || !self.taken_within(object, chain)?.is_empty())
     }
-}
 
-fn precedes(left: &ConnectorObject, right: &ConnectorObject) -> bool {
-    (left.anchor.is_none(), left.id) < (right.anchor.is_none(), right.id)
+    /// Two would get it: first is who waits for fewer others, then who has an object already, then the lower id.
+    fn precedes(&self, left: &ConnectorObject, right: &ConnectorObject) -> Result<bool, RunError> {
+        let place = |object: &ConnectorObject| {
+            let wave = waves::depth(self.draft, self.kind, object)?;
+            Ok::<_, RunError>((wave, object.anchor.is_none(), object.id))
+        };
+        Ok(place(left)? < place(right)?)
+    }
 }
 
 /// How long so many writes take at least, with a full bucket at the start.
