@@ -1,7 +1,6 @@
 //! `syncline approve` and `reject`: what a person thinks of a plan, or of what the guard stopped.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
@@ -18,13 +17,9 @@ use crate::run::approval::{self, Kind, Subject, Word};
 use crate::run::guard::Endangered;
 use crate::run::plan::TargetPlan;
 
-/// Says that a plan, or what the guard stopped, may be done. Without a key, shows what it is and how it stands.
+/// What somebody speaks of, and who it is.
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  syncline approve friday.plan                      what is in it, and who said what\n  \
-                  syncline approve friday.plan --key ben.key\n  syncline approve 12 --key ben.key                 what the guard stopped in run 12"
-)]
-pub(super) struct ApproveArguments {
+struct WordArguments {
     /// A plan, a list that the guard wrote, or the number of the run that it stopped.
     #[arg(value_name = "FILE|RUN")]
     what: String,
@@ -35,19 +30,24 @@ pub(super) struct ApproveArguments {
     reason: Option<String>,
 }
 
+/// Says that a plan, or what the guard stopped, may be done. Without a key, shows what it is and how it stands.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  syncline approve friday.plan                      what is in it, and who said what\n  \
+                  syncline approve friday.plan --key ben.key\n  syncline approve 12 --key ben.key                 what the guard stopped in run 12"
+)]
+pub(super) struct ApproveArguments {
+    #[command(flatten)]
+    word: WordArguments,
+}
+
 /// Says that a plan, or what the guard stopped, must not be done. Nobody else's approval outdoes that.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  syncline reject friday.plan --key ben.key --reason \"not before the audit\"\n  \
                   syncline reject friday.plan --key ben.key --withdraw")]
 pub(super) struct RejectArguments {
-    /// A plan, a list that the guard wrote, or the number of the run that it stopped.
-    #[arg(value_name = "FILE|RUN")]
-    what: String,
     #[command(flatten)]
-    key: KeyArguments,
-    /// Why; it is signed, too.
-    #[arg(long)]
-    reason: Option<String>,
+    word: WordArguments,
     /// Takes back what you said of it before, be it yes or no.
     #[arg(long)]
     withdraw: bool,
@@ -59,12 +59,14 @@ pub(super) fn approve(
     arguments: &ApproveArguments,
     format: Format,
 ) -> Result<Exit, RunError> {
-    let subject = Subject::named(config, &arguments.what)?;
+    let subject = Subject::named(config, &arguments.word.what)?;
     if format == Format::Text {
         show(&subject)?;
     }
-    let Some(path) = &arguments.key.key else { return stands(config, &subject, format) };
-    say_it(config, &subject, Says::Approved, (path, &arguments.key), (who, &arguments.reason))?;
+    if arguments.word.key.key.is_none() {
+        return stands(config, &subject, format);
+    }
+    say_it(config, &subject, Says::Approved, (who, &arguments.word))?;
     stands(config, &subject, format).map(|_| Exit::Success)
 }
 
@@ -74,11 +76,9 @@ pub(super) fn reject(
     arguments: &RejectArguments,
     format: Format,
 ) -> Result<Exit, RunError> {
-    let subject = Subject::named(config, &arguments.what)?;
-    let no_key = || RunError::Unknown("your key says who you are: `--key FILE`".into());
-    let path = arguments.key.key.as_ref().ok_or_else(no_key)?;
+    let subject = Subject::named(config, &arguments.word.what)?;
     let says = if arguments.withdraw { Says::Withdrawn } else { Says::Rejected };
-    say_it(config, &subject, says, (path, &arguments.key), (who, &arguments.reason))?;
+    say_it(config, &subject, says, (who, &arguments.word))?;
     stands(config, &subject, format).map(|_| Exit::Success)
 }
 
@@ -89,14 +89,15 @@ fn say_it(
     config: &Config,
     subject: &Subject,
     says: Says,
-    (path, key): (&Path, &KeyArguments),
-    (named, reason): (Option<&str>, &Option<String>),
+    (named, word): (Option<&str>, &WordArguments),
 ) -> Result<(), RunError> {
-    if reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON) {
+    let no_key = || RunError::Unknown("your key says who you are: `--key FILE`".into());
+    let path = word.key.key.as_ref().ok_or_else(no_key)?;
+    if word.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON) {
         return Err(RunError::Unknown(format!("a reason has {REASON} characters at most")));
     }
-    let key = secret_key(path, key.password.as_deref())?;
-    let word = Word { says, key: &key, named, reason: reason.clone() };
+    let key = secret_key(path, word.key.password.as_deref())?;
+    let word = Word { says, key: &key, named, reason: word.reason.clone() };
     let (name, path) = approval::decide(config, subject, word)?;
     say(&format!("{} by {name}: {}", says.word(), path.display()));
     Ok(())
