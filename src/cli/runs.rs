@@ -77,7 +77,7 @@ pub(super) fn one(session: &Session, number: &str, format: Format) -> Result<(),
     runs::each_change(&draft, &log, |change| {
         count += 1;
         if changes.len() < CHANGES || format == Format::Json {
-            changes.push(change.clone());
+            changes.push(change);
         }
     })?;
     if format == Format::Json {

@@ -99,12 +99,13 @@ pub fn last(draft: &Draft<'_>, count: usize) -> Result<Vec<RunLog>, RunError> {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn each_change(draft: &Draft<'_>, log: &RunLog, mut visit: impl FnMut(&Change)) -> Result<(), RunError> {
+pub fn each_change(draft: &Draft<'_>, log: &RunLog, mut visit: impl FnMut(Change)) -> Result<(), RunError> {
     let mut number = log.journal_begin + 1;
     while log.journal_end.is_none_or(|end| number <= end) {
-        let Some(entry) = draft.journal_entry(number)? else { break };
+        // A run that was cut off has no end; the next one begins there.
+        let Some(entry) = draft.journal_entry(number)?.filter(|entry| entry.stamp.run <= log.run) else { break };
         if entry.stamp.run == log.run {
-            entry.changes.iter().for_each(&mut visit);
+            entry.changes.into_iter().for_each(&mut visit);
         }
         number += 1;
     }

@@ -74,15 +74,7 @@ struct WrittenByRun {
 
 fn gather(draft: &Draft<'_>, log: &RunLog) -> Result<WrittenByRun, RunError> {
     let mut all = WrittenByRun::default();
-    let mut number = log.journal_begin + 1;
-    while log.journal_end.is_none_or(|end| number <= end) {
-        // A run that was cut off has no end; the next one begins there.
-        let Some(entry) = draft.journal_entry(number)?.filter(|entry| entry.stamp.run <= log.run) else { break };
-        if entry.stamp.run == log.run {
-            entry.changes.into_iter().for_each(|change| all.take(change));
-        }
-        number += 1;
-    }
+    runs::each_change(draft, log, |change| all.take(change))?;
     Ok(all)
 }
 
