@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::cycle::{self, CycleReport, Delivered};
 use super::export::{ExportReport, Only};
-use super::guard::{self, Danger, Endangered};
 use super::session::Session;
 use super::{Progress, RunError, waves};
 use crate::connector_space::ObjectId;
@@ -80,10 +79,6 @@ pub(super) fn export(
         }
         // What comes up meanwhile waits for a run of its own, and its limits.
         let only = Some(Only { objects: order.iter().take(upto).copied().collect(), references: None });
-        let intent = guard::intent(session, &session.store.draft(), connector, (allowed, only.as_ref()))?;
-        let is_sent = |object: &&Endangered| object.danger != Danger::Anchor || allowed.contains(&object.id);
-        let sent: Vec<Endangered> = intent.endangered.iter().filter(is_sent).cloned().collect();
-        guard::remember(session, connector, &intent, &sent)?;
         let delivered = cycle::deliver(session, connector, (allowed, only.as_ref()), progress, report)?;
         done = upto;
         let mut halted = concern(&delivered);

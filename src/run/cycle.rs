@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::adoption::{self, Adoption};
 use super::canary::{self, CanaryStage, Stage};
 use super::export::{self, ExportReport, Only};
-use super::guard::{self, Danger, Endangered, Exceeded};
+use super::guard::{self, Endangered, Exceeded};
 use super::import::{self, ImportReport};
 use super::plan::{Moved, SavedPlan};
 use super::session::Session;
@@ -349,8 +349,7 @@ fn export_to(
     }
     let intent = guard::intent(session, &draft, connector, (allowed, None))?;
     let exceeded = guard::check(session, &draft, connector, &intent)?;
-    let is_sent = |object: &&Endangered| object.danger != Danger::Anchor || allowed.contains(&object.id);
-    let (sent, refused): (Vec<_>, Vec<_>) = intent.endangered.iter().partition(is_sent);
+    let (sent, refused): (Vec<_>, Vec<_>) = intent.endangered.iter().partition(|object| object.is_sent(allowed));
     if !exceeded.is_empty() || !refused.is_empty() {
         let path = guard::list_path(&session.config.store_folder, report.run);
         let stopped = if exceeded.is_empty() { &[][..] } else { &sent };
@@ -365,8 +364,6 @@ fn export_to(
     }
     report.endangered.clear();
     if permissions.canary.is_empty() {
-        let sent: Vec<Endangered> = sent.into_iter().cloned().collect();
-        guard::remember(session, connector, &intent, &sent)?;
         deliver(session, connector, (allowed, None), progress, report)?;
         return Ok(());
     }
@@ -394,8 +391,7 @@ pub(super) fn deliver(
     progress: &dyn Progress,
     report: &mut CycleReport,
 ) -> Result<Delivered, RunError> {
-    let exported = export::run(session, connector, (allowed, only), progress)?;
-    guard::forget(session, connector, (allowed, only))?;
+    let exported = guard::export(session, connector, (allowed, only), progress)?;
     progress.end(&export_line(&exported));
     let touched: Vec<ObjectId> = exported.touched.iter().copied().collect();
     let mut delivered = Delivered {

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::RunError;
-use super::export::{self, Only};
+use super::export::{self, ExportReport, Only};
 use super::session::Session;
+use super::{Progress, RunError};
 use crate::config::Limited;
 use crate::connector_space::{ConnectorObject, ObjectId, Operation, enables};
 use crate::store::Draft;
@@ -62,6 +62,13 @@ pub struct Endangered {
     pub name: String,
     /// Why.
     pub reason: String,
+}
+
+impl Endangered {
+    /// Whether it is sent: another source anchor only if a person has looked at it.
+    pub(super) fn is_sent(&self, allowed: &BTreeSet<ObjectId>) -> bool {
+        self.danger != Danger::Anchor || allowed.contains(&self.id)
+    }
 }
 
 /// A limit that a run would exceed.
@@ -287,50 +294,49 @@ fn count_references(draft: &Draft<'_>, connector: &str, object_type: &str) -> Re
     Ok(count)
 }
 
-/// Remembers what a run does, before it does: `sent` are those in danger who are among it.
+/// Exports what is due, or a part of it, and remembers it: before it is sent, for a run may break off. What is still due
+/// afterwards was not done.
 ///
 /// # Errors
-/// When the store cannot be written.
-pub fn remember(session: &mut Session, connector: &str, intent: &Intent, sent: &[Endangered]) -> Result<(), RunError> {
-    let mut draft = session.store.draft();
-    let key = format!("guard/{connector}");
-    let mut history: History = draft.fact(&key)?.unwrap_or_default();
-    let time = now();
-    history.retain(|(when, ..)| *when >= time - WINDOW);
-    let mut counts: BTreeMap<(String, Danger), usize> = BTreeMap::new();
-    for object in sent {
-        *counts.entry((object.object_type.clone(), object.danger)).or_insert(0) += 1;
-    }
-    let harmless = |danger: &Danger| matches!(danger, Danger::Create | Danger::Update | Danger::Members);
-    let others = intent.counts.iter().filter(|((_, danger), _)| harmless(danger));
-    counts.extend(others.map(|(kind, (all, _))| (kind.clone(), *all)));
-    history.extend(counts.into_iter().map(|((object_type, danger), count)| (time, object_type, danger, count)));
-    draft.put_fact(&key, &history)?;
-    let writes = draft.finish();
-    session.store.commit(writes)?;
-    Ok(())
-}
-
-/// Takes back from what is remembered what was not done after all: it is still due.
-///
-/// # Errors
-/// When the store fails.
-pub(super) fn forget(
+/// As [`export::run`].
+pub(super) fn export(
     session: &mut Session,
     connector: &str,
     (allowed, only): (&BTreeSet<ObjectId>, Option<&Only>),
-) -> Result<(), RunError> {
+    progress: &dyn Progress,
+) -> Result<ExportReport, RunError> {
+    let due = intent(session, &session.store.draft(), connector, (allowed, only))?;
+    let time = now();
+    rewrite(session, connector, |history| {
+        history.retain(|(when, ..)| *when >= time - WINDOW);
+        let mut counts: BTreeMap<(String, Danger), usize> = BTreeMap::new();
+        for object in due.endangered.iter().filter(|object| object.is_sent(allowed)) {
+            *counts.entry((object.object_type.clone(), object.danger)).or_insert(0) += 1;
+        }
+        let harmless = |danger: &Danger| matches!(danger, Danger::Create | Danger::Update | Danger::Members);
+        let others = due.counts.iter().filter(|((_, danger), _)| harmless(danger));
+        counts.extend(others.map(|(kind, (all, _))| (kind.clone(), *all)));
+        history.extend(counts.into_iter().map(|((object_type, danger), count)| (time, object_type, danger, count)));
+    })?;
+    let exported = export::run(session, connector, (allowed, only), progress)?;
+    let left = intent(session, &session.store.draft(), connector, (allowed, only))?;
+    rewrite(session, connector, |history| {
+        for ((object_type, danger), (all, _)) in &left.counts {
+            let same = |(_, of, what, _): &&mut (i64, String, Danger, usize)| of == object_type && what == danger;
+            if let Some((.., count)) = history.iter_mut().rev().find(same) {
+                *count = count.saturating_sub(*all);
+            }
+        }
+        history.retain(|(.., count)| *count > 0);
+    })?;
+    Ok(exported)
+}
+
+fn rewrite(session: &mut Session, connector: &str, change: impl FnOnce(&mut History)) -> Result<(), RunError> {
     let mut draft = session.store.draft();
-    let left = intent(session, &draft, connector, (allowed, only))?;
     let key = format!("guard/{connector}");
     let mut history: History = draft.fact(&key)?.unwrap_or_default();
-    for ((object_type, danger), (all, _)) in &left.counts {
-        let same = |(_, of, what, _): &&mut (i64, String, Danger, usize)| of == object_type && what == danger;
-        if let Some((.., count)) = history.iter_mut().rev().find(same) {
-            *count = count.saturating_sub(*all);
-        }
-    }
-    history.retain(|(.., count)| *count > 0);
+    change(&mut history);
     draft.put_fact(&key, &history)?;
     let writes = draft.finish();
     session.store.commit(writes)?;

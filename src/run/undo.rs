@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::export::{self, ExportReport, Only};
-use super::guard::{self, ByReason, Danger, Endangered, Exceeded};
+use super::guard::{self, ByReason, Exceeded};
 use super::plan::{self, Moved, Plan, SavedPlan};
 use super::session::Session;
 use super::taking_back::{self, Left};
@@ -130,10 +130,7 @@ fn steps(
     session.store.commit(writes)?;
     session.store.checkpoint()?;
     for name in &names {
-        let intent = guard::intent(session, &session.store.draft(), name, (allowed, Some(&only)))?;
-        guard::remember(session, name, &intent, &intent.endangered)?;
-        let exported = export::run(session, name, (allowed, Some(&only)), progress)?;
-        guard::forget(session, name, (allowed, Some(&only)))?;
+        let exported = guard::export(session, name, (allowed, Some(&only)), progress)?;
         progress.end(&cycle::export_line(&exported));
         if exported.written() > 0 {
             progress.end(&cycle::import_line(&import::run(session, name, progress)?));
@@ -153,8 +150,7 @@ fn stops(
 ) -> Result<bool, RunError> {
     let intent = guard::intent(session, draft, name, (allowed, Some(only)))?;
     report.exceeded = guard::check(session, draft, name, &intent)?;
-    let is_other = |object: &Endangered| object.danger == Danger::Anchor && !allowed.contains(&object.id);
-    report.anchors = intent.endangered.iter().filter(|object| is_other(object)).count();
+    report.anchors = intent.endangered.iter().filter(|object| !object.is_sent(allowed)).count();
     if !report.is_stopped() {
         return Ok(false);
     }
