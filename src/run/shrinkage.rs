@@ -220,31 +220,40 @@ pub(super) fn write_list(
             written?;
         }
     }
-    let emptied = |object: &ConnectorObject, name: &AttributeName| !object.image.contains_key(name);
-    let mut told = BTreeSet::new();
     for connector in shrunk.iter().map(|shrunk| shrunk.connector.as_str()).collect::<BTreeSet<_>>() {
-        let Some(mut number) = draft.fact::<u64>(&since_key(connector))? else { continue };
-        while let Some(entry) = draft.journal_entry(number + 1)? {
-            number += 1;
-            for (id, before) in entry.changes.iter().filter_map(changed) {
-                let Some(object) = draft.object(id)?.filter(|object| object.connector == connector) else { continue };
-                let asked = |name: &AttributeName| {
-                    shrunk.iter().any(|one| {
-                        one.attribute.as_ref() == Some(name)
-                            && one.connector == connector
-                            && one.object_type == object.object_type
-                    })
-                };
-                for (name, _) in before.iter().filter(|(name, values)| !values.is_empty() && asked(name)) {
-                    if emptied(&object, name) && told.insert((id, name.clone())) {
-                        let object_type = &object.object_type;
-                        write(&Line { connector, object_type, name: object.title(), attribute: Some(name) })?;
-                    }
+        emptied(&draft, connector, shrunk, |object, name| {
+            let object_type = &object.object_type;
+            write(&Line { connector, object_type, name: object.title(), attribute: Some(name) })
+        })?;
+    }
+    file.flush().map_err(failed)
+}
+
+/// Visits each object of a connector with each attribute that it had before the imports that are not believed, once.
+fn emptied(
+    draft: &Draft<'_>,
+    connector: &str,
+    shrunk: &[Shrunk],
+    mut visit: impl FnMut(&ConnectorObject, &AttributeName) -> Result<(), RunError>,
+) -> Result<(), RunError> {
+    let Some(mut number) = draft.fact::<u64>(&since_key(connector))? else { return Ok(()) };
+    let mut told = BTreeSet::new();
+    while let Some(entry) = draft.journal_entry(number + 1)? {
+        number += 1;
+        for (id, before) in entry.changes.iter().filter_map(changed) {
+            let Some(object) = draft.object(id)?.filter(|object| object.connector == connector) else { continue };
+            let asked = |name: &AttributeName| {
+                let of_type = |one: &&Shrunk| one.connector == connector && one.object_type == object.object_type;
+                shrunk.iter().filter(of_type).any(|one| one.attribute.as_ref() == Some(name))
+            };
+            for (name, _) in before.iter().filter(|(name, values)| !values.is_empty() && asked(name)) {
+                if !object.image.contains_key(name) && told.insert((id, name.clone())) {
+                    visit(&object, name)?;
                 }
             }
         }
     }
-    file.flush().map_err(failed)
+    Ok(())
 }
 
 fn changed(change: &Change) -> Option<(ObjectId, &Vec<(AttributeName, crate::value::Values)>)> {
