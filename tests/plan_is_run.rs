@@ -368,10 +368,6 @@ fn compare(session: &Session, target: &TargetPlan, before: &Tenant, after: &Tena
             )
         };
         let was = before.get(id);
-        if line.is_some_and(|line| line.reason.contains("as `proxyAddresses`")) {
-            // Whether Graph lets go of an old address when `mail` changes is not documented; the plan says that it does not.
-            continue;
-        }
         match (was, line.map(|line| line.kind)) {
             (Some(was), Some("refused")) => {
                 wrong.extend(changed(None, was, is).into_iter().map(|what| format!("{}: {what}", who())))

@@ -11,7 +11,7 @@ use expect_test::{ExpectFile, expect_file};
 
 #[path = "common/deployment.rs"]
 mod deployment;
-use deployment::{CONFIG, Deployment, IN_USER};
+use deployment::{CONFIG, Deployment, IN_USER, OUT_USER};
 
 fn check(expected: ExpectFile, transcript: &[String]) {
     expected.assert_eq(&transcript.join("\n"));
@@ -42,6 +42,27 @@ fn three_people_exchange_their_names_in_one_run() {
     let swapped = deployment.run("run");
     let names = deployment.run("search entra person");
     check(expect_file!["transcripts/swap.txt"], &[first, swapped, names, deployment.run("run")]);
+}
+
+#[test]
+fn two_people_exchange_their_addresses_and_a_plan_knows_that_they_can() {
+    let deployment = three();
+    let with_mail = |rule: &str| rule.replace("\"displayName\"]", "\"displayName\", \"mail\"]");
+    deployment.write("rules/in-user.rhai", &IN_USER.replace("trim: [", "copy: [\"mail\"], trim: ["));
+    deployment.write("rules/out-user.rhai", &with_mail(OUT_USER));
+    let mail = |number: u8| format!("mail: person{number}@contoso.com\n");
+    edit(&deployment, |text| {
+        (0..3).fold(text.to_owned(), |text, number| {
+            let name = format!("displayName: Person {number}\n");
+            text.replace(&name, &(name.clone() + &mail(number)))
+        })
+    });
+    let mut transcript = vec![deployment.run("run")];
+    edit(&deployment, |text| {
+        text.replace(&mail(0), "mail: aside\n").replace(&mail(1), &mail(0)).replace("mail: aside\n", &mail(1))
+    });
+    transcript.extend(["plan --import", "run", "run"].map(|what| deployment.run(what)));
+    check(expect_file!["transcripts/swap-addresses.txt"], &transcript);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 
 use super::ldap::Flavour;
 use super::{ExportItem, RenderedRequest, TenantFacts, graph, ldap};
-use crate::value::{AttributeName, Attributes, Value};
+use crate::connector_space::ConnectorObject;
+use crate::value::{AttributeName, Attributes, Value, Values};
 
 /// The kinds of directories that are written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,18 @@ impl TargetKind {
         }
         let address = if self == TargetKind::Entra { graph::claimed_address(name, value) } else { None };
         std::iter::once((name.clone(), value.folded())).chain(address).collect()
+    }
+
+    /// What an object will have of an attribute when what waits for it is written; nothing when that stays as it is.
+    pub fn after(self, object: &ConnectorObject, name: &AttributeName) -> Option<Values> {
+        let changes = &object.export.as_ref()?.changes;
+        if let Some(change) = changes.get(name) {
+            return Some(change.values.clone());
+        }
+        let source = if self == TargetKind::Entra { graph::source_of(name) } else { None };
+        let change = changes.get(&source?)?;
+        let values = object.image.get(name).map(Vec::as_slice);
+        Some(graph::addresses_with(values.unwrap_or_default(), &change.values))
     }
 
     /// Attributes that are read though no rule may ask for them: who else has a value, and who has a licence.

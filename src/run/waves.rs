@@ -10,7 +10,7 @@ use crate::connector::target::TargetKind;
 use crate::connector_space::{ConnectorObject, ExportState, ObjectId, Operation};
 use crate::store::Draft;
 use crate::sync::ledger::{Ledger, View};
-use crate::value::{AttributeName, Value};
+use crate::value::{AttributeName, Values};
 
 /// A longer chain of people who take over each other's values is cut by a value that holds for a moment.
 const LONGEST_CHAIN: usize = 32;
@@ -113,14 +113,13 @@ impl Sorting {
         }
         self.path.push(object.id);
         let mut deepest = 0;
-        for name in self.kind.unique_attributes(&object.object_type) {
-            let name = AttributeName::from(*name);
-            let change =
-                object.export.as_ref().and_then(|export| export.changes.get(&name)).filter(|change| !change.sent);
-            for value in change.iter().flat_map(|change| &change.values) {
-                for holder in draft.find_object(&object.connector, &name, &value.folded(), 8)? {
+        let changes = object.export.iter().flat_map(|export| &export.changes).filter(|(_, change)| !change.sent);
+        for (name, value) in changes.flat_map(|(name, change)| change.values.iter().map(move |value| (name, value))) {
+            for (held_as, text) in self.kind.claims(&object.object_type, name, value) {
+                for holder in draft.find_object(&object.connector, &held_as, &text, 8)? {
                     let other = holder != object.id && !stuck.contains(&holder) && is_among(only, holder);
-                    let Some(holder) = draft.object(holder)?.filter(|holder| other && releases(holder, &name, value))
+                    let Some(holder) =
+                        draft.object(holder)?.filter(|holder| other && self.releases(holder, &held_as, &text))
                     else {
                         continue;
                     };
@@ -144,6 +143,14 @@ impl Sorting {
         Ok(deepest)
     }
 
+    /// Whether an object holds a value in the target and is about to give it up.
+    fn releases(&self, holder: &ConnectorObject, name: &AttributeName, folded: &str) -> bool {
+        let has = |values: &Values| values.iter().any(|held| held.folded() == folded);
+        let Some(export) = holder.export.as_ref().filter(|export| export.is_due()) else { return false };
+        let lets_go = || self.kind.after(holder, name).is_some_and(|values| !has(&values));
+        holder.image.get(name).is_some_and(has) && (export.operation == Operation::Delete || lets_go())
+    }
+
     fn order(self, mut deletions: Vec<ObjectId>) -> Order {
         let mut waves: Vec<Vec<ObjectId>> = Vec::new();
         for (id, depth) in self.depths {
@@ -159,13 +166,6 @@ impl Sorting {
         waves.push(deletions);
         Order { waves, swaps: self.swaps }
     }
-}
-
-/// Whether an object holds a value in the target and is about to give it up.
-fn releases(holder: &ConnectorObject, name: &AttributeName, value: &Value) -> bool {
-    let holds = holder.image.get(name).is_some_and(|values| values.iter().any(|held| held.folded() == value.folded()));
-    let Some(export) = holder.export.as_ref().filter(|export| export.is_due()) else { return false };
-    holds && (export.operation == Operation::Delete || export.changes.contains_key(name))
 }
 
 fn fail(session: &mut Session, mut object: ConnectorObject, code: &str, message: &str) -> Result<(), RunError> {

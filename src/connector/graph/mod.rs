@@ -38,7 +38,8 @@ mod write;
 pub use applications::{applications, unread};
 pub use render::render;
 pub use schema::{
-    also_read, anchor_attributes, claimed_address, matching_attributes, protected, schema, schemas, unique_attributes,
+    addresses_with, also_read, anchor_attributes, claimed_address, matching_attributes, protected, schema, schemas,
+    source_of, unique_attributes,
 };
 pub use validate::{validate, validate_against, validate_changes, validate_clearing};
 pub use validate_references::{most_references, validate_reference};

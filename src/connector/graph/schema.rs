@@ -169,6 +169,19 @@ pub fn claimed_address(name: &AttributeName, value: &Value) -> Option<(Attribute
     is_mail.then(|| ("proxyAddresses".into(), Value::Text(format!("smtp:{value}")).folded()))
 }
 
+/// The property whose change changes another one, too.
+pub fn source_of(name: &AttributeName) -> Option<AttributeName> {
+    (*name == AttributeName::from("proxyAddresses")).then(|| "mail".into())
+}
+
+/// The addresses of a user when `mail` is written: it takes the place of the primary one, the others stay. What becomes
+/// of the primary address that was is not documented: should a tenant keep it, who claims it is refused, and tried again.
+pub fn addresses_with(addresses: &[Value], mail: &[Value]) -> Vec<Value> {
+    let secondary = addresses.iter().filter(|address| !address.to_string().starts_with("SMTP:"));
+    let primary = mail.iter().map(|mail| Value::Text(format!("SMTP:{mail}")));
+    primary.chain(secondary.cloned()).collect()
+}
+
 /// Properties that say whose object it is: they are written once.
 pub fn anchor_attributes(object_type: &str) -> &'static [&'static str] {
     match object_type {

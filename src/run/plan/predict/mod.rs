@@ -81,8 +81,10 @@ impl Predictor<'_, '_> {
                 Some(export) if export.operation == Operation::Delete => false,
                 // What is refused changes nothing.
                 Some(_) if self.is_refused(&holder, chain)? => has(holder.image.get(name)),
-                Some(export) => match export.changes.get(name) {
-                    Some(change) => has(Some(&change.values)) && self.precedes(&holder, object)?,
+                Some(_) => match self.kind.after(&holder, name) {
+                    Some(values) => {
+                        has(Some(&values)) && (has(holder.image.get(name)) || self.precedes(&holder, object)?)
+                    }
                     None => has(holder.image.get(name)),
                 },
                 None => has(holder.image.get(name)),
