@@ -66,6 +66,29 @@ fn two_people_exchange_their_addresses_and_a_plan_knows_that_they_can() {
 }
 
 #[test]
+fn who_takes_a_name_over_is_whom_references_by_that_name_mean() {
+    let deployment = three();
+    let with_manager = |rule: &str, object: &str| {
+        let manager = format!("#{{\n        manager: {object}.manager,\n");
+        rule.replace("    #{\n", &format!("    {manager}"))
+    };
+    deployment.write("rules/in-user.rhai", &with_manager(IN_USER, "user"));
+    deployment.write("rules/out-user.rhai", &with_manager(OUT_USER, "person"));
+    // The first in the file refers to the last.
+    edit(&deployment, |text| {
+        text.replacen("displayName: Person 0\n", "displayName: Person 0\nmanager: CN=Person 2,DC=contoso,DC=test\n", 1)
+    });
+    deployment.run("run");
+    // Somebody else has the name of the last one, who is gone.
+    edit(&deployment, |text| {
+        text.replace("objectGUID:: CAAA", "objectGUID:: XAAA")
+            .replace("sAMAccountName: person2", "sAMAccountName: other")
+    });
+    let transcript = ["plan --import", "run", "explain entra person0@contoso.com manager", "run"];
+    check(expect_file!["transcripts/name-taken-over.txt"], &transcript.map(|what| deployment.run(what)));
+}
+
+#[test]
 fn line_18_an_anchor_that_changes_is_refused_until_somebody_has_looked() {
     let deployment = three();
     deployment.write(

@@ -331,17 +331,20 @@ fn stage_batch(
     seen: &mut Seen,
     report: &mut ImportReport,
 ) -> Result<(), RunError> {
-    stage_all(session, connector, wanted, batch.iter(), |object, id, staged| {
-        if seen.objects.insert(id) {
+    stage_all(session, connector, wanted, batch.iter(), |draft, object, staging| {
+        if seen.objects.insert(staging.id) {
             seen.census.count(object);
         } else {
             report.note(format!("`{}` was shown twice", object.dn.as_ref().unwrap_or(&object.anchor.0)));
         }
-        match staged {
+        match staging.staged {
             Staged::New => report.new += 1,
             Staged::Changed => report.changed += 1,
             Staged::Unchanged => {}
         }
+        let Some(holder) = staging.displaced else { return Ok(()) };
+        let shown = |id| seen.objects.contains(&id);
+        stage::hand_over(draft, (holder, staging.id), shown, |object_type| wanted.readers(object_type))
     })?;
     batch.clear();
     Ok(())
@@ -353,12 +356,13 @@ fn stage_all<'a>(
     connector: &str,
     wanted: &Wanted,
     objects: impl IntoIterator<Item = &'a ImportedObject>,
-    mut tell: impl FnMut(&ImportedObject, ObjectId, Staged),
+    mut tell: impl FnMut(&mut Draft<'_>, &ImportedObject, &Staging) -> Result<(), LedgerError>,
 ) -> Result<(), RunError> {
     let mut draft = session.store.draft();
     for object in objects {
-        let Staging { id, staged, rest } = wanted.stage(&mut draft, connector, object)?;
-        tell(object, id, staged);
+        let staging = wanted.stage(&mut draft, connector, object)?;
+        tell(&mut draft, object, &staging)?;
+        let Staging { id, rest, .. } = staging;
         if draft.weight() > HEAVY || !rest.is_empty() {
             let writes = draft.finish();
             session.store.commit(writes)?;
@@ -442,7 +446,7 @@ fn settle_chunk(
         .block_on(directory.look_up(&wanted.request, &anchors))
         .map_err(|error| RunError::Connector { connector: connector.to_owned(), error })?;
     let found: BTreeMap<Anchor, Presence> = found.into_iter().collect();
-    stage_all(session, connector, wanted, present(found.values()), |_, _, _| {})?;
+    stage_all(session, connector, wanted, present(found.values()), |_, _, _| Ok(()))?;
     let mut draft = session.store.draft();
     for (id, anchor, dn) in chunk {
         let name = dn.clone().unwrap_or_else(|| anchor.to_string());
@@ -491,7 +495,10 @@ pub fn refresh(session: &mut Session, connector: &str, ids: &[ObjectId]) -> Resu
             .map_err(|error| RunError::Connector { connector: connector.to_owned(), error })?;
         let ids: BTreeMap<Anchor, ObjectId> = anchors.into_iter().map(|(anchor, _, id)| (anchor, id)).collect();
         let there = present(found.iter().map(|(_, presence)| presence));
-        stage_all(session, connector, &wanted, there, |_, _, _| seen += 1)?;
+        stage_all(session, connector, &wanted, there, |_, _, _| {
+            seen += 1;
+            Ok(())
+        })?;
         let mut draft = session.store.draft();
         for (anchor, _) in found.iter().filter(|(_, presence)| matches!(presence, Presence::Deleted)) {
             if let Some(id) = ids.get(anchor) {

@@ -67,6 +67,8 @@ pub struct Staging {
     /// References that were left, for [`stage_edge`]: before the next object is staged, for it may take the place of the
     /// name that one of them leads to.
     pub rest: Vec<EdgeNews>,
+    /// Who had its name until now: references by that name mean the object, see [`hand_over`].
+    pub displaced: Option<ObjectId>,
 }
 
 /// Stages one imported object, with at most so many new or vanished references: a batch of the store must not become
@@ -96,9 +98,7 @@ pub fn stage_part(
     object.image.clone_from(&imported.attributes);
     let moved = old.as_ref().and_then(|old| old.dn.as_ref()) != object.dn.as_ref();
     let changed = old.as_ref() != Some(&object);
-    if moved {
-        make_room(ledger, connector, &object)?;
-    }
+    let displaced = if moved { make_room(ledger, connector, &object)? } else { None };
     if changed {
         ledger.put_object(&object)?;
         if !expected {
@@ -134,7 +134,7 @@ pub fn stage_part(
         Staged::Changed => ledger.note(Change::Changed(id, before(old.as_ref(), &imported.attributes))),
         Staged::Unchanged => {}
     }
-    Ok(Staging { id, staged, rest: rest.into_iter().map(|(news, _)| news).collect() })
+    Ok(Staging { id, staged, rest: rest.into_iter().map(|(news, _)| news).collect(), displaced })
 }
 
 /// The values that an object had and has no more, by attribute.
@@ -232,16 +232,37 @@ fn note_drift(object: &mut ConnectorObject, shown: &Attributes) {
     }
 }
 
-/// Two objects cannot have one DN: the older keeps its anchor and waits for its own news.
-fn make_room(ledger: &mut dyn Ledger, connector: &str, object: &ConnectorObject) -> Result<()> {
-    let Some(dn) = &object.dn else { return Ok(()) };
+/// Two objects cannot have one DN: the older keeps its anchor and waits for its own news. Gives who it was.
+fn make_room(ledger: &mut dyn Ledger, connector: &str, object: &ConnectorObject) -> Result<Option<ObjectId>> {
+    let Some(dn) = &object.dn else { return Ok(None) };
     let Some(holder) = ledger.id_of_dn(connector, &crate::dn::normalise(dn))?.filter(|holder| *holder != object.id)
     else {
-        return Ok(());
+        return Ok(None);
     };
     if let Some(mut other) = ledger.object(holder)? {
         other.dn = None;
         ledger.put_object(&other)?;
+    }
+    Ok(Some(holder))
+}
+
+/// References that were shown by name before the object of that name was: they led to who had the name until then. Only
+/// of objects that this import has shown; the others say themselves whom they mean.
+///
+/// # Errors
+/// When the ledger cannot be read or written.
+pub fn hand_over(
+    ledger: &mut dyn Ledger,
+    (holder, id): (ObjectId, ObjectId),
+    shown: impl Fn(ObjectId) -> bool,
+    readers: impl Fn(&str) -> Readers,
+) -> Result<()> {
+    for (from, attribute) in ledger.referrers(holder)? {
+        let seen = ledger.edge(from, &attribute, holder)?.seen;
+        let Some(object) = ledger.object(from)?.filter(|_| seen && shown(from)) else { continue };
+        let readers = readers(&object.object_type);
+        stage_edge(ledger, &object, &attribute, holder, false, readers)?;
+        stage_edge(ledger, &object, &attribute, id, true, readers)?;
     }
     Ok(())
 }
