@@ -448,7 +448,8 @@ fn case(deployment: &Deployment, company: &Company, dice: &mut Dice) -> Result<O
         line.changes.iter().any(|change| change.attribute == "accountEnabled" && change.after == Json::Bool(false))
     };
     let lines = &planned.targets["entra"].lines;
-    let endangered = lines.iter().filter(|line| line.kind == "delete" || is_off(line));
+    // Who was refused stays so: being allowed, it would be tried again, which a plan does not know of.
+    let endangered = lines.iter().filter(|line| line.kind == "delete" || (line.kind != "refused" && is_off(line)));
     let permissions = cycle::Permissions { allowed: endangered.map(|line| line.id).collect(), ..Default::default() };
     let done = cycle::run(&mut session, &permissions, &Silent);
     let config = session.config.clone();
