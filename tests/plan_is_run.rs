@@ -11,6 +11,7 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 use syncline::config::Config;
+use syncline::connector_space::ExportState;
 use syncline::emulator::{self, Emulator};
 use syncline::run::plan::{self, PlanLine, TargetPlan};
 use syncline::run::session::Session;
@@ -448,8 +449,15 @@ fn case(deployment: &Deployment, company: &Company, dice: &mut Dice) -> Result<O
         line.changes.iter().any(|change| change.attribute == "accountEnabled" && change.after == Json::Bool(false))
     };
     let lines = &planned.targets["entra"].lines;
-    // Who was refused stays so: being allowed, it would be tried again, which a plan does not know of.
-    let endangered = lines.iter().filter(|line| line.kind == "delete" || (line.kind != "refused" && is_off(line)));
+    // Who was refused before stays so: being allowed, it would be tried again, which a plan does not know of.
+    let was_refused = |line: &&PlanLine| {
+        let object = session.store.draft().object(line.id).unwrap();
+        let export = object.and_then(|object| object.export);
+        export
+            .is_some_and(|export| matches!(export.state, ExportState::Failed { message, .. } if line.reason == message))
+    };
+    let endangered =
+        lines.iter().filter(|line| line.kind == "delete" || is_off(line)).filter(|line| !was_refused(line));
     let permissions = cycle::Permissions { allowed: endangered.map(|line| line.id).collect(), ..Default::default() };
     let done = cycle::run(&mut session, &permissions, &Silent);
     let config = session.config.clone();

@@ -135,6 +135,9 @@ pub fn refusals(object: &ConnectorObject, kind: TargetKind, facts: &TenantFacts)
 
 /// What the target would refuse.
 pub(super) fn invalid(object: &ConnectorObject, kind: TargetKind, facts: &TenantFacts) -> Vec<String> {
+    if let Some(why) = mastered_elsewhere(object, kind) {
+        return vec![format!("it is {why}: nothing is written to it")];
+    }
     match object.export.as_ref().map(|export| export.operation) {
         // It comes out of the recycle bin as it went in.
         Some(Operation::Create) if object.anchor.is_some() => Vec::new(),
@@ -151,6 +154,12 @@ pub(super) fn invalid(object: &ConnectorObject, kind: TargetKind, facts: &Tenant
         }
         Some(Operation::Delete) | None => Vec::new(),
     }
+}
+
+/// Why an object that is there must be left alone. Rules that reach it leave it so; one that is let go of asks here.
+fn mastered_elsewhere(object: &ConnectorObject, kind: TargetKind) -> Option<&'static str> {
+    let there = object.anchor.is_some() && object.export.is_some();
+    there.then(|| (kind.protected())(&object.object_type, &object.image)).flatten()
 }
 
 /// A reference: from, attribute, to.
@@ -595,4 +604,27 @@ fn referrers(draft: &Draft<'_>, object: &ConnectorObject) -> Result<Vec<(Anchor,
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Attributes;
+
+    #[test]
+    fn who_is_mastered_elsewhere_again_is_neither_deleted_nor_switched_off() {
+        let mut object = ConnectorObject::new(ObjectId::default(), "entra", "user");
+        object.anchor = Some(Anchor("1".into()));
+        let (facts, kind) = (TenantFacts::default(), TargetKind::Entra);
+        for operation in [Operation::Delete, Operation::Update] {
+            object.image = Attributes::new();
+            let changes = BTreeMap::new();
+            let reason = String::new();
+            object.export = Some(Export { operation, state: ExportState::Pending, changes, reason });
+            assert_eq!(refusals(&object, kind, &facts), Vec::<String>::new());
+            object.image = [("onPremisesSyncEnabled".into(), vec![Value::Boolean(true)])].into();
+            let why = "it is mastered by Microsoft's synchronisation client: nothing is written to it";
+            assert_eq!(refusals(&object, kind, &facts), [why]);
+        }
+    }
 }
