@@ -3,7 +3,7 @@
 //! A reference of a target object is wanted when the source object whose references flow there refers to some object of
 //! the same person. Every question here is about one edge, so a change costs what changed, whatever the size of the group.
 
-use super::ledger::{Ledger, Result};
+use super::ledger::{Ledger, Result, View};
 use crate::change::Change;
 use crate::connector_space::{ConnectorObject, Edge, EdgeChange, Members, ObjectId, Operation};
 use crate::metaverse::MetaverseId;
@@ -135,7 +135,10 @@ fn wish(edge: Edge, wanted: bool, members: Members) -> Edge {
 }
 
 /// Whether the source refers to any object of the person that `to` belongs to.
-fn wanted(view: &dyn Ledger, source: ObjectId, attribute: &AttributeName, to: ObjectId) -> Result<bool> {
+///
+/// # Errors
+/// When the ledger fails.
+pub fn wanted(view: &dyn View, source: ObjectId, attribute: &AttributeName, to: ObjectId) -> Result<bool> {
     let Some(person) = view.person_of(to)? else { return Ok(false) };
     for candidate in view.counterparts(source, person)? {
         if view.edge(source, attribute, candidate)?.seen {

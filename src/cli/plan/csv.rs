@@ -6,13 +6,20 @@ use crate::run::plan::{Plan, PlanLine};
 const HEAD: [&str; 10] = ["target", "kind", "type", "id", "object", "reason", "attribute", "before", "after", "rule"];
 
 pub(super) fn table(plan: &Plan) -> Result<String, RunError> {
+    let lines = plan.targets.iter().flat_map(|(name, target)| target.lines.iter().map(move |line| (name, line)));
+    written(HEAD, lines.flat_map(|(target, line)| rows(target, line)))
+}
+
+/// A table as text; no cell of it is a formula.
+pub(in crate::cli) fn written<const N: usize>(
+    head: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> Result<String, RunError> {
     let failed = |error: String| RunError::Unknown(format!("the table cannot be written: {error}"));
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(HEAD).map_err(|error| failed(error.to_string()))?;
-    for (target, lines) in plan.targets.iter().map(|(name, target)| (name, &target.lines)) {
-        for row in lines.iter().flat_map(|line| rows(target, line)) {
-            writer.write_record(row.map(harmless)).map_err(|error| failed(error.to_string()))?;
-        }
+    writer.write_record(head).map_err(|error| failed(error.to_string()))?;
+    for row in rows {
+        writer.write_record(row.map(harmless)).map_err(|error| failed(error.to_string()))?;
     }
     let bytes = writer.into_inner().map_err(|error| failed(error.to_string()))?;
     String::from_utf8(bytes).map_err(|error| failed(error.to_string()))

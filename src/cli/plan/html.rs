@@ -36,8 +36,12 @@ pub(super) fn page(plan: &Plan) -> String {
     let exceeded: Vec<String> = plan.exceeded.iter().map(crate::run::guard::Exceeded::deed).collect();
     let data = json!({ "rules": plan.rules, "incomplete": plan.incomplete, "exceeded": exceeded, "targets": targets,
         "words": words.list, "lines": lines });
-    // Nothing in the data can end the element that it lies in.
-    PAGE.replace("__DATA__", &data.to_string().replace('<', "\\u003c"))
+    filled(PAGE, &data)
+}
+
+/// A page with its data. Nothing in the data can end the element that it lies in.
+pub(in crate::cli) fn filled(page: &str, data: &Json) -> String {
+    page.replace("__DATA__", &data.to_string().replace('<', "\\u003c"))
 }
 
 fn row(target: usize, line: &PlanLine, words: &mut Words) -> Json {
@@ -61,13 +65,15 @@ fn row(target: usize, line: &PlanLine, words: &mut Words) -> Json {
 
 /// Words that come again and again, once each.
 #[derive(Default)]
-struct Words {
-    list: Vec<String>,
+pub(in crate::cli) struct Words {
+    /// Each in its place.
+    pub(in crate::cli) list: Vec<String>,
     numbers: HashMap<String, usize>,
 }
 
 impl Words {
-    fn number(&mut self, word: &str) -> usize {
+    /// The place of a word.
+    pub(in crate::cli) fn number(&mut self, word: &str) -> usize {
         if let Some(number) = self.numbers.get(word) {
             return *number;
         }

@@ -16,8 +16,8 @@ use crate::run::who::Who;
 use crate::run::{Progress, RunError, Silent};
 use crate::signature::SecretKey;
 
-mod csv;
-mod html;
+pub(super) mod csv;
+pub(super) mod html;
 mod markdown;
 pub(super) mod text;
 

@@ -20,7 +20,7 @@ mod pattern;
 mod predict;
 mod saved;
 
-pub use pattern::{Group, Sample, group};
+pub use pattern::{Group, LETTER_CASE, Sample, group};
 pub use predict::Warning;
 pub use saved::{Moved, SavedPlan};
 

@@ -49,6 +49,9 @@ const FEWEST: usize = 2;
 /// Nor is one that only one in so many of the changes of this attribute shares.
 const RAREST: usize = 100;
 
+/// What is said of changes of capitals.
+pub const LETTER_CASE: &str = "letter case only";
+
 /// How two values differ.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Pattern {
@@ -75,7 +78,7 @@ impl std::fmt::Display for Pattern {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Pattern::Domain(before, after) => write!(f, "*@{before} → *@{after}"),
-            Pattern::Case => f.write_str("letter case only"),
+            Pattern::Case => f.write_str(LETTER_CASE),
             Pattern::Spaces => f.write_str("spaces only"),
             Pattern::Accents => f.write_str("accents only"),
             Pattern::Punctuation => f.write_str("punctuation only, the same letters and digits"),
