@@ -74,9 +74,9 @@ enum Shape {
     Text,
     /// For machines.
     Json,
-    /// For spreadsheets (`plan`).
+    /// For spreadsheets (`plan`, `compare`).
     Csv,
-    /// A page that needs nothing else (`plan`).
+    /// A page that needs nothing else (`plan`, `compare`).
     Html,
     /// For a comment on a pull request (`plan`).
     Markdown,
@@ -214,6 +214,7 @@ pub fn main() -> Exit {
             match &arguments.command {
                 // Whoever asks for these codes takes 2 for changes.
                 Command::Plan(plan) if plan.exit_code => Exit::ObjectErrors,
+                Command::Compare(compare) if compare.exit_code => Exit::ObjectErrors,
                 _ => exit,
             }
         }
@@ -222,7 +223,7 @@ pub fn main() -> Exit {
 
 fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
     let format = match (&arguments.command, arguments.format.format()) {
-        (Command::Plan(_), format) => format.unwrap_or(Format::Text),
+        (Command::Plan(_) | Command::Compare(_), format) => format.unwrap_or(Format::Text),
         (_, format) => format?,
     };
     match &arguments.command {
@@ -232,7 +233,7 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Plan(plan) => plan::run(open_for(plan, arguments)?, plan, arguments.format),
         Command::Bisect(bisect) => bisect::run(open(arguments, false)?, bisect, format),
         Command::Undo(undo) => undo::run(open(arguments, false)?, undo, format),
-        Command::Compare(compare) => compare::run(open(arguments, true)?, compare, format),
+        Command::Compare(compare) => compare::run(open(arguments, true)?, compare, arguments.format),
         Command::Preview(preview) => preview::run(open(arguments, true)?, preview, format),
         Command::Check(check) if check.deep => {
             let config = load(arguments)?;
