@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::export::{self, ExportReport, Only};
 use super::session::Session;
-use super::{Progress, RunError};
+use super::{Progress, RunError, refusals};
 use crate::config::Limited;
 use crate::connector_space::{ConnectorObject, ObjectId, Operation, enables};
 use crate::store::Draft;
@@ -127,7 +127,7 @@ pub fn danger(object: &ConnectorObject) -> Option<(Danger, String)> {
     if export.operation == Operation::Delete {
         return Some((Danger::Delete, export.reason.clone()));
     }
-    if let Some((name, change)) = export::anchor_change(object) {
+    if let Some((name, change)) = refusals::anchor_change(object) {
         return Some((Danger::Anchor, format!("{}.rhai:{} gives another `{name}`", change.rule, change.line)));
     }
     let unsent = export.changes.iter().filter(|(_, change)| !change.sent);

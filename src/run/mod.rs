@@ -22,6 +22,7 @@ pub mod import;
 pub mod plan;
 pub mod preview;
 mod references;
+pub mod refusals;
 mod retry;
 pub mod rules_in_use;
 pub mod runs;

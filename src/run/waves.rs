@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::RunError;
-use super::export::{ExportReport, Only, invalid, is_among, item_of, refusals};
+use super::export::{ExportReport, Only, is_among, item_of};
+use super::refusals::{invalid, refusals};
 use super::session::Session;
 use crate::connector::TenantFacts;
 use crate::connector::target::TargetKind;

@@ -8,7 +8,7 @@ use super::export::{self, Only, item_of};
 use super::guard::{self, Exceeded};
 use super::session::Session;
 use super::synchronise::{self, SyncReport};
-use super::{Progress, RunError};
+use super::{Progress, RunError, refusals};
 use crate::connector::target::TargetKind;
 use crate::connector_space::{ConnectorObject, EdgeChange, Export, ExportState, ObjectId, Operation};
 use crate::store::Draft;
@@ -264,7 +264,7 @@ impl TargetPlan {
         if item_of(object).is_none() {
             return Ok(());
         }
-        let mut refusals = export::refusals(object, predictor.kind, predictor.facts);
+        let mut refusals = refusals::refusals(object, predictor.kind, predictor.facts);
         refusals.extend(predictor.taken(object)?);
         let Some(pending) = &object.export else { return Ok(()) };
         let danger = guard::danger(object);

@@ -13,7 +13,8 @@ use crate::connector_space::{ConnectorObject, EdgeChange, Export, ExportState, O
 use crate::metaverse::{MetaverseId, MetaverseObject};
 use crate::rules::RuleSet;
 use crate::run::cycle::is_live;
-use crate::run::export::{item_of, refusals};
+use crate::run::export::item_of;
+use crate::run::refusals::refusals;
 use crate::run::{RunError, references};
 use crate::store::Draft;
 use crate::sync::Synchronisation;

@@ -4,7 +4,7 @@
 use crate::connector::target::TargetKind;
 use crate::connector::{Pace, TenantFacts};
 use crate::connector_space::{ConnectorObject, ExportState, Operation};
-use crate::run::{RunError, export, waves};
+use crate::run::{RunError, refusals, waves};
 use crate::store::Draft;
 use crate::sync::ledger::View;
 use crate::value::{AttributeName, Value};
@@ -100,7 +100,7 @@ impl Predictor<'_, '_> {
 impl Predictor<'_, '_> {
     fn is_refused(&self, object: &ConnectorObject, chain: usize) -> Result<bool, RunError> {
         let Some(chain) = chain.checked_sub(1) else { return Ok(false) };
-        let invalid = !export::refusals(object, self.kind, self.facts).is_empty();
+        let invalid = !refusals::refusals(object, self.kind, self.facts).is_empty();
         Ok(invalid || !self.taken_within(object, chain)?.is_empty())
     }
 
