@@ -8,6 +8,7 @@ pub mod connector_space;
 pub mod diagnostic;
 pub mod dn;
 pub mod emulator;
+pub mod entra_connect;
 pub mod metaverse;
 pub mod reload;
 pub mod rules;

@@ -26,6 +26,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("config", &["connector", "diagnostic", "rules", "signature"]),
     ("reload", &["diagnostic", "rules"]),
     ("emulator", &["value"]),
+    ("entra_connect", &["connector", "diagnostic", "dn", "rules", "value"]),
     (
         "run",
         &[
@@ -56,6 +57,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "diagnostic",
             "dn",
             "emulator",
+            "entra_connect",
             "metaverse",
             "reload",
             "rules",
@@ -83,6 +85,7 @@ const LIBRARIES: &[(&[&str], &[&str])] = &[
     (&["tokio"], &["connector", "emulator", "run", "cli"]),
     (&["notify"], &["reload"]),
     (&["minisign"], &["signature"]),
+    (&["quick_xml", "saphyr_parser"], &["entra_connect"]),
     (&["clap", "anstream", "indicatif", "rpassword"], &["cli"]),
 ];
 

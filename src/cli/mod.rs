@@ -26,6 +26,7 @@ mod emulate;
 mod errors;
 mod explain;
 mod explain_code;
+mod import_entra_connect;
 mod join;
 mod keys;
 mod output;
@@ -126,6 +127,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Runs the unit tests of the rules.
     Test(test::TestArguments),
+    /// Rules, settings and tests from the configuration of an Entra Connect server.
+    ImportEntraConnect(import_entra_connect::ImportArguments),
     /// Whether every directory can be reached and allows what a run needs.
     Doctor,
     /// Why a value is what it is, why something is not there, and since when.
@@ -241,6 +244,7 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         }
         Command::Check(check) => check::run(&load(arguments)?, check, format),
         Command::Test(test) => test::command(&load(arguments)?, test, format),
+        Command::ImportEntraConnect(import) => import_entra_connect::run(import, format),
         Command::Doctor => doctor::run(open(arguments, false)?, format),
         Command::Explain(explain) if explain.asks_for_code() => explain_code::run(&explain.connector, format),
         Command::Explain(explain) => explain::run(open(arguments, false)?, explain, format),

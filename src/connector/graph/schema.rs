@@ -83,6 +83,7 @@ const GROUP: &[Row] = &[
     text("description", 1024),
     text("displayName", 256),
     ("groupTypes", Kind::Text, true, true, None),
+    fixed("id", Kind::Text),
     fixed("mail", Kind::Text),
     free("mailEnabled", Kind::Boolean),
     text("mailNickname", 64),

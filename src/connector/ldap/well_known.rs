@@ -43,7 +43,9 @@ const ACTIVE_DIRECTORY: Table = &[
          initials ipPhone l legacyExchangeDN lastKnownParent location mail mailNickname middleName mobile
          msDS-ExternalDirectoryObjectId msDS-preferredDataLocation msDS-PhoneticDisplayName msDS-PhoneticFirstName
          msDS-PhoneticLastName msDS-PhoneticDepartment msDS-PhoneticCompanyName msExchAssistantName msExchUsageLocation
-           msRTCSIP-PrimaryUserAddress msRTCSIP-Line name objectCategory operatingSystem
+           msExchELCExpirySuspensionEnd msExchELCExpirySuspensionStart msExchImmutableId msExchResourceDisplay
+         msExchRetentionComment msExchRetentionURL msRTCSIP-DeploymentLocator msRTCSIP-OwnerUrn
+         msRTCSIP-PrimaryUserAddress msRTCSIP-Line name objectCategory operatingSystem
          operatingSystemVersion pager personalTitle physicalDeliveryOfficeName postalCode
          preferredLanguage primaryInternationalISDNNumber primaryTelexNumber profilePath sAMAccountName scriptPath sn st
          street streetAddress targetAddress telephoneAssistant telephoneNumber textEncodedORAddress title unixHomeDirectory
@@ -58,21 +60,23 @@ const ACTIVE_DIRECTORY: Table = &[
          registeredAddress roomNumber servicePrincipalName uid url  
          msExchExtensionCustomAttribute1 msExchExtensionCustomAttribute2 msExchExtensionCustomAttribute3
          msExchExtensionCustomAttribute4 msExchExtensionCustomAttribute5 msDS-KeyCredentialLink memberUid labeledURI
-         msExchPoliciesExcluded msExchPoliciesIncluded msExchUMDtmfMap internationalISDNNumber",
+         msExchArchiveName msExchPoliciesExcluded msExchPoliciesIncluded msExchResourceMetaData msExchResourceSearchProperties
+         msExchSenderHintTranslations msExchUMDtmfMap msExchUserHoldPolicies internationalISDNNumber",
     ),
     (
         Kind::Integer,
         false,
         "accountExpires adminCount badPasswordTime badPwdCount codePage countryCode gidNumber groupType instanceType
          lastLogoff lastLogon lastLogonTimestamp lockoutTime logonCount msDS-SupportedEncryptionTypes
-         msDS-User-Account-Control-Computed msExchModerationFlags msExchRecipientDisplayType
+         msDS-HABSeniorityIndex msDS-User-Account-Control-Computed msExchELCMailboxFlags msExchGroupDepartRestriction
+         msExchGroupJoinRestriction msExchModerationFlags msExchResourceCapacity msRTCSIP-ApplicationOptions msRTCSIP-OptionFlags msExchRecipientDisplayType
          msExchRecipientTypeDetails msExchRemoteRecipientType msExchVersion primaryGroupID pwdLastSet sAMAccountType
          uidNumber userAccountControl uSNChanged uSNCreated",
     ),
     (
         Kind::Boolean,
         false,
-        "isCriticalSystemObject isDeleted isRecycled mDBUseDefaults  
+        "hideDLMembership isCriticalSystemObject isDeleted isRecycled mDBUseDefaults msRTCSIP-UserEnabled
            msExchEnableModeration msExchHideFromAddressLists msExchRequireAuthToSendTo
            oOFReplyToOriginator reportToOriginator reportToOwner showInAdvancedViewOnly",
     ),
@@ -81,7 +85,7 @@ const ACTIVE_DIRECTORY: Table = &[
         false,
         "jpegPhoto logonHours mS-DS-ConsistencyGuid mS-DS-CreatorSID msExchArchiveGUID msExchBlockedSendersHash msExchMailboxGuid
          msExchMasterAccountSid msExchSafeRecipientsHash msExchSafeSendersHash nTSecurityDescriptor objectGUID objectSid
-         thumbnailLogo thumbnailPhoto parentGUID",
+         thumbnailLogo thumbnailPhoto parentGUID msDS-CloudAnchor msDS-DeviceID msRTCSIP-OriginatorSid",
     ),
     (Kind::Bytes, true, "sIDHistory tokenGroups userCertificate userSMIMECertificate userPKCS12 photo"),
     (Kind::Reference, false, "assistant homeMDB managedBy manager "),
@@ -89,7 +93,8 @@ const ACTIVE_DIRECTORY: Table = &[
         Kind::Reference,
         true,
         "authOrig directReports dLMemRejectPerms dLMemSubmitPerms managedObjects member memberOf
-         msDS-HABSeniorityLink msExchCoManagedByLink msExchDelegateListLink
+         msDS-HABSeniorityLink msExchBypassModerationFromDLMembersBL msExchBypassModerationFromDLMembersLink
+         msExchBypassModerationLink msExchCoManagedByLink msExchDelegateListLink
          msExchModeratedByLink owner publicDelegates publicDelegatesBL secretary seeAlso showInAddressBook unauthOrig",
     ),
 ];

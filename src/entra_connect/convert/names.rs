@@ -1,0 +1,226 @@
+//! What connectors, files, parameters and settings are called, and which precedence rules get.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::code::Code;
+use crate::entra_connect::export::{Connector, ConnectorKind, Direction, Export, Rule};
+
+/// Parameters of a domain that every rule knows.
+const OF_DOMAIN: [(&str, &str); 2] =
+    [("domain.fqdn", "source.domain_fqdn"), ("domain.netbios", "source.domain_netbios")];
+
+/// How far numbers are moved apart where a rule must go between two others.
+const SPACE: i64 = 10;
+
+/// The names of one conversion.
+pub(super) struct Names {
+    /// By id.
+    connectors: BTreeMap<String, String>,
+    /// By rule, as far as it can be told apart.
+    files: BTreeMap<(String, String, i64, String), String>,
+    precedences: BTreeMap<(String, String, i64, String), i64>,
+    moved: bool,
+}
+
+fn identity(rule: &Rule) -> (String, String, i64, String) {
+    (rule.connector.clone(), rule.name.clone(), rule.precedence, rule.id.clone())
+}
+
+/// Small letters, digits and hyphens.
+pub(super) fn slug(text: &str) -> String {
+    let mut slug = String::new();
+    for letter in text.to_lowercase().chars() {
+        if letter.is_ascii_alphanumeric() {
+            slug.push(letter);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    slug.trim_end_matches('-').to_owned()
+}
+
+impl Names {
+    pub(super) fn of(export: &Export, chosen: &BTreeMap<String, String>) -> Names {
+        let mut connectors = BTreeMap::new();
+        let mut taken = BTreeSet::new();
+        let forests =
+            export.connectors.iter().filter(|connector| connector.kind == ConnectorKind::ActiveDirectory).count();
+        for connector in &export.connectors {
+            let wanted = chosen.get(&connector.id).or_else(|| chosen.get(&connector.name)).cloned();
+            let wanted = wanted.unwrap_or_else(|| connector_name(connector, forests));
+            connectors.insert(connector.id.clone(), free(wanted, &mut taken));
+        }
+        let mut files = BTreeMap::new();
+        let mut taken = BTreeSet::new();
+        for rule in &export.rules {
+            let mut name = slug(&rule.name);
+            if name.is_empty() || !name.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
+                name = format!("rule-{name}");
+            }
+            if taken.contains(&name) {
+                let connector = connectors.get(&rule.connector).map(|name| slug(name)).unwrap_or_default();
+                name = format!("{name}-{connector}");
+            }
+            files.insert(identity(rule), free(name, &mut taken));
+        }
+        let (precedences, moved) = precedences(&export.rules);
+        Names { connectors, files, precedences, moved }
+    }
+
+    pub(super) fn connector(&self, id: &str) -> String {
+        self.connectors.get(id).cloned().unwrap_or_else(|| slug(id))
+    }
+
+    pub(super) fn file(&self, rule: &Rule) -> String {
+        self.files.get(&identity(rule)).cloned().unwrap_or_else(|| slug(&rule.name))
+    }
+
+    pub(super) fn precedence(&self, rule: &Rule) -> i64 {
+        self.precedences.get(&identity(rule)).copied().unwrap_or(rule.precedence)
+    }
+
+    /// Names there and here.
+    pub(super) fn connectors(&self, export: &Export) -> Vec<(String, String)> {
+        let of = |connector: &Connector| {
+            let there = if connector.name.is_empty() { connector.id.clone() } else { connector.name.clone() };
+            (there, self.connector(&connector.id))
+        };
+        export.connectors.iter().map(of).collect()
+    }
+
+    /// The code of a parameter.
+    pub(super) fn parameter(&self, rule: &Rule, name: &str) -> Result<Code, String> {
+        let lower = name.to_ascii_lowercase();
+        let inbound = rule.direction == Direction::Inbound;
+        if lower == "connector.id" {
+            return Ok(Code::plain(if inbound { "source.connector" } else { "target.connector" }));
+        }
+        if let Some((_, code)) = OF_DOMAIN.iter().find(|(known, _)| *known == lower) {
+            return if inbound {
+                Ok(Code::plain(*code))
+            } else {
+                Err(format!("`%{name}%` is known of objects of a source, and this rule goes to a target"))
+            };
+        }
+        Ok(Code::call("setting", [Code::text(&self.setting(&rule.connector, name))]))
+    }
+
+    /// `ad_forest_fqdn`
+    fn setting(&self, connector: &str, parameter: &str) -> String {
+        format!("{}_{}", self.connector(connector), slug(parameter)).replace('-', "_")
+    }
+
+    /// Settings that rules ask for, with the values that the export has.
+    pub(super) fn settings(&self, export: &Export) -> Vec<(String, Option<String>)> {
+        let mut settings = BTreeMap::new();
+        for rule in &export.rules {
+            for name in parameters(rule) {
+                let lower = name.to_ascii_lowercase();
+                if lower == "connector.id" || OF_DOMAIN.iter().any(|(known, _)| *known == lower) {
+                    continue;
+                }
+                let connector = export.connectors.iter().find(|connector| connector.id == rule.connector);
+                let value = connector.and_then(|connector| parameter_of(connector, &name));
+                settings.insert(self.setting(&rule.connector, &name), value);
+            }
+        }
+        settings.into_iter().collect()
+    }
+
+    /// What is odd about names and numbers.
+    pub(super) fn remarks(&self, export: &Export) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if self.moved {
+            remarks.push(format!(
+                "some rules go before or after others by reference: all precedences are {SPACE} times what they were, to make room"
+            ));
+        }
+        let mut by_number: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
+        for rule in export.rules.iter().filter(|rule| !rule.by_reference) {
+            by_number.entry(self.precedence(rule)).or_default().push(&rule.name);
+        }
+        for (number, names) in by_number.into_iter().filter(|(_, names)| names.len() > 1) {
+            let names = names.join("`, `");
+            remarks.push(format!("precedence {number} is that of several rules, and the first name wins: `{names}`"));
+        }
+        remarks
+    }
+}
+
+fn connector_name(connector: &Connector, forests: usize) -> String {
+    match &connector.kind {
+        ConnectorKind::Entra => "entra".to_owned(),
+        ConnectorKind::ActiveDirectory if forests == 1 => "ad".to_owned(),
+        ConnectorKind::ActiveDirectory => {
+            let first = connector.name.split('.').next().unwrap_or_default();
+            let first = slug(if first.is_empty() { &connector.id } else { first });
+            format!("ad-{first}")
+        }
+        ConnectorKind::Other(category) => slug(if connector.name.is_empty() { category } else { &connector.name }),
+    }
+}
+
+/// The name, or the name with the first number that is free.
+fn free(name: String, taken: &mut BTreeSet<String>) -> String {
+    let mut candidate = name.clone();
+    let mut number = 2;
+    while !taken.insert(candidate.clone()) {
+        candidate = format!("{name}-{number}");
+        number += 1;
+    }
+    candidate
+}
+
+fn parameter_of(connector: &Connector, name: &str) -> Option<String> {
+    let of_partitions = connector.partitions.iter().flat_map(|partition| &partition.parameters);
+    let mut all = connector.parameters.iter().chain(of_partitions);
+    all.find(|(known, _)| known.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.clone())
+        .filter(|value| !value.is_empty())
+}
+
+/// Parameters that a rule names.
+fn parameters(rule: &Rule) -> BTreeSet<String> {
+    use crate::entra_connect::export::FlowSource;
+    use crate::entra_connect::expression::{Expr, parse};
+    let mut names = BTreeSet::new();
+    for flow in &rule.flows {
+        let FlowSource::Expression(text) = &flow.from else { continue };
+        let Ok(parsed) = parse(text) else { continue };
+        parsed.node.walk(&mut |node| {
+            if let Expr::Parameter(name) = &node.expr {
+                names.insert(name.clone());
+            }
+        });
+    }
+    for clause in rule.scope.iter().flatten() {
+        let name = clause.value.trim().strip_prefix('%').and_then(|rest| rest.strip_suffix('%'));
+        names.extend(name.filter(|name| !name.is_empty()).map(str::to_owned));
+    }
+    names
+}
+
+type Precedences = BTreeMap<(String, String, i64, String), i64>;
+
+/// The numbers as they are; where rules go before or after others by reference, all are moved apart, to make room.
+fn precedences(rules: &[Rule]) -> (Precedences, bool) {
+    let relative = |rule: &&Rule| rule.precedence == 0 && (rule.before.is_some() || rule.after.is_some());
+    if !rules.iter().any(|rule| relative(&rule)) {
+        return (BTreeMap::new(), false);
+    }
+    let mut numbers: Precedences =
+        rules.iter().filter(|rule| !relative(rule)).map(|rule| (identity(rule), rule.precedence * SPACE)).collect();
+    let by_id: BTreeMap<&str, i64> =
+        rules.iter().filter(|rule| !relative(rule)).map(|rule| (rule.id.as_str(), rule.precedence * SPACE)).collect();
+    let mut used: BTreeSet<i64> = numbers.values().copied().collect();
+    for rule in rules.iter().filter(relative) {
+        let before = rule.before.as_deref().and_then(|id| by_id.get(id)).map(|number| number - 1);
+        let after = rule.after.as_deref().and_then(|id| by_id.get(id)).map(|number| number + 1);
+        let mut number = before.or(after).unwrap_or(0).max(0);
+        while !used.insert(number) {
+            number += 1;
+        }
+        numbers.insert(identity(rule), number);
+    }
+    (numbers, true)
+}
