@@ -114,7 +114,7 @@ pub(super) fn run(config: &Config, arguments: &TestArguments, format: Format) ->
 }
 
 /// Tests name connectors as rules do, whatever connectors stand in for these.
-fn in_the_rules_own_names(config: &Config) -> (Config, Schemas) {
+pub(super) fn in_the_rules_own_names(config: &Config) -> (Config, Schemas) {
     let mut config = config.clone();
     let mut schemas = check::shipped_schemas(&config);
     for (used, meant) in std::mem::take(&mut config.settings.stand_ins) {

@@ -10,7 +10,7 @@ use super::{Mismatch, Touched};
 use crate::connector::graph;
 use crate::connector_space::{Anchor, ConnectorObject, ImportedObject, ObjectId, Target as Reference};
 use crate::metaverse::{FlowValue, MetaverseObject};
-use crate::rules::{Context, Coverage, RuleSet, Schemas};
+use crate::rules::{Context, Coverage, Direction, RuleSet, Schemas};
 use crate::store::{Draft, Indexes, Store};
 use crate::sync::ledger::{LedgerError, View};
 use crate::sync::{Matching, Source, Sources, Synchronisation, Target, Targets, memberships, precedence, stage};
@@ -47,11 +47,14 @@ impl<'a> World<'a> {
             orders: BTreeMap::new(),
             coverage,
         };
+        // A directory may be written to and read by rules, too.
         let written: BTreeSet<String> = rules
-            .connector_types()
-            .into_iter()
-            .filter(|side| rules.inbound(&side.connector, &side.object_type).next().is_none())
-            .map(|side| side.connector)
+            .rules()
+            .iter()
+            .filter_map(|rule| match &rule.header.direction {
+                Direction::Outbound { to, .. } => Some(to.connector.clone()),
+                Direction::Inbound { .. } => None,
+            })
             .collect();
         for (name, types) in schemas {
             world.orders.insert(name.clone(), u16::try_from(world.orders.len()).unwrap_or(u16::MAX));

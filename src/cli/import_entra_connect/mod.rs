@@ -8,8 +8,11 @@ use clap::Args;
 
 use super::output::{print_json, say};
 use super::{Exit, Format};
+use crate::config::Config;
 use crate::entra_connect::{self, Conversion, Export, Report, Unreadable};
 use crate::run::RunError;
+use crate::run::session::compile_rules;
+use crate::testing::bless;
 
 mod html;
 mod markdown;
@@ -62,7 +65,7 @@ pub(super) fn run(arguments: &ImportArguments, format: Format) -> Result<Exit, R
     }
     let conversion = entra_connect::convert(&export, &chosen);
     let report = entra_connect::report(&export, &conversion);
-    let files = files(&export, &conversion, &report);
+    let files = tested(files(&export, &conversion, &report))?;
     write(&arguments.out, &files, arguments.force)?;
     match format {
         Format::Json => print_json(&report),
@@ -98,6 +101,37 @@ fn files(export: &Export, conversion: &Conversion, report: &Report) -> BTreeMap<
     files.insert("report.md".to_owned(), markdown::page(report));
     files.insert("report.html".to_owned(), html::page(report));
     files
+}
+
+/// The same files, with what comes of the objects of the tests in them: the rules are tried in a folder of their own.
+fn tested(mut files: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, RunError> {
+    let tests: Vec<String> = files.keys().filter(|name| name.starts_with("rules/tests/")).cloned().collect();
+    if tests.is_empty() {
+        return Ok(files);
+    }
+    let folder = std::env::temp_dir().join(format!("syncline-import-{}", std::process::id()));
+    let tried = tried(&folder, &files, &tests);
+    // What cannot be removed from the folder for temporary files does no harm there.
+    let _ = fs::remove_dir_all(&folder);
+    files.extend(tried?);
+    Ok(files)
+}
+
+fn tried(
+    folder: &Path,
+    files: &BTreeMap<String, String>,
+    tests: &[String],
+) -> Result<BTreeMap<String, String>, RunError> {
+    write(folder, files, true)?;
+    let config = Config::load(&folder.join("syncline.toml")).map_err(RunError::Config)?;
+    let (config, schemas) = super::test::in_the_rules_own_names(&config);
+    let (rules, _) = compile_rules(&config, &schemas)?;
+    bless::run(&rules, &schemas, &folder.join("rules/tests"), &[]).map_err(RunError::Rules)?;
+    let read = |name: &String| {
+        let text = fs::read_to_string(folder.join(name));
+        text.map(|text| (name.clone(), text)).map_err(|error| RunError::Unknown(format!("{name}: {error}")))
+    };
+    tests.iter().map(read).collect()
 }
 
 /// Writes what differs. What people may have changed since is not written over without a word.

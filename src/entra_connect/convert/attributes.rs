@@ -63,7 +63,7 @@ const METAVERSE: &[(Kind, bool, &str)] = &[
 type Table = BTreeMap<AttributeName, AttributeSchema>;
 
 /// Kinds of the attributes of a whole export.
-pub(super) struct Attributes {
+pub(crate) struct Attributes {
     metaverse: Table,
     directories: BTreeMap<String, Table>,
 }
@@ -79,11 +79,11 @@ impl Attributes {
         Attributes { metaverse, directories: directories.collect() }
     }
 
-    pub(super) fn of_metaverse(&self, name: &str) -> AttributeSchema {
+    pub(crate) fn of_metaverse(&self, name: &str) -> AttributeSchema {
         self.metaverse.get(&AttributeName::from(name)).copied().unwrap_or(TEXT)
     }
 
-    pub(super) fn of_directory(&self, connector: &str, name: &str) -> AttributeSchema {
+    pub(crate) fn of_directory(&self, connector: &str, name: &str) -> AttributeSchema {
         let table = self.directories.get(connector);
         table.and_then(|table| table.get(&AttributeName::from(name))).copied().unwrap_or(TEXT)
     }

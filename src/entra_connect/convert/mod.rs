@@ -22,7 +22,7 @@ pub(crate) mod tenant;
 
 mod value;
 
-use attributes::Attributes;
+pub(super) use attributes::Attributes;
 use code::Code;
 use emit::Scene;
 use flow::{Converted, Piece, Side};
@@ -52,6 +52,11 @@ pub fn convert(export: &Export, connectors: &BTreeMap<String, String>) -> Conver
     }
     let added = added::rules(&rules, &files);
     Conversion { rules, added, connectors: names.connectors(export), settings: names.settings(export), remarks }
+}
+
+/// What is known of the attributes of an export.
+pub(super) fn schemas_of(export: &Export) -> Attributes {
+    Attributes::of(export)
 }
 
 /// What a rule is converted within.
