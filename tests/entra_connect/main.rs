@@ -13,4 +13,5 @@ mod oracle_parser;
 mod oracle_scope;
 mod oracle_tests;
 mod oracle_text;
+mod population;
 mod random;

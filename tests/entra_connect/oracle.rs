@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::oracle_functions::{call, text_of};
-use crate::oracle_parser::{Expr, Operator};
+use crate::oracle_parser::Operator;
 
-pub(crate) use crate::oracle_parser::parse;
+pub(crate) use crate::oracle_parser::{Expr, parse};
 pub(crate) use crate::oracle_scope::in_scope;
 
 /// Whether `=` and the other comparisons of text tell capitals from small letters.
