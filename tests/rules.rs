@@ -57,6 +57,16 @@ fn the_rules_that_ship_pass_and_their_tests_see_every_line_and_branch() {
 }
 
 #[test]
+fn the_rules_in_the_place_of_entra_connects_pass_their_tests() {
+    let Shipped { schemas, rules, folder, .. } = shipped("examples/entra-connect");
+    let report = testing::run(&rules, &schemas, &folder, &[], false).unwrap();
+    for outcome in &report.outcomes {
+        assert!(outcome.mismatches.is_empty(), "{}: {:?}", outcome.name, outcome.mismatches);
+    }
+    assert!(report.outcomes.len() > 100, "{}", report.outcomes.len());
+}
+
+#[test]
 fn nine_changes_of_ten_in_the_rules_that_ship_are_noticed() {
     for name in SHIPPED {
         let Shipped { config, schemas, rules, folder } = shipped(name);

@@ -2,6 +2,7 @@
 //! and on its way to the tenant, beside what the original expressions give.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -72,9 +73,9 @@ struct Person {
 }
 
 /// The company that the generator makes for servers, with what Exchange adds to a schema.
-fn company() -> Vec<Person> {
+fn company(people: usize) -> Vec<Person> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/gen-directory");
-    let (people, groups) = (PEOPLE.to_string(), GROUPS.to_string());
+    let (people, groups) = (people.to_string(), GROUPS.to_string());
     let output = Command::new("python3")
         .arg(script)
         .args(["--flavour", "ad", "--users", &people, "--groups", &groups])
@@ -184,6 +185,11 @@ fn dressed(person: &mut Person, dice: &mut Dice) {
         8 | 9 => drop(person.attributes.remove("userPrincipalName")),
         10 => person.dn = format!("CN=Twin {number}\\0ACNF:1f,OU=People,DC=contoso,DC=test"),
         11 => set(person, "displayName", text("x (MSOL) y")),
+        12 => {
+            // Nothing to make a user name of: such an account is an error.
+            person.attributes.remove("sAMAccountName");
+            person.attributes.remove("userPrincipalName");
+        }
         _ => {}
     }
     if kind == "user" && dice.below(2) == 0 {
@@ -318,6 +324,20 @@ struct World {
 }
 
 impl World {
+    /// The rules that ship in the place of Entra Connect's.
+    fn shipped() -> World {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/entra-connect");
+        let mut files = Vec::new();
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "rhai") {
+                files.push(SourceText { text: fs::read_to_string(&path).unwrap(), path });
+            }
+        }
+        let (rules, _) = RuleSet::compile(files, BTreeMap::<String, String>::new()).expect("rules that compile");
+        World { store: Store::in_memory(), rules }
+    }
+
     fn of(export: &Export) -> World {
         let conversion = convert(export, &BTreeMap::new());
         let on = conversion.rules.iter().filter(|rule| rule.state == State::On);
@@ -394,12 +414,26 @@ fn sorted(values: Values) -> Vec<String> {
 fn ten_thousand_people_get_what_the_original_rules_give_them() {
     let Some(path) = shared("contoso") else { return };
     let export = read(&path).unwrap();
-    let company = company();
+    let company = company(PEOPLE);
     assert!(company.len() > PEOPLE);
-    let mut world = World::of(&export);
-    let (draft, ids) = world.synchronise(&company);
-    let inbound = Originals::of(&export, Direction::Inbound, &ConnectorKind::ActiveDirectory);
-    let outbound = Originals::of(&export, Direction::Outbound, &ConnectorKind::Entra);
+    let compared = compare(&export, World::of(&export), &company, true);
+    assert!(compared > PEOPLE * 30, "the company says something");
+}
+
+#[test]
+fn the_rules_that_ship_in_their_place_send_out_the_same() {
+    let Some(path) = shared("contoso") else { return };
+    let export = read(&path).unwrap();
+    let company = company(PEOPLE / 5);
+    let compared = compare(&export, World::shipped(), &company, false);
+    assert!(compared > PEOPLE, "the company says something");
+}
+
+/// Compares every object, in the metaverse if asked, and on its way to the tenant. Gives how many values were compared.
+fn compare(export: &Export, mut world: World, company: &[Person], whole: bool) -> usize {
+    let (draft, ids) = world.synchronise(company);
+    let inbound = Originals::of(export, Direction::Inbound, &ConnectorKind::ActiveDirectory);
+    let outbound = Originals::of(export, Direction::Outbound, &ConnectorKind::Entra);
     let (mut compared, mut failed, mut provisioned, mut wrong) = (0_usize, 0, 0, Vec::new());
     for (person, id) in company.iter().zip(ids) {
         let ours = draft.object(id).unwrap().unwrap();
@@ -431,7 +465,7 @@ fn ten_thousand_people_get_what_the_original_rules_give_them() {
             .keys()
             .map(ToString::to_string)
             .chain(theirs.keys().cloned())
-            .filter(|name| !among(&REFERENCES, name))
+            .filter(|name| whole && !among(&REFERENCES, name))
             .collect();
         for name in names {
             let key = AttributeName::from(name.as_str());
@@ -489,5 +523,6 @@ fn ten_thousand_people_get_what_the_original_rules_give_them() {
         wrong.len()
     );
     assert!(wrong.is_empty(), "{}", wrong.iter().take(30).cloned().collect::<Vec<_>>().join("\n"));
-    assert!(failed > 50 && provisioned > PEOPLE / 2 && compared > PEOPLE * 30, "the company says something");
+    assert!(failed > 5 && provisioned > company.len() / 3, "the company says something");
+    compared
 }
