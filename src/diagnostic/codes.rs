@@ -454,4 +454,19 @@ pub const CODES: &[Explanation] = &[
         "a branch that never comes",
         "`check --deep` has seen a condition that came out the same for everybody, so that what hangs on it is never done, or labels of a `switch` that nothing fits. It may wait for somebody who is yet to come; often a text is misspelled. What is there to be missing is not told: what follows `??`, the default of a `switch`, an `error(…)`.",
     ),
+    plain(
+        "E601",
+        "a flow of Entra Connect that needs a hand",
+        "`import-entra-connect` has read the expression, and rules cannot say the same: bytes are put together, a reference is calculated, two lists are taken one by one. The flow fails every object of its rule until somebody writes it; the original stands above it.",
+    ),
+    plain(
+        "E602",
+        "an expression of Entra Connect that cannot be read",
+        "The caret marks where, and the hint says what is meant: `IIF` for `IF`, a bracket that is missing, an argument that is empty. Entra Connect would not have run it either. The flow fails every object of its rule until somebody writes it.",
+    ),
+    plain(
+        "W601",
+        "an expression of Entra Connect that was read with a grain of salt",
+        "It was converted, and something about it should be looked at: typographic quotes, letter case of a name, operators without brackets, `IgnoreThisFlow` into the metaverse, a function whose answer is another one at each evaluation.",
+    ),
 ];

@@ -101,7 +101,8 @@ fn is_rule_file(path: &Path) -> bool {
 /// A rule that lies where nobody reads it looks like one that was taken away.
 fn astray(folder: &Path) -> Result<(), Vec<Diagnostic>> {
     let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    if name == "lib" || name.starts_with('.') {
+    // What has tests of its own is another set of rules.
+    if name == "lib" || name.starts_with('.') || folder.join("tests").is_dir() {
         return Ok(());
     }
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());

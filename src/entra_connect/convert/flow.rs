@@ -241,8 +241,9 @@ fn diagnostic(rule: &Rule, flow: &Flow, text: &str, problem: Problem, code: &'st
     let path = PathBuf::from(format!("{} → {}", rule.name, flow.to));
     let source = Arc::new(SourceText { path, text: text.to_owned() });
     let diagnostic = match code {
-        "W601" => Diagnostic::warning(code, problem.message),
-        _ => Diagnostic::error(code, problem.message),
+        "E602" => Diagnostic::error("E602", problem.message),
+        "W601" => Diagnostic::warning("W601", problem.message),
+        _ => Diagnostic::error("E601", problem.message),
     };
     let diagnostic = diagnostic.at(&source, problem.span).note(format!("the flow stands at {}", flow.place));
     match problem.hint {

@@ -18,6 +18,7 @@ mod names;
 mod outcome;
 mod rule;
 mod scope;
+mod shipped;
 pub(crate) mod tenant;
 
 mod value;
@@ -44,14 +45,33 @@ pub fn convert(export: &Export, connectors: &BTreeMap<String, String>) -> Conver
     let files: Vec<String> = rules.iter().map(|rule| rule.file.clone()).collect();
     rules.sort_by(|left, right| (left.precedence, &left.file).cmp(&(right.precedence, &right.file)));
     let mut remarks = names.remarks(export);
-    let by_reference = export.rules.iter().filter(|rule| rule.by_reference).count();
-    if by_reference > 0 {
-        remarks.push(format!(
-            "{by_reference} rules that the product ships are named only: their text is in `rules/entra-connect` of Syncline"
-        ));
+    let mut added = added::rules(&rules, &files);
+    let named: Vec<&Rule> = export.rules.iter().filter(|rule| rule.by_reference).collect();
+    if !named.is_empty() {
+        added.extend(stand_ins(export, &names, &files, &mut remarks));
+        let off: Vec<&str> = named.iter().filter(|rule| rule.disabled).map(|rule| rule.name.as_str()).collect();
+        if !off.is_empty() {
+            let off = off.join("`, `");
+            remarks.push(format!(
+                "rules of the product that are switched off, and run here until you switch them off: `{off}`"
+            ));
+        }
     }
-    let added = added::rules(&rules, &files);
     Conversion { rules, added, connectors: names.connectors(export), settings: names.settings(export), remarks }
+}
+
+/// Rules in the place of those that an export only names.
+fn stand_ins(export: &Export, names: &Names, files: &[String], remarks: &mut Vec<String>) -> Vec<AddedRule> {
+    let first = |kind: &ConnectorKind, other: &str| {
+        let connector = export.connectors.iter().find(|connector| connector.kind == *kind);
+        connector.map_or_else(|| other.to_owned(), |connector| names.connector(&connector.id))
+    };
+    let (directory, tenant) = (first(&ConnectorKind::ActiveDirectory, "ad"), first(&ConnectorKind::Entra, "entra"));
+    let forests = export.connectors.iter().filter(|connector| connector.kind == ConnectorKind::ActiveDirectory).count();
+    if forests > 1 {
+        remarks.push(format!("rules of the product are there for `{directory}` alone: `as` in the configuration lets other forests stand in"));
+    }
+    shipped::rules(&directory, &tenant).into_iter().filter(|rule| !files.contains(&rule.file)).collect()
 }
 
 /// What is known of the attributes of an export.
