@@ -26,7 +26,9 @@ pub use export::{
     Merge, Partition, Place, Remark, Rule, TENANT_CONNECTOR, Unreadable,
 };
 
-pub use report::{Counts, FlowLine, Lost, Message, Report, RuleLine, file_of, report};
+pub use report::{
+    Contest, Counts, FlowCounts, FlowLine, Giver, Lost, Message, MessageKind, Report, RuleLine, file_of, report,
+};
 pub use settings::settings;
 pub use stock::{Likeness, fingerprint};
 

@@ -1,11 +1,16 @@
 //! What a conversion came to, as data: for a terminal, for Markdown, for a page, for machines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::convert::{Conversion, ConvertedFlow, ConvertedRule, FlowOutcome, State};
-use super::export::{Direction, Export, Format, Place};
+mod contests;
+mod doubts;
+
+pub use contests::{Contest, Giver};
+
+use super::convert::{Conversion, ConvertedFlow, ConvertedRule, FlowOutcome, State, tenant};
+use super::export::{Clause, Direction, Export, Format, Place, Rule};
 use super::{settings, stock};
 use crate::diagnostic::Diagnostic;
 
@@ -26,6 +31,8 @@ pub struct Report {
     pub rules: Vec<RuleLine>,
     /// Rules that were added: file, and what for.
     pub added: Vec<(String, String)>,
+    /// Attributes that several forests give, and whose value wins.
+    pub contests: Vec<Contest>,
     /// Attributes that Graph does not take, and what to do.
     pub lost: Vec<Lost>,
     /// Settings without a counterpart: name, value, and a word about it.
@@ -88,10 +95,33 @@ pub struct RuleLine {
     pub remarks: Vec<String>,
     /// Its flows, but for those that are only copied or trimmed.
     pub flows: Vec<FlowLine>,
-    /// How many were copied or trimmed.
-    pub plain: usize,
-    /// Its scope or join criteria need a hand: why.
+    /// What is only copied or trimmed, by its name here.
+    pub plain: Vec<String>,
+    /// How many flows of what.
+    pub counts: FlowCounts,
+    /// Its scope needs a hand: why.
     pub by_hand: Option<String>,
+    /// What its scope said, where it needs a hand: clauses by operators of Entra Connect.
+    pub scope: Option<String>,
+    /// The line of its scope in the new file.
+    pub scope_line: Option<usize>,
+}
+
+/// How many flows of a rule became what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FlowCounts {
+    /// The header copies them.
+    pub copied: usize,
+    /// The header trims them.
+    pub trimmed: usize,
+    /// In words of rules alone.
+    pub simplified: usize,
+    /// With functions of Entra Connect.
+    pub exact: usize,
+    /// Graph does not take them, or does not show what they are made of.
+    pub not_written: usize,
+    /// Somebody has to write them.
+    pub by_hand: usize,
 }
 
 /// What became of a flow.
@@ -115,13 +145,29 @@ pub struct FlowLine {
     pub messages: Vec<Message>,
 }
 
+/// What a message about a flow is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MessageKind {
+    /// It works, and is odd.
+    Warning,
+    /// Nothing is written: why.
+    NotWritten,
+    /// Somebody has to write it: why.
+    ByHand,
+}
+
 /// Something about a flow.
 #[derive(Clone, Debug, Serialize)]
 pub struct Message {
+    /// What it is.
+    pub kind: MessageKind,
     /// A sentence.
     pub text: String,
     /// Line and column in the expression, from 1.
     pub at: Option<(usize, usize)>,
+    /// How many characters of that line are meant.
+    pub length: usize,
     /// What to do.
     pub hint: Option<String>,
 }
@@ -131,6 +177,8 @@ pub struct Message {
 pub struct Lost {
     /// Its name in the tenant's connector.
     pub attribute: String,
+    /// The types of objects that it was written to.
+    pub objects: Vec<String>,
     /// Why, and what to do.
     pub why: String,
     /// How many rules wrote it.
@@ -147,7 +195,8 @@ pub fn report(export: &Export, conversion: &Conversion) -> Report {
             remarks.push(format!("`{}`: `{feature}` is `{value}`, and is not converted", connector.name));
         }
     }
-    remarks.extend(dead(export));
+    remarks.extend(doubts::unlinked(export));
+    remarks.extend(doubts::not_imported(export));
     let unconverted = settings::unconverted(export);
     Report {
         format: export.format,
@@ -157,7 +206,8 @@ pub fn report(export: &Export, conversion: &Conversion) -> Report {
         counts: counts(conversion),
         rules,
         added: conversion.added.iter().map(|rule| (format!("rules/{}.rhai", rule.file), rule.why.to_owned())).collect(),
-        lost: lost(conversion),
+        contests: contests::contests(export, conversion),
+        lost: lost(export, conversion),
         settings: unconverted.into_iter().map(|(name, value, why)| (name, value, why.to_owned())).collect(),
         remarks,
     }
@@ -171,18 +221,29 @@ fn counts(conversion: &Conversion) -> Counts {
             State::Off => counts.off += 1,
             State::SetAside(_) => counts.set_aside += 1,
         }
-        counts.by_hand += usize::from(rule.by_hand.is_some());
-        for flow in &rule.flows {
-            counts.flows += 1;
-            counts.warnings += usize::from(!flow.warnings.is_empty());
-            match flow.outcome {
-                FlowOutcome::Copied => counts.copied += 1,
-                FlowOutcome::Trimmed => counts.trimmed += 1,
-                FlowOutcome::Simplified => counts.simplified += 1,
-                FlowOutcome::Exact => counts.exact += 1,
-                FlowOutcome::NotWritten(_) => counts.not_written += 1,
-                FlowOutcome::ByHand(_) => counts.by_hand += 1,
-            }
+        let flows = flow_counts(rule);
+        counts.flows += rule.flows.len();
+        counts.copied += flows.copied;
+        counts.trimmed += flows.trimmed;
+        counts.simplified += flows.simplified;
+        counts.exact += flows.exact;
+        counts.not_written += flows.not_written;
+        counts.by_hand += flows.by_hand + usize::from(rule.by_hand.is_some());
+        counts.warnings += rule.flows.iter().filter(|flow| !flow.warnings.is_empty()).count();
+    }
+    counts
+}
+
+fn flow_counts(rule: &ConvertedRule) -> FlowCounts {
+    let mut counts = FlowCounts::default();
+    for flow in &rule.flows {
+        match flow.outcome {
+            FlowOutcome::Copied => counts.copied += 1,
+            FlowOutcome::Trimmed => counts.trimmed += 1,
+            FlowOutcome::Simplified => counts.simplified += 1,
+            FlowOutcome::Exact => counts.exact += 1,
+            FlowOutcome::NotWritten(_) => counts.not_written += 1,
+            FlowOutcome::ByHand(_) => counts.by_hand += 1,
         }
     }
     counts
@@ -190,7 +251,7 @@ fn counts(conversion: &Conversion) -> Counts {
 
 fn rule_line(export: &Export, rule: &ConvertedRule) -> RuleLine {
     let plain = |flow: &&ConvertedFlow| matches!(flow.outcome, FlowOutcome::Copied | FlowOutcome::Trimmed);
-    let original = export.rules.iter().find(|original| original.place == rule.place && original.name == rule.name);
+    let original = original(export, rule);
     RuleLine {
         name: rule.name.clone(),
         tag: rule.tag.clone(),
@@ -202,10 +263,26 @@ fn rule_line(export: &Export, rule: &ConvertedRule) -> RuleLine {
         state: rule.state.clone(),
         place: rule.place.clone(),
         remarks: rule.remarks.clone(),
-        plain: rule.flows.iter().filter(plain).count(),
+        plain: rule.flows.iter().filter(plain).map(|flow| flow.here.clone()).collect(),
+        counts: flow_counts(rule),
         flows: rule.flows.iter().filter(|flow| !plain(flow) || !flow.warnings.is_empty()).map(flow_line).collect(),
         by_hand: rule.by_hand.clone(),
+        scope: original.filter(|_| rule.by_hand.is_some()).map(scope),
+        scope_line: rule.text.lines().position(|line| line.starts_with("fn scope(")).map(|at| at + 1),
     }
+}
+
+/// Its groups a line each.
+fn scope(rule: &Rule) -> String {
+    let clause =
+        |clause: &Clause| format!("{} {} {}", clause.attribute, clause.operator, clause.value).trim_end().to_owned();
+    let groups = rule.scope.iter().map(|group| group.iter().map(clause).collect::<Vec<_>>().join(" && "));
+    groups.collect::<Vec<_>>().join("\n|| ")
+}
+
+/// The rule that was converted.
+fn original<'a>(export: &'a Export, rule: &ConvertedRule) -> Option<&'a Rule> {
+    export.rules.iter().find(|original| original.place == rule.place && original.name == rule.name)
 }
 
 /// The path of a rule's file below the folder of a conversion.
@@ -218,18 +295,20 @@ pub fn file_of(rule: &ConvertedRule) -> String {
 }
 
 fn flow_line(flow: &ConvertedFlow) -> FlowLine {
-    let mut messages: Vec<Message> = flow.warnings.iter().map(message).collect();
+    let mut messages: Vec<Message> =
+        flow.warnings.iter().map(|warning| message(MessageKind::Warning, warning)).collect();
     let outcome = match &flow.outcome {
         FlowOutcome::Copied => "copied",
         FlowOutcome::Trimmed => "trimmed",
         FlowOutcome::Simplified => "simplified",
         FlowOutcome::Exact => "exact",
         FlowOutcome::NotWritten(why) => {
-            messages.push(Message { text: why.clone(), at: None, hint: None });
+            let kind = MessageKind::NotWritten;
+            messages.push(Message { kind, text: why.clone(), at: None, length: 0, hint: None });
             "not-written"
         }
         FlowOutcome::ByHand(diagnostic) => {
-            messages.push(message(diagnostic));
+            messages.push(message(MessageKind::ByHand, diagnostic));
             "by-hand"
         }
     };
@@ -245,37 +324,34 @@ fn flow_line(flow: &ConvertedFlow) -> FlowLine {
     }
 }
 
-fn message(diagnostic: &Diagnostic) -> Message {
-    Message { text: diagnostic.message.clone(), at: diagnostic.line_and_column(), hint: diagnostic.hint.clone() }
+fn message(kind: MessageKind, diagnostic: &Diagnostic) -> Message {
+    let marked = diagnostic.source.as_ref().and_then(|source| source.text.get(diagnostic.range.clone()));
+    let length = marked.and_then(|text| text.lines().next()).map_or(0, |line| line.chars().count());
+    let (text, hint) = (diagnostic.message.clone(), diagnostic.hint.clone());
+    Message { kind, text, at: diagnostic.line_and_column(), length, hint }
 }
 
-fn lost(conversion: &Conversion) -> Vec<Lost> {
-    let mut lost: BTreeMap<(String, String), usize> = BTreeMap::new();
+/// What Graph does not take of objects that it makes. Of what it makes none of, the rules say so.
+fn lost(export: &Export, conversion: &Conversion) -> Vec<Lost> {
+    let mut lost: BTreeMap<(String, String), (usize, BTreeSet<String>)> = BTreeMap::new();
     for rule in conversion.rules.iter().filter(|rule| rule.direction == Direction::Outbound) {
+        let Some(object) = original(export, rule).map(|original| &original.directory_type) else { continue };
+        if matches!(&rule.state, State::SetAside(why) if tenant::unmade(object).is_some_and(|unmade| unmade == why)) {
+            continue;
+        }
         for flow in &rule.flows {
             if let FlowOutcome::NotWritten(why) = &flow.outcome {
-                *lost.entry((flow.to.clone(), why.clone())).or_default() += 1;
+                let (rules, objects) = lost.entry((flow.to.clone(), why.clone())).or_default();
+                *rules += 1;
+                objects.insert(object.clone());
             }
         }
     }
-    lost.into_iter().map(|((attribute, why), rules)| Lost { attribute, why, rules }).collect()
-}
-
-/// Rules that no object reaches: nothing links objects of their types.
-fn dead(export: &Export) -> Vec<String> {
-    let links = |rule: &super::export::Rule| {
-        export.rules.iter().any(|other| {
-            let same = (&other.connector, other.direction, &other.directory_type)
-                == (&rule.connector, rule.direction, &rule.directory_type);
-            same && !other.disabled && !other.joins.is_empty()
-        })
+    let line = |((attribute, why), (rules, objects)): ((String, String), (usize, BTreeSet<String>))| Lost {
+        attribute,
+        objects: objects.into_iter().collect(),
+        why,
+        rules,
     };
-    let dead = export
-        .rules
-        .iter()
-        .filter(|rule| !rule.by_reference && !rule.disabled && rule.joins.is_empty() && !links(rule));
-    let inbound = dead.filter(|rule| rule.direction == Direction::Inbound);
-    inbound
-        .map(|rule| format!("no rule links the objects of `{}`: its flows never come ({})", rule.name, rule.place))
-        .collect()
+    lost.into_iter().map(line).collect()
 }

@@ -15,3 +15,4 @@ mod oracle_tests;
 mod oracle_text;
 mod population;
 mod random;
+mod report;

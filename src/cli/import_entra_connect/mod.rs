@@ -14,9 +14,12 @@ use crate::run::RunError;
 use crate::run::session::compile_rules;
 use crate::testing::bless;
 
+mod escape;
 mod html;
 mod markdown;
+mod picture;
 mod text;
+mod words;
 
 /// Writes rules, settings, tests and a report from the configuration of an Entra Connect server. Nothing is executed, and
 /// nothing secret is read.

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use crate::cli::output::{print, say};
+use super::words;
+use crate::cli::output::{plural, print, say, thousands};
 use crate::diagnostic::Diagnostic;
-use crate::entra_connect::{Format, Report, State};
+use crate::entra_connect::Report;
 
-/// So many findings are drawn whole.
+/// So many findings are drawn whole, and so many of a list are named.
 const SHOWN: usize = 12;
 
 pub(super) fn tell(report: &Report, out: &Path, problems: &[Diagnostic]) {
@@ -17,36 +18,25 @@ pub(super) fn tell(report: &Report, out: &Path, problems: &[Diagnostic]) {
         say(&format!("… and {} more, in the report\n", problems.len() - SHOWN));
     }
     let counts = &report.counts;
-    let about: Vec<&str> = report.server.iter().chain(&report.version).map(String::as_str).collect();
-    print(
-        format!(
-            "read      {}: {} rules, {} flows   {}",
-            named(report.format),
-            counts.rules,
-            counts.flows,
-            about.join(", ")
-        )
-        .trim_end(),
-    );
-    for (there, here) in &report.connectors {
-        print(&format!("          {there} is `{here}`"));
-    }
-    let off = if counts.off > 0 { format!(", {} switched off", counts.off) } else { String::new() };
-    print(&format!("rules     {} run{off}, {} set aside, {} added", counts.on, counts.set_aside, report.added.len()));
-    for (why, names) in set_aside(report) {
+    let (rules, flows) = (plural(counts.rules, "rule"), plural(counts.flows, "flow"));
+    print(&format!("read      {}: {rules}, {flows}", words::source(report)));
+    connectors(report);
+    print(&format!("rules     {}", words::rules(report)));
+    for (why, names) in words::set_aside(report) {
         print(&format!("          {:>3} aside: {why}", names.len()));
     }
-    print(&format!(
-        "flows     {} copied, {} trimmed, {} in words of rules, {} with functions of Entra Connect",
-        counts.copied, counts.trimmed, counts.simplified, counts.exact
-    ));
-    print(&format!(
-        "          {} not written: Graph does not take them, or does not show what they are made of",
-        counts.not_written
-    ));
-    let lost = report.lost.len();
-    if lost > 0 {
-        print(&format!("          {lost} attributes that Graph does not take are in the report, with what to do"));
+    print(&format!("flows     {}", words::flows(&words::all_flows(report))));
+    if counts.not_written > 0 {
+        print("          not written: Graph does not take them, or does not show what they are made of");
+    }
+    if !report.lost.is_empty() {
+        let lost = plural(report.lost.len(), "attribute");
+        print(&format!("          {lost} that Graph does not take: the report says what to do"));
+    }
+    if !report.contests.is_empty() {
+        let contested: usize = report.contests.iter().map(|contest| contest.attributes.len()).sum();
+        let contested = plural(contested, "attribute");
+        print(&format!("          several forests give {contested}: the report says whose value comes first"));
     }
     for remark in report.remarks.iter().take(SHOWN) {
         print(&format!("note      {remark}"));
@@ -54,45 +44,51 @@ pub(super) fn tell(report: &Report, out: &Path, problems: &[Diagnostic]) {
     if report.remarks.len() > SHOWN {
         print(&format!("note      … and {} more, in the report", report.remarks.len() - SHOWN));
     }
-    print(&match (counts.by_hand, counts.warnings) {
-        (0, 0) => "hands     nothing needs a hand".to_owned(),
-        (0, warnings) => format!("hands     nothing needs a hand; {warnings} flows with a warning"),
-        (count, _) => format!("hands     {count} NEED A HAND: until then, their objects fail"),
-    });
-    for rule in &report.rules {
-        if let Some(why) = &rule.by_hand {
-            print(&format!("          {}: {why}", rule.file));
-        }
-        for flow in rule.flows.iter().filter(|flow| flow.outcome == "by-hand") {
-            let line = flow.line.map(|line| format!(":{line}")).unwrap_or_default();
-            print(&format!("          {}{line}   {}", rule.file, flow.to));
-        }
-    }
+    hands(report);
     let folder = out.display();
     print(&format!("wrote     {folder}/rules  {folder}/syncline.toml  {folder}/report.html  {folder}/report.md"));
+    let first = if counts.by_hand > 0 { "write what needs a hand; " } else { "" };
     say(&format!(
-        "next: fill in what says CHANGE in {folder}/syncline.toml; then, in that folder, `syncline check`, `syncline test`, `syncline doctor`, `syncline compare --with entra`"
+        "next: {first}fill in what says CHANGE in {folder}/syncline.toml; then, in that folder, `syncline check`, `syncline test`, `syncline doctor`, `syncline compare --with entra`"
     ));
 }
 
-fn named(format: Format) -> &'static str {
-    match format {
-        Format::Xml => "XML of the server",
-        Format::PowerShell => "PowerShell of the rule editor",
-        Format::Policy => "JSON policy of the wizard",
-        Format::Yaml => "YAML of configuration as code",
+/// What connectors are called here. A name that is an id is no name.
+fn connectors(report: &Report) {
+    for (there, here) in &report.connectors {
+        print(&format!("          {there} is `{here}`"));
+    }
+    let nameless = |there: &str| there.len() == 36 && there.matches('-').count() == 4;
+    let made_of_id = |(there, here): &&(String, String)| nameless(there) && here.contains(there.as_str());
+    if let Some((there, _)) = report.connectors.iter().find(made_of_id) {
+        say(&format!("hint: this format does not name connectors: `--connector {there}=ad` does"));
     }
 }
 
-/// Rules that were set aside, by the reason.
-pub(super) fn set_aside(report: &Report) -> Vec<(&str, Vec<&str>)> {
-    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
-    for rule in &report.rules {
-        let State::SetAside(why) = &rule.state else { continue };
-        match reasons.iter_mut().find(|(known, _)| known == why) {
-            Some((_, names)) => names.push(&rule.name),
-            None => reasons.push((why, vec![&rule.name])),
+fn hands(report: &Report) {
+    let findings = words::by_hand(report);
+    let warnings = match report.counts.warnings {
+        0 => String::new(),
+        1 => "; 1 flow with a warning".to_owned(),
+        count => format!("; {} flows with a warning", thousands(count)),
+    };
+    match findings.len() {
+        0 => print(&format!("hands     nothing needs a hand{warnings}")),
+        1 => print(&format!("hands     1 NEEDS A HAND: until then, the objects of its rule fail{warnings}")),
+        count => {
+            print(&format!("hands     {count} NEED A HAND: until then, the objects of their rules fail{warnings}"))
         }
     }
-    reasons
+    let place = |finding: &words::Finding<'_>| {
+        let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
+        format!("{}{line}", finding.rule.file)
+    };
+    let width = findings.iter().take(SHOWN).map(|finding| place(finding).chars().count()).max().unwrap_or(0);
+    for finding in findings.iter().take(SHOWN) {
+        let subject = finding.subject();
+        print(&format!("          {:<width$}  {subject}: {}", place(finding), finding.text));
+    }
+    if findings.len() > SHOWN {
+        print(&format!("          … and {} more, in the report", findings.len() - SHOWN));
+    }
 }

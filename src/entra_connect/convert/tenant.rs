@@ -160,7 +160,7 @@ pub(super) fn read(object_type: &str, name: &str, object: &str) -> Option<Code> 
 }
 
 /// Whether Graph lets an app make objects of a type: why not.
-pub(super) fn unmade(object_type: &str) -> Option<&'static str> {
+pub(crate) fn unmade(object_type: &str) -> Option<&'static str> {
     match object_type {
         "user" | "group" => None,
         "contact" => Some("Graph lets nobody make contacts: they belong to Exchange"),

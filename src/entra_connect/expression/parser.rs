@@ -171,14 +171,24 @@ impl Parser {
         let inner = self.expression()?;
         let (token, close) = self.take();
         if token != Token::Sign(")") {
-            return Err(self.unclosed(open, "this bracket is never closed", close));
+            return Err(Parser::unclosed(open, None, (token, close)));
         }
         Ok(Node { span: open.start..close.end, ..inner })
     }
 
-    fn unclosed(&self, open: Range<usize>, message: &str, here: Range<usize>) -> Problem {
-        let problem = Problem::new(open, message);
-        if here.is_empty() { problem.hint("add `)` at the end") } else { problem.hint("add `)`, or a comma") }
+    /// What follows is neither a comma nor the bracket that closes: the text is at its end, or something is missing.
+    fn unclosed(open: Range<usize>, function: Option<&str>, (token, here): (Token, Range<usize>)) -> Problem {
+        match (token, function) {
+            (Token::End, Some(name)) => {
+                Problem::new(open, format!("the bracket of `{name}` is never closed")).hint("add `)` at the end")
+            }
+            (Token::End, None) => Problem::new(open, "this bracket is never closed").hint("add `)` at the end"),
+            (Token::Sign(","), None) => Problem::new(open, "this bracket is not closed before the comma")
+                .hint("add `)`; commas separate arguments of a function alone"),
+            (_, Some(name)) => Problem::new(here, "a comma or an operator is missing before this")
+                .hint(format!("commas separate the arguments of `{name}`; `&` joins texts")),
+            (_, None) => Problem::new(here, "an operator is missing before this").hint("`&` joins texts"),
+        }
     }
 
     fn named(&mut self, name: String, span: Range<usize>) -> Result<Node, Problem> {
@@ -232,7 +242,7 @@ impl Parser {
                 match token {
                     Token::Sign(",") => {}
                     Token::Sign(")") => break,
-                    _ => return Err(self.unclosed(open, &format!("the bracket of `{name}` is never closed"), place)),
+                    token => return Err(Parser::unclosed(open, Some(name), (token, place))),
                 }
             }
         }
@@ -264,7 +274,12 @@ impl Known {
             (least, most) => format!("{least} to {most}"),
         };
         let plural = if self.most == 1 { "" } else { "s" };
-        Err(Problem::new(span, format!("`{name}` takes {wanted} argument{plural}, and is given {count}")))
+        let problem = Problem::new(span, format!("`{name}` takes {wanted} argument{plural}, and is given {count}"));
+        Err(if count > self.most {
+            problem.hint(format!("is the bracket of `{name}` closed too late?"))
+        } else {
+            problem
+        })
     }
 }
 
