@@ -15,4 +15,5 @@ mod oracle_tests;
 mod oracle_text;
 mod population;
 mod random;
+mod real;
 mod report;

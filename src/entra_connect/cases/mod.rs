@@ -65,6 +65,10 @@ fn inbound(rule: &ConvertedRule, original: &Rule, schema: &dyn Fn(&str) -> Attri
             continue;
         }
         let Ok(parsed) = expression::parse(text) else { continue };
+        // A parameter alone says nothing about objects, and its value may not be known.
+        if matches!(parsed.node.expr, expression::Expr::Parameter(_)) {
+            continue;
+        }
         let ways = solve::ways(&parsed.node, schema);
         let asked = asked(&parsed.node);
         // An expression without a choice is tried where its attributes are there.
