@@ -65,7 +65,7 @@ pub fn read(path: &Path) -> Result<Export, Unreadable> {
     };
     for reader in readers {
         if let Some(export) = reader(&text, path)? {
-            return Ok(export);
+            return Ok(with_connectors(export));
         }
     }
     Err(unknown("this is no configuration of Entra Connect"))
@@ -73,3 +73,25 @@ pub fn read(path: &Path) -> Result<Export, Unreadable> {
 
 /// A reader of one format: nothing where a text has another.
 type Reader = fn(&str, &Path) -> Result<Option<Export>, Unreadable>;
+
+/// Rules of a connector that the export does not describe: it is a forest, unless it is the tenant.
+fn with_connectors(mut export: Export) -> Export {
+    for rule in &export.rules {
+        if export.connectors.iter().any(|connector| connector.id == rule.connector) {
+            continue;
+        }
+        let tenant = rule.connector == TENANT_CONNECTOR;
+        export.connectors.push(Connector {
+            id: rule.connector.clone(),
+            name: String::new(),
+            kind: if tenant { ConnectorKind::Entra } else { ConnectorKind::ActiveDirectory },
+            parameters: Default::default(),
+            accounts: Vec::new(),
+            partitions: Vec::new(),
+            schema: Default::default(),
+            selected: Vec::new(),
+            features: Default::default(),
+        });
+    }
+    export
+}

@@ -301,3 +301,27 @@ fn a_converted_expression_gives_what_the_original_gives() {
     );
     assert!(by_hand * 4 < cases && values * 3 > compared && errors > 0, "the expressions say something");
 }
+
+#[test]
+fn long_and_deep_expressions_stay_within_what_a_rule_may_nest() {
+    let many: Vec<String> = (0..200).map(|number| format!("[title] = \"t{number}\"")).collect();
+    let cases = (0..80)
+        .fold("\"end\"".to_owned(), |rest, number| format!("IIF([title] = \"a{number}\", \"{number}\", {rest})"));
+    let joined = (0..60).fold("[title]".to_owned(), |rest, _| format!("({rest} & \"x\")"));
+    let nested = (0..40).fold("[title]".to_owned(), |rest, number| format!("Replace({rest}, \"a{number}\", \"b\")"));
+    let object = imported(1, &[("title".to_owned(), Value::Text("t199".to_owned()))].into());
+    for (expression, expected) in [
+        (format!("IIF({}, True, NULL)", many.join(" || ")), Some("true".to_owned())),
+        (cases, Some("end".to_owned())),
+        (joined, Some(format!("t199{}", "x".repeat(60)))),
+        (nested, None),
+    ] {
+        let conversion = converted(&expression);
+        let by_hand = matches!(conversion.rules[0].flows[0].outcome, FlowOutcome::ByHand(_));
+        let answer = answers(&conversion, std::slice::from_ref(&object), &parameters()).remove(0);
+        match expected {
+            Some(expected) => assert_eq!(answer.unwrap().first().map(ToString::to_string), Some(expected)),
+            None => assert!(by_hand && answer.unwrap_err().contains("nested too deeply"), "{expression}"),
+        }
+    }
+}

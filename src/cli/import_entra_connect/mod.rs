@@ -68,11 +68,19 @@ pub(super) fn run(arguments: &ImportArguments, format: Format) -> Result<Exit, R
     }
     let conversion = entra_connect::convert(&export, &chosen);
     let report = entra_connect::report(&export, &conversion);
-    let files = tested(files(&export, &conversion, &report))?;
+    let mut files = files(&export, &conversion, &report);
+    let trouble = tested(&arguments.out, &mut files);
     write(&arguments.out, &files, arguments.force)?;
     match format {
         Format::Json => print_json(&report),
         Format::Text => text::tell(&report, &arguments.out, &problems(&conversion)),
+    }
+    if let Some(error) = trouble {
+        say("the rules do not compile as they stand, so no tests were written:");
+        return Ok(match super::report(&error, format) {
+            Exit::Success => Exit::Rules,
+            exit => exit,
+        });
     }
     Ok(if report.counts.by_hand > 0 {
         Exit::Rules
@@ -107,17 +115,24 @@ fn files(export: &Export, conversion: &Conversion, report: &Report) -> BTreeMap<
 }
 
 /// The same files, with what comes of the objects of the tests in them: the rules are tried in a folder of their own.
-fn tested(mut files: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, RunError> {
+///
+/// The error is why rules as they stand cannot be tried: they are written all the same, without tests.
+fn tested(out: &Path, files: &mut BTreeMap<String, String>) -> Option<RunError> {
     let tests: Vec<String> = files.keys().filter(|name| name.starts_with("rules/tests/")).cloned().collect();
-    if tests.is_empty() {
-        return Ok(files);
-    }
-    let folder = std::env::temp_dir().join(format!("syncline-import-{}", std::process::id()));
-    let tried = tried(&folder, &files, &tests);
-    // What cannot be removed from the folder for temporary files does no harm there.
+    let folder = out.join(format!(".trying-{}", std::process::id()));
+    let tried = tried(&folder, files, &tests);
+    // A folder that begins with a dot is no rule, if it should stay.
     let _ = fs::remove_dir_all(&folder);
-    files.extend(tried?);
-    Ok(files)
+    match tried {
+        Ok(tests) => {
+            files.extend(tests);
+            None
+        }
+        Err(error) => {
+            files.retain(|name, _| !name.starts_with("rules/tests/"));
+            Some(error)
+        }
+    }
 }
 
 fn tried(
@@ -129,6 +144,9 @@ fn tried(
     let config = Config::load(&folder.join("syncline.toml")).map_err(RunError::Config)?;
     let (config, schemas) = super::test::in_the_rules_own_names(&config);
     let (rules, _) = compile_rules(&config, &schemas)?;
+    if tests.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     bless::run(&rules, &schemas, &folder.join("rules/tests"), &[]).map_err(RunError::Rules)?;
     let read = |name: &String| {
         let text = fs::read_to_string(folder.join(name));

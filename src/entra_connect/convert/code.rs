@@ -3,6 +3,11 @@
 /// The longest line.
 const WIDTH: usize = 110;
 
+/// So many operands stand beside each other.
+const LONGEST: usize = 14;
+/// So many of a longer chain stand in brackets.
+const GROUP: usize = 6;
+
 /// A piece of Rhai.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Code {
@@ -77,6 +82,29 @@ impl Code {
         Code::Compare(operator, Box::new(left), Box::new(right))
     }
 
+    /// How deep Rhai takes it to be nested; there is a limit to that.
+    pub(super) fn depth(&self) -> usize {
+        let deepest = |parts: &[Code]| parts.iter().map(Code::depth).max().unwrap_or(0);
+        match self {
+            Code::Plain(_) => 1,
+            Code::Call(_, parts) | Code::List(parts) => 1 + deepest(parts),
+            Code::Not(inner) | Code::Closure(_, inner) => 1 + inner.depth(),
+            Code::Chain(operator, parts) => {
+                let groups = grouped(operator, parts);
+                if groups.len() == parts.len() { parts.len() + deepest(parts) } else { groups.len() + deepest(&groups) }
+            }
+            Code::Compare(_, left, right) => 1 + left.depth().max(right.depth()),
+            Code::If(cases, other) => {
+                let inner = cases.iter().map(|(condition, value)| condition.depth().max(value.depth())).max();
+                2 + inner.unwrap_or(0).max(other.as_ref().map_or(0, |other| other.depth()))
+            }
+            Code::Switch(subject, cases, other) => {
+                let values = cases.iter().map(|(_, value)| value.depth()).max().unwrap_or(0);
+                2 + subject.depth().max(values).max(other.depth())
+            }
+        }
+    }
+
     /// The opposite of a condition.
     pub(super) fn negated(self) -> Code {
         match self {
@@ -126,6 +154,7 @@ impl Code {
             Code::Call(name, arguments) => format!("{name}({})", list(arguments)),
             Code::Not(inner) => format!("!{}", inner.operand("!")),
             Code::Chain(operator, parts) => {
+                let parts = grouped(operator, parts);
                 parts.iter().map(|part| part.operand(operator)).collect::<Vec<_>>().join(&format!(" {operator} "))
             }
             Code::Compare(operator, left, right) => {
@@ -166,6 +195,7 @@ impl Code {
                         part.layout(indent + 4, operator.len() + 1)
                     }
                 };
+                let parts = grouped(operator, parts);
                 parts.iter().map(part).collect::<Vec<_>>().join(&format!("\n{deeper}{operator} "))
             }
             Code::If(cases, other) => {
@@ -192,6 +222,20 @@ impl Code {
             Code::Closure(name, body) => format!("|{name}| {}", body.layout(indent, name.len() + 3)),
         }
     }
+}
+
+/// Rhai counts each operator of a chain as a step deeper: long chains get brackets in between.
+fn grouped(operator: &'static str, parts: &[Code]) -> Vec<Code> {
+    let associative = ["&&", "||", "??", "+"].contains(&operator);
+    if parts.len() <= LONGEST || !associative {
+        return parts.to_vec();
+    }
+    let group = |part: &[Code]| match part {
+        [one] => one.clone(),
+        part => Code::Chain(operator, part.to_vec()),
+    };
+    let groups: Vec<Code> = parts.chunks(GROUP).map(group).collect();
+    grouped(operator, &groups)
 }
 
 fn lines(open: &str, parts: &[Code], close: &str, indent: usize) -> String {

@@ -12,6 +12,9 @@ use crate::entra_connect::export::{AttributeSchema, ConnectorKind, Direction, Fl
 use crate::entra_connect::expression::{self, Expr, Node, Problem};
 use crate::value::Kind;
 
+/// How deep an expression of a rule may be nested, with room for what stands around it.
+const DEEPEST: usize = 24;
+
 /// A flow that was converted.
 pub(super) struct Converted {
     /// The name there.
@@ -92,6 +95,24 @@ pub(super) fn convert(side: &Side<'_>, flow: &Flow) -> Converted {
     converted
 }
 
+/// An attribute is written once by a rule: what says so a second time is not written.
+pub(super) fn once_each(flows: &mut [Converted]) {
+    let mut seen: Vec<(String, String)> = Vec::new();
+    for flow in flows {
+        if matches!(flow.piece, Piece::NotWritten(_)) {
+            continue;
+        }
+        let key = flow.here.to_ascii_lowercase();
+        match seen.iter().find(|(known, _)| *known == key) {
+            Some((_, first)) => {
+                flow.piece = Piece::NotWritten(format!("`{first}` of the same rule writes `{}` already", flow.here));
+                flow.by_hand = None;
+            }
+            None => seen.push((key, flow.to.clone())),
+        }
+    }
+}
+
 /// Why there is no code.
 enum Missing {
     /// What it is made of does not come.
@@ -127,6 +148,11 @@ fn made(side: &Side<'_>, flow: &Flow, converted: &mut Converted) -> Result<Piece
             let mut emitter = Emitter::new(side.scene);
             let value = emitter.gathered(&parsed.node, Use::Answer);
             let value = value.map_err(|problem| Missing::Hand(problem, "E601"))?;
+            if value.code.depth() > DEEPEST {
+                let message = "this is nested too deeply for a rule: make parts of it a `private fn`";
+                let problem = Problem { span: 0..text.len(), message: message.to_owned(), hint: None };
+                return Err(Missing::Hand(problem, "E601"));
+            }
             problems.append(&mut emitter.warnings);
             for problem in problems {
                 converted.warnings.push(diagnostic(side.rule, flow, &converted.original, problem, "W601"));

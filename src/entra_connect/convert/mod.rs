@@ -110,7 +110,8 @@ impl Whole<'_> {
             Scene { direction: rule.direction, object, schema: &schema, attribute: &attribute, parameter: &parameter };
         let orphan = |name: &str| self.orphan(rule, name);
         let side = Side { rule, kind: &kind, scene: &scene, there: &there, orphan: &orphan };
-        let flows: Vec<Converted> = rule.flows.iter().map(|flow| flow::convert(&side, flow)).collect();
+        let mut flows: Vec<Converted> = rule.flows.iter().map(|flow| flow::convert(&side, flow)).collect();
+        flow::once_each(&mut flows);
         let mut remarks = remarks_of(rule);
         // What never comes counts as not there in a scope.
         let in_scope = |name: &str| self.orphan(rule, name).map_or_else(|| attribute(name), Err);
@@ -127,7 +128,7 @@ impl Whole<'_> {
         let (scope, scope_comments, by_hand) = scope_of(&scoped, rule, to_tenant, &mut remarks);
         let joins = self.joins(&scene, rule, to_tenant, &mut remarks);
         let added = if to_tenant && outbound { added::flows(rule) } else { Vec::new() };
-        let state = state_of(rule, to_tenant, self.is_carried(&rule.metaverse_type), &flows);
+        let state = state_of(rule, &kind, self.is_carried(&rule.metaverse_type), &flows);
         let (from, to) = self.ends(rule);
         let precedence = self.names.precedence(rule);
         let parts = rule::Parts {
@@ -354,7 +355,11 @@ fn remarks_of(rule: &Rule) -> Vec<String> {
     remarks
 }
 
-fn state_of(rule: &Rule, tenant: bool, carried: bool, flows: &[Converted]) -> State {
+fn state_of(rule: &Rule, kind: &ConnectorKind, carried: bool, flows: &[Converted]) -> State {
+    if let ConnectorKind::Other(category) = kind {
+        return State::SetAside(format!("its connector is of the kind `{category}`, which is not read here"));
+    }
+    let tenant = *kind == ConnectorKind::Entra;
     let writes = flows.iter().any(|flow| !matches!(flow.piece, Piece::NotWritten(_)));
     if let Some(why) = tenant::unmade(&rule.directory_type).filter(|_| tenant) {
         return State::SetAside(why.to_owned());

@@ -113,7 +113,7 @@ fn gathered(parts: Vec<&str>, width: usize) -> Vec<String> {
 
 fn header(parts: &Parts<'_>) -> String {
     let rule = parts.rule;
-    let mut lines = vec![format!("from: \"{}\"", parts.from), format!("to: \"{}\"", parts.to)];
+    let mut lines = vec![format!("from: {}", quoted(&parts.from)), format!("to: {}", quoted(&parts.to))];
     let joins = !parts.joins.is_empty();
     let link = match (rule.direction, rule.link) {
         (Direction::Inbound, Link::Provision) => Some("project"),

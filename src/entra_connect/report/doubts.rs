@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::entra_connect::export::{Direction, Export, FlowSource, Rule};
+use crate::entra_connect::export::{Direction, Export, FlowSource, Link, Rule};
 use crate::entra_connect::expression::{self, Expr, Node};
 
 /// So many rules are named.
@@ -19,13 +19,15 @@ pub(super) fn unlinked(export: &Export) -> Vec<String> {
         export.rules.iter().any(|other| {
             let same = (&other.connector, other.direction, &other.directory_type)
                 == (&rule.connector, rule.direction, &rule.directory_type);
-            same && !other.disabled && !other.joins.is_empty()
+            same && !other.disabled && (!other.joins.is_empty() || other.link == Link::Provision)
         })
     };
+    // Of a few rules alone, others may link what they are about.
+    let whole = export.rules.iter().any(|rule| rule.direction == Direction::Inbound && rule.link == Link::Provision);
     let alone = export
         .rules
         .iter()
-        .filter(|rule| !rule.by_reference && !rule.disabled && rule.joins.is_empty() && !links(rule));
+        .filter(|rule| !rule.by_reference && !rule.disabled && rule.joins.is_empty() && !links(rule) && whole);
     let inbound = alone.filter(|rule| rule.direction == Direction::Inbound);
     inbound
         .map(|rule| format!("no rule links the objects of `{}`: its flows never come ({})", rule.name, rule.place))
