@@ -51,6 +51,12 @@ pub fn settings(export: &Export, conversion: &Conversion) -> String {
         text.push('\n');
     }
     text += &limits(export);
+    if let Some(seconds) = export.settings.get(INTERVAL).and_then(|span| seconds(span)) {
+        let _ = write!(
+            text,
+            "# A cycle every so many seconds, with `syncline serve`, as there.\n[serve]\nevery = {seconds}\n\n"
+        );
+    }
     text + "[store]\nfolder = \"state\"\n"
 }
 
@@ -132,6 +138,18 @@ fn tenant(text: &mut String, connector: &Connector, name: &str) {
     let _ = writeln!(text, "client_secret = {}\n", quoted(&format!("env:SYNCLINE_{variable}_SECRET")));
 }
 
+/// `00:30:00` in seconds.
+fn seconds(span: &str) -> Option<u32> {
+    let parts: Vec<u32> = span.trim().split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
+    match parts.as_slice() {
+        [hours, minutes, seconds] => {
+            Some(hours.checked_mul(3_600)?.checked_add(minutes.checked_mul(60)?)?.checked_add(*seconds)?)
+                .filter(|seconds| *seconds > 0)
+        }
+        _ => None,
+    }
+}
+
 fn limits(export: &Export) -> String {
     let is_on = export.settings.get(THRESHOLD_ON).is_none_or(|value| value.eq_ignore_ascii_case("true"));
     let count = export.settings.get(THRESHOLD).and_then(|value| value.trim().parse::<u32>().ok());
@@ -145,9 +163,8 @@ fn limits(export: &Export) -> String {
 
 /// Settings that have no place in the configuration: name, value, and what to know about it.
 pub(super) fn unconverted(export: &Export) -> Vec<(String, String, &'static str)> {
-    let known = [THRESHOLD, THRESHOLD_ON];
+    let known = [THRESHOLD, THRESHOLD_ON, INTERVAL];
     let word = |name: &str| match name {
-        INTERVAL => "`syncline serve` runs as often as `[serve] every` says",
         STAGING => "the new installation stages anyway, until `syncline promote`",
         name if name.contains("PasswordHashSync") => {
             "hashes of passwords cannot be synchronised: no documented interface takes them"

@@ -10,6 +10,7 @@ use super::expression::{self, Node};
 use crate::value::Kind;
 use solve::{Want, Wants};
 
+mod outbound;
 mod solve;
 
 /// What a test expects before it ran.
@@ -35,6 +36,9 @@ pub fn tests(export: &Export, conversion: &Conversion) -> BTreeMap<String, Strin
             Direction::Inbound if active_directory(&original.connector) => {
                 let schema = |name: &str| schemas.of_directory(&original.connector, name);
                 inbound(rule, original, &schema)
+            }
+            Direction::Outbound if !active_directory(&original.connector) => {
+                outbound::tests(export, conversion, &schemas, rule, original)
             }
             Direction::Inbound | Direction::Outbound => Vec::new(),
         };
