@@ -119,6 +119,12 @@ fn places(partitions: &[&Partition]) -> (Vec<String>, Vec<String>) {
         let here: Vec<String> = partition.includes.iter().filter(inside).cloned().collect();
         let below = |place: &String| here.iter().any(|include| crate::dn::is_under(place, include));
         excludes.extend(partition.excludes.iter().filter(inside).filter(|place| below(place)).cloned());
+        // Nothing is ticked: the root is left out, and nothing below it is in.
+        let nothing =
+            here.is_empty() && partition.excludes.iter().any(|place| crate::dn::is_under(&partition.dn, place));
+        if nothing {
+            continue;
+        }
         includes.extend(if here.is_empty() { vec![partition.dn.clone()] } else { here });
     }
     (includes, excludes)

@@ -258,7 +258,8 @@ pub fn hand_over(
     readers: impl Fn(&str) -> Readers,
 ) -> Result<()> {
     for (from, attribute) in ledger.referrers(holder)? {
-        let seen = ledger.edge(from, &attribute, holder)?.seen;
+        // Who is shown to refer to both refers to both: two that exchange their names.
+        let seen = ledger.edge(from, &attribute, holder)?.seen && !ledger.edge(from, &attribute, id)?.seen;
         let Some(object) = ledger.object(from)?.filter(|_| seen && shown(from)) else { continue };
         let readers = readers(&object.object_type);
         stage_edge(ledger, &object, &attribute, holder, false, readers)?;

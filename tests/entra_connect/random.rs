@@ -90,7 +90,9 @@ fn text(dice: &mut Dice, depth: usize) -> String {
         return if dice.below(3) == 0 { literal(dice) } else { format!("[{}]", dice.one(&TEXTS)) };
     }
     let deeper = depth - 1;
-    match dice.below(17) {
+    match dice.below(19) {
+        16 => format!("({} & [{}])", literal(dice), dice.one(&BOOLEANS)),
+        17 => format!("([{}] & {})", dice.one(&NUMBERS), text(dice, deeper)),
         0 => format!("Trim({})", text(dice, deeper)),
         1 => format!("{}({})", dice.one(&["LCase", "UCase", "PCase"]), text(dice, deeper)),
         2 => format!("{}({}, {})", dice.one(&["Left", "Right"]), text(dice, deeper), dice.below(6)),
@@ -161,7 +163,9 @@ fn number(dice: &mut Dice, depth: usize) -> String {
 /// Values of a list.
 fn list(dice: &mut Dice, depth: usize) -> String {
     let name = dice.one(&LISTS);
-    match dice.below(9) {
+    match dice.below(11) {
+        9 => format!("IIF(Contains([{name}],\"SMTP:\")>0,Left([{name}],5),NULL)"),
+        10 => format!("[{name}] & CStr(Count([{name}]))"),
         0 => format!("Trim([{name}])"),
         1 => format!("RemoveDuplicates(Trim([{name}]))"),
         2 => format!("IIF(InStr([{name}],\"SIP:\")=1,NULL,[{name}])"),

@@ -43,7 +43,10 @@ pub fn tests(export: &Export, conversion: &Conversion) -> BTreeMap<String, Strin
             Direction::Inbound | Direction::Outbound => Vec::new(),
         };
         if !made.is_empty() {
-            let head = format!("# Made from the expressions of `{}`: one test for each branch of each.\n", rule.name);
+            let head = format!(
+                "# Made from the expressions of `{}`: one test for each branch of each.\n",
+                one_line(&rule.name)
+            );
             files.insert(format!("rules/tests/{}.toml", rule.file), head + targets.as_str() + made.join("").as_str());
         }
     }
@@ -198,7 +201,8 @@ fn object(
     let listed = attributes.values().map(|(name, value)| format!("{} = {value}", toml_key(name)));
     let listed = listed.collect::<Vec<_>>().join(", ");
     let kind = &rule.directory_type;
-    Some(format!("in = \"{connector}/{kind}\"\ndn = {}\nattributes = {{ {listed} }}\n", quoted(&dn)))
+    let side = quoted(&format!("{connector}/{kind}"));
+    Some(format!("in = {side}\ndn = {}\nattributes = {{ {listed} }}\n", quoted(&dn)))
 }
 
 /// Attributes that the first group of a scope asks for, and their values; nothing where it asks for something unusual.
@@ -241,6 +245,10 @@ fn wished(name: &str, want: &Want, schema: AttributeSchema) -> Option<String> {
         _ => return None,
     };
     Some(if schema.multi { format!("[{value}]") } else { value })
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn quoted(text: &str) -> String {

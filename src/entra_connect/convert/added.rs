@@ -17,7 +17,7 @@ pub(super) fn flows(rule: &Rule) -> Vec<(String, String, Code)> {
 }
 
 /// Rules of their own.
-pub(super) fn rules(converted: &[ConvertedRule], files: &[String]) -> Vec<AddedRule> {
+pub(super) fn rules(converted: &[ConvertedRule], files: &[String], tenants: &[String]) -> Vec<AddedRule> {
     let makes = |object_type: &str| {
         converted.iter().find(|rule| {
             let made = format!("/{object_type}\"");
@@ -25,7 +25,7 @@ pub(super) fn rules(converted: &[ConvertedRule], files: &[String]) -> Vec<AddedR
                 && rule.direction == Direction::Outbound
                 && rule.text.contains("link: \"provision\"")
                 && rule.text.lines().any(|line| line.trim_start().starts_with("to: ") && line.contains(&made))
-                && rule.connector == "entra"
+                && tenants.contains(&rule.connector)
         })
     };
     let mut added = Vec::new();
@@ -34,9 +34,9 @@ pub(super) fn rules(converted: &[ConvertedRule], files: &[String]) -> Vec<AddedR
         ("group", GROUP, "the service made a nickname for groups without one; Graph refuses them"),
     ] {
         let file = format!("out-to-entra-{object_type}-nickname");
-        if makes(object_type).is_some() && !files.contains(&file) {
-            added.push(AddedRule { file, text: text.replace("LAST", &LAST.to_string()), why });
-        }
+        let Some(maker) = makes(object_type).filter(|_| !files.contains(&file)) else { continue };
+        let text = text.replace("LAST", &LAST.to_string()).replace("\"entra/", &format!("\"{}/", maker.connector));
+        added.push(AddedRule { file, text, why });
     }
     added
 }

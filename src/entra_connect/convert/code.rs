@@ -82,6 +82,44 @@ impl Code {
         Code::Compare(operator, Box::new(left), Box::new(right))
     }
 
+    /// Whether it may answer `keep()` or `absent()`, which are no values.
+    pub(super) fn has_verdict(&self) -> bool {
+        let any = |parts: &[Code]| parts.iter().any(Code::has_verdict);
+        match self {
+            Code::Plain(_) => false,
+            Code::Call(name, parts) => name == "keep" || name == "absent" || any(parts),
+            Code::Chain(_, parts) | Code::List(parts) => any(parts),
+            Code::Not(inner) | Code::Closure(_, inner) => inner.has_verdict(),
+            Code::Compare(_, left, right) => left.has_verdict() || right.has_verdict(),
+            Code::If(cases, other) => {
+                cases.iter().any(|(_, value)| value.has_verdict())
+                    || other.as_ref().is_some_and(|other| other.has_verdict())
+            }
+            Code::Switch(_, cases, other) => cases.iter().any(|(_, value)| value.has_verdict()) || other.has_verdict(),
+        }
+    }
+
+    /// Whether an attribute of an object is read in it. In a closure it cannot be.
+    pub(super) fn reads(&self, object: &str) -> bool {
+        let any = |parts: &[Code]| parts.iter().any(|part| part.reads(object));
+        match self {
+            Code::Plain(text) => {
+                let rest = text.strip_prefix(object);
+                rest.is_some_and(|rest| rest.starts_with(['.', '[']))
+            }
+            Code::Call(_, parts) | Code::Chain(_, parts) | Code::List(parts) => any(parts),
+            Code::Not(inner) | Code::Closure(_, inner) => inner.reads(object),
+            Code::Compare(_, left, right) => left.reads(object) || right.reads(object),
+            Code::If(cases, other) => {
+                cases.iter().any(|(condition, value)| condition.reads(object) || value.reads(object))
+                    || other.as_ref().is_some_and(|other| other.reads(object))
+            }
+            Code::Switch(subject, cases, other) => {
+                subject.reads(object) || cases.iter().any(|(_, value)| value.reads(object)) || other.reads(object)
+            }
+        }
+    }
+
     /// How deep Rhai takes it to be nested; there is a limit to that.
     pub(super) fn depth(&self) -> usize {
         let deepest = |parts: &[Code]| parts.iter().map(Code::depth).max().unwrap_or(0);

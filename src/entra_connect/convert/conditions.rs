@@ -260,6 +260,12 @@ impl Emitter<'_> {
             return code;
         }
         if let Some((side, truth)) = truth_compared(left, right) {
+            if !truth && may_be_null(side) {
+                return by_hand(
+                    side,
+                    "this may be nothing, which is neither true nor false, and is compared with `False`",
+                );
+            }
             if is_condition(side) {
                 let code = self.condition(side)?;
                 return Ok(if truth { code } else { code.negated() });
@@ -287,6 +293,12 @@ impl Emitter<'_> {
             return Ok(Code::plain("false"));
         }
         if let Some((side, truth)) = truth_compared(left, right).filter(|(side, _)| is_condition(side)) {
+            if truth && may_be_null(side) {
+                return by_hand(
+                    side,
+                    "this may be nothing, which is neither true nor false, and is compared with `True`",
+                );
+            }
             let code = self.condition(side)?;
             return Ok(if truth { code.negated() } else { code });
         }
@@ -459,6 +471,14 @@ fn truth_compared<'n>(left: &'n Node, right: &'n Node) -> Option<(&'n Node, bool
         (None, Some(truth)) => Some((left, truth)),
         (Some(truth), _) => Some((right, truth)),
         (None, None) => None,
+    }
+}
+
+/// Whether a choice between conditions may end in nothing: then it is neither true nor false.
+fn may_be_null(node: &Node) -> bool {
+    match node.call("IIF") {
+        Some([_, yes, no]) => [yes, no].into_iter().any(|branch| branch.is_null() || may_be_null(branch)),
+        _ => false,
     }
 }
 

@@ -149,11 +149,27 @@ impl<'a> Emitter<'a> {
 
     /// Numbers are added, texts put together.
     fn plus(&mut self, node: &Node, left: &Node, right: &Node) -> Outcome {
-        let numbers = |emitter: &mut Self, side: &Node| {
-            let mut trial = Emitter { warnings: Vec::new(), ..emitter.copy() };
-            trial.value(side, Use::Strict).is_ok_and(|value| value.kind == Kind::Integer)
-        };
-        if numbers(self, left) && numbers(self, right) { self.arithmetic("+", left, right) } else { self.join(node) }
+        if self.is_number(left) && self.is_number(right) { self.arithmetic("+", left, right) } else { self.join(node) }
+    }
+
+    /// The texts that are put together; a sum of numbers is one of them.
+    fn flatten<'n>(&mut self, node: &'n Node, operands: &mut Vec<&'n Node>) {
+        match &node.expr {
+            Expr::Binary(Operator::Join, left, right) => {
+                self.flatten(left, operands);
+                self.flatten(right, operands);
+            }
+            Expr::Binary(Operator::Plus, left, right) if !(self.is_number(left) && self.is_number(right)) => {
+                self.flatten(left, operands);
+                self.flatten(right, operands);
+            }
+            _ => operands.push(node),
+        }
+    }
+
+    fn is_number(&mut self, node: &Node) -> bool {
+        let mut trial = Emitter { warnings: Vec::new(), ..self.copy() };
+        trial.value(node, Use::Strict).is_ok_and(|value| value.kind == Kind::Integer)
     }
 
     fn copy(&self) -> Emitter<'a> {
@@ -176,7 +192,7 @@ impl<'a> Emitter<'a> {
     /// `&`: nothing is empty text there, and takes everything with it here.
     fn join(&mut self, node: &Node) -> Outcome {
         let mut operands = Vec::new();
-        flatten(node, &mut operands);
+        self.flatten(node, &mut operands);
         let mut parts = Vec::new();
         for operand in &operands {
             let value = self.value(operand, Use::Loose)?;
@@ -192,8 +208,8 @@ impl<'a> Emitter<'a> {
         let mixes = parts.iter().take(2).any(text);
         let empty = parts.iter().all(|part| part.may_be_empty || part.may_be_nothing);
         let pieces = parts.into_iter().enumerate().map(|(at, part)| match part.kind {
-            Kind::Boolean => Code::call("entra::CStr", [part.code]),
-            Kind::Integer if !mixes && at == 0 => Code::call("to_text", [part.code]),
+            Kind::Boolean => or_empty(Code::call("entra::CStr", [part.code]), part.may_be_nothing),
+            Kind::Integer if !mixes && at == 0 => or_empty(Code::call("to_text", [part.code]), part.may_be_nothing),
             Kind::Integer | Kind::Text | Kind::Time | Kind::Bytes | Kind::Password | Kind::Reference => {
                 part.code_or_empty()
             }
@@ -212,18 +228,12 @@ fn code_of(code: Code) -> Code {
 impl Value {
     /// The code, with empty text for nothing.
     fn code_or_empty(self) -> Code {
-        if self.may_be_nothing { Code::chain("??", [self.code, Code::text("")]) } else { self.code }
+        or_empty(self.code, self.may_be_nothing)
     }
 }
 
-fn flatten<'n>(node: &'n Node, operands: &mut Vec<&'n Node>) {
-    match &node.expr {
-        Expr::Binary(Operator::Join | Operator::Plus, left, right) => {
-            flatten(left, operands);
-            flatten(right, operands);
-        }
-        _ => operands.push(node),
-    }
+fn or_empty(code: Code, may_be_nothing: bool) -> Code {
+    if may_be_nothing { Code::chain("??", [code, Code::text("")]) } else { code }
 }
 
 /// Words of Rhai that cannot follow a dot.

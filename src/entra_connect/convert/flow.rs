@@ -10,6 +10,7 @@ use super::value::Use;
 use crate::diagnostic::{Diagnostic, SourceText};
 use crate::entra_connect::export::{AttributeSchema, ConnectorKind, Direction, Flow, FlowSource, Merge, Rule};
 use crate::entra_connect::expression::{self, Expr, Node, Problem};
+use crate::entra_connect::spelling;
 use crate::value::Kind;
 
 /// How deep an expression of a rule may be nested, with room for what stands around it.
@@ -66,14 +67,17 @@ pub(super) fn convert(side: &Side<'_>, flow: &Flow) -> Converted {
         warnings: Vec::new(),
         by_hand: None,
     };
+    if spelling::is_secret(&flow.to) {
+        if !matches!(flow.from, FlowSource::Direct(_)) {
+            "(a password, left out)".clone_into(&mut converted.original);
+        }
+        converted.piece =
+            Piece::NotWritten("passwords do not stand in rules: `password(16)` makes one at creation".to_owned());
+        return converted;
+    }
     let target = target(side, &flow.to);
     if let Written::Not(why) = target {
         converted.piece = Piece::NotWritten(why.to_owned());
-        return converted;
-    }
-    if is_secret(&flow.to) {
-        converted.piece =
-            Piece::NotWritten("passwords do not stand in rules: `password(16)` makes one at creation".to_owned());
         return converted;
     }
     if let Written::As(name) | Written::List(name) | Written::Once(name) = target {
@@ -133,10 +137,6 @@ fn target(side: &Side<'_>, name: &str) -> Written {
     }
 }
 
-fn is_secret(name: &str) -> bool {
-    ["unicodepwd", "userpassword", "export_password", "passwordprofile"].contains(&name.to_ascii_lowercase().as_str())
-}
-
 fn made(side: &Side<'_>, flow: &Flow, converted: &mut Converted) -> Result<Piece, Missing> {
     match &flow.from {
         FlowSource::Direct(name) => direct(side, name),
@@ -148,6 +148,11 @@ fn made(side: &Side<'_>, flow: &Flow, converted: &mut Converted) -> Result<Piece
             let mut emitter = Emitter::new(side.scene);
             let value = emitter.gathered(&parsed.node, Use::Answer);
             let value = value.map_err(|problem| Missing::Hand(problem, "E601"))?;
+            if !matches!(target(side, &flow.to), Written::Same | Written::As(_)) && value.code.has_verdict() {
+                let message = "`IgnoreThisFlow` or `AuthoritativeNull` for a value that is put into another form here";
+                let problem = Problem { span: 0..text.len(), message: message.to_owned(), hint: None };
+                return Err(Missing::Hand(problem, "E601"));
+            }
             if value.code.depth() > DEEPEST {
                 let message = "this is nested too deeply for a rule: make parts of it a `private fn`";
                 let problem = Problem { span: 0..text.len(), message: message.to_owned(), hint: None };

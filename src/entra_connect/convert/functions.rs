@@ -243,6 +243,9 @@ impl Emitter<'_> {
         };
         self.variables.pop();
         let made = made?;
+        if made.code.reads(self.scene.object) {
+            return by_hand(node, "for each value of a list an attribute is read");
+        }
         let closure = Code::Closure(ours, Box::new(made.code));
         let code = Code::call(if name == "Where" { "filter" } else { "map" }, [list.code, closure]);
         Ok(Value { code, kind: made.kind, multi: true, may_be_nothing: true, may_be_empty: false, needs: list.needs })
@@ -255,9 +258,17 @@ impl Emitter<'_> {
             return by_hand(node, "a reference is bound to a variable");
         }
         let ours = self.bind(&variable, bound.clone());
+        let with_body = body;
         let body = self.value(body, used);
         self.variables.pop();
         let body = body?;
+        if body.code.reads(self.scene.object) {
+            // A closure cannot read attributes: the value stands where the variable stood.
+            self.variables.push((variable, bound));
+            let body = self.value(with_body, used);
+            self.variables.pop();
+            return body;
+        }
         let code = Code::call("entra::With", [bound.code, Code::Closure(ours, Box::new(body.code))]);
         Ok(Value { may_be_nothing: true, needs: BTreeSet::new(), code, ..body })
     }

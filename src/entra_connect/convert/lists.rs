@@ -12,10 +12,20 @@ const EACH: [&str; 3] = ["Trim", "LCase", "UCase"];
 impl Emitter<'_> {
     /// An expression whose values are taken together: each value of a list that stands where one value belongs gives one.
     pub(super) fn gathered(&mut self, node: &Node, used: Use) -> Outcome {
+        // All values, even where those of an attribute are taken one by one around.
+        if let (Some(name), true) = (node.attribute(), self.element.is_some()) {
+            return self.whole_attribute(node, name);
+        }
+        let around = self.element.take();
+        let value = self.gathered_alone(node, used);
+        self.element = around;
+        value
+    }
+
+    fn gathered_alone(&mut self, node: &Node, used: Use) -> Outcome {
         let looped = self.looped(node);
         match looped.as_slice() {
             [] => self.value(node, used),
-            _ if self.element.is_some() => self.value(node, used),
             [_] if self.is_each(node) && used.is_loose() => self.value(node, used),
             [name] => self.mapped(node, name, used),
             _ => by_hand(node, "two attributes with many values are taken one by one here"),
@@ -32,6 +42,12 @@ impl Emitter<'_> {
         self.present.truncate(depth);
         self.element = None;
         let one = one?;
+        if one.code.has_verdict() {
+            return by_hand(node, "`IgnoreThisFlow` or `AuthoritativeNull` for single values of a list");
+        }
+        if one.code.reads(self.scene.object) {
+            return by_hand(node, "for each value of a list another attribute is read, or the whole list");
+        }
         let code = Code::call("map", [list.code.clone(), Code::Closure("value".to_owned(), Box::new(one.code))]);
         let needs = list.needs.clone();
         Ok(Value { code, kind: one.kind, multi: true, may_be_nothing: true, may_be_empty: false, needs })

@@ -45,7 +45,13 @@ pub fn convert(export: &Export, connectors: &BTreeMap<String, String>) -> Conver
     let files: Vec<String> = rules.iter().map(|rule| rule.file.clone()).collect();
     rules.sort_by(|left, right| (left.precedence, &left.file).cmp(&(right.precedence, &right.file)));
     let mut remarks = names.remarks(export);
-    let mut added = added::rules(&rules, &files);
+    let tenants: Vec<String> = export
+        .connectors
+        .iter()
+        .filter(|connector| connector.kind == ConnectorKind::Entra)
+        .map(|connector| names.connector(&connector.id))
+        .collect();
+    let mut added = added::rules(&rules, &files, &tenants);
     let named: Vec<&Rule> = export.rules.iter().filter(|rule| rule.by_reference).collect();
     if !named.is_empty() {
         added.extend(stand_ins(export, &names, &files, &mut remarks));
@@ -71,7 +77,13 @@ fn stand_ins(export: &Export, names: &Names, files: &[String], remarks: &mut Vec
     if forests > 1 {
         remarks.push(format!("rules of the product are there for `{directory}` alone: `as` in the configuration lets other forests stand in"));
     }
-    shipped::rules(&directory, &tenant).into_iter().filter(|rule| !files.contains(&rule.file)).collect()
+    let off: Vec<String> = export
+        .rules
+        .iter()
+        .filter(|rule| rule.by_reference && rule.disabled)
+        .map(|rule| names::slug(&rule.name))
+        .collect();
+    shipped::rules(&directory, &tenant, &off).into_iter().filter(|rule| !files.contains(&rule.file)).collect()
 }
 
 /// What is known of the attributes of an export.
@@ -145,7 +157,7 @@ impl Whole<'_> {
         };
         let text = rule::text(&parts);
         let flows = outcomes(rule, flows, &text);
-        let runs = state == State::On;
+        let runs = matches!(state, State::On | State::Off);
         let converted = ConvertedRule {
             name: rule.name.clone(),
             tag: rule.tag.clone(),
@@ -195,14 +207,23 @@ impl Whole<'_> {
         if rule.direction == Direction::Inbound || self.come.contains(&name.to_ascii_lowercase()) {
             return None;
         }
-        let mut inbound = self.export.rules.iter().filter(|rule| rule.direction == Direction::Inbound);
+        let inbound = self.export.rules.iter().filter(|rule| rule.direction == Direction::Inbound);
         let came = inbound.clone().flat_map(|rule| &rule.flows).any(|flow| flow.to.eq_ignore_ascii_case(name));
         if came {
             return Some(format!("`{name}` came from the tenant, and Graph does not show it"));
         }
-        // Of a few rules alone, nobody knows what the others give.
-        let whole = inbound.any(|other| other.link == Link::Provision && other.metaverse_type == rule.metaverse_type);
-        whole.then(|| format!("no rule gives `{name}`"))
+        self.is_whole().then(|| format!("no rule gives `{name}`"))
+    }
+
+    /// Whether the export has all the rules of a server: of a few alone, nobody knows what the others do.
+    fn is_whole(&self) -> bool {
+        let has = |start: &str| {
+            let tags =
+                self.export.rules.iter().filter(|rule| !rule.by_reference).filter_map(|rule| rule.tag.as_deref());
+            tags.into_iter().any(|tag| tag.starts_with(start))
+        };
+        let named = self.export.rules.iter().any(|rule| rule.by_reference);
+        !named && has("Microsoft.InfromADUserJoin") && has("Microsoft.OuttoAADUserJoin")
     }
 
     /// Whether objects of a type of the metaverse are carried anywhere.
@@ -213,7 +234,8 @@ impl Whole<'_> {
                 self.connector(&rule.connector).is_some_and(|connector| connector.kind == ConnectorKind::Entra);
             !rule.disabled && !rule.by_reference && (!tenant || tenant::unmade(&rule.directory_type).is_none())
         };
-        metaverse_type == "*"
+        !self.is_whole()
+            || metaverse_type == "*"
             || outbound().next().is_none()
             || outbound().filter(makes).any(|rule| rule.metaverse_type == metaverse_type && !rule.flows.is_empty())
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::code::Code;
-use crate::entra_connect::export::{Connector, ConnectorKind, Direction, Export, Rule};
+use crate::entra_connect::export::{Connector, ConnectorKind, Direction, Export, Place, Rule};
 
 /// Parameters of a domain that every rule knows.
 const OF_DOMAIN: [(&str, &str); 2] =
@@ -17,13 +17,16 @@ pub(super) struct Names {
     /// By id.
     connectors: BTreeMap<String, String>,
     /// By rule, as far as it can be told apart.
-    files: BTreeMap<(String, String, i64, String), String>,
-    precedences: BTreeMap<(String, String, i64, String), i64>,
+    files: BTreeMap<Identity, String>,
+    precedences: BTreeMap<Identity, i64>,
     moved: bool,
 }
 
-fn identity(rule: &Rule) -> (String, String, i64, String) {
-    (rule.connector.clone(), rule.name.clone(), rule.precedence, rule.id.clone())
+/// What tells rules apart: names and ids need not.
+type Identity = (String, String, i64, String, Place);
+
+fn identity(rule: &Rule) -> Identity {
+    (rule.connector.clone(), rule.name.clone(), rule.precedence, rule.id.clone(), rule.place.clone())
 }
 
 /// Small letters, digits and hyphens.
@@ -200,7 +203,7 @@ fn parameters(rule: &Rule) -> BTreeSet<String> {
     names
 }
 
-type Precedences = BTreeMap<(String, String, i64, String), i64>;
+type Precedences = BTreeMap<Identity, i64>;
 
 /// The numbers as they are; where rules go before or after others by reference, all are moved apart, to make room.
 fn precedences(rules: &[Rule]) -> (Precedences, bool) {
@@ -217,8 +220,10 @@ fn precedences(rules: &[Rule]) -> (Precedences, bool) {
         let before = rule.before.as_deref().and_then(|id| by_id.get(id)).map(|number| number - 1);
         let after = rule.after.as_deref().and_then(|id| by_id.get(id)).map(|number| number + 1);
         let mut number = before.or(after).unwrap_or(0).max(0);
+        // Before a rule there is room below its number, behind it above.
+        let step = if before.is_some() { -1 } else { 1 };
         while !used.insert(number) {
-            number += 1;
+            number += step;
         }
         numbers.insert(identity(rule), number);
     }

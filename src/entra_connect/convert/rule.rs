@@ -50,7 +50,8 @@ fn heading(parts: &Parts<'_>) -> String {
         }
         text += "//!\n";
     }
-    let what = rule.tag.as_deref().map_or_else(|| "a rule of your own".to_owned(), |tag| format!("`{tag}`"));
+    let what =
+        rule.tag.as_deref().map_or_else(|| "a rule of your own".to_owned(), |tag| format!("`{}`", one_line(tag)));
     text += &format!("//! Converted from Entra Connect: {what}, precedence {}.\n", rule.precedence);
     let mut why: Vec<(&str, Vec<&str>)> = Vec::new();
     for flow in parts.flows {
@@ -65,7 +66,8 @@ fn heading(parts: &Parts<'_>) -> String {
     }
     for (reason, mut names) in why {
         names.sort_unstable();
-        for (at, line) in wrapped(&format!("{}: {reason}.", names.join(", ")), WIDTH - 8).iter().enumerate() {
+        for (at, line) in wrapped(&one_line(&format!("{}: {reason}.", names.join(", "))), WIDTH - 8).iter().enumerate()
+        {
             text += &format!("//! {} {line}\n", if at == 0 { "-" } else { " " });
         }
     }

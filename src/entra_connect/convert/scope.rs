@@ -83,7 +83,7 @@ fn condition(scene: &Scene<'_>, clause: &Clause) -> Result<Code, String> {
 
 /// Whether a clause holds where there is no value.
 pub(super) fn holds_of_nothing(clause: &Clause) -> bool {
-    let operator = clause.operator.to_ascii_uppercase();
+    let operator: String = clause.operator.to_ascii_uppercase().chars().filter(char::is_ascii_alphabetic).collect();
     match operator.as_str() {
         "ISNULL" => true,
         "ISNOTNULL" => false,

@@ -48,13 +48,28 @@ const RULES: &[(&str, &str)] = &[
     ("out-to-entra-user", include_str!("../../../rules/entra-connect/out-to-entra-user.rhai")),
 ];
 
-/// The rules, for connectors of these names.
-pub(super) fn rules(directory: &str, tenant: &str) -> Vec<AddedRule> {
+/// The rules, for connectors of these names. `off`: names of rules that are switched off, as names of files.
+pub(super) fn rules(directory: &str, tenant: &str, off: &[String]) -> Vec<AddedRule> {
     let named = |text: &str| {
         let text = text.replace("from: \"ad/", &format!("from: \"{directory}/"));
         text.replace("to: \"entra/", &format!("to: \"{tenant}/"))
             .replace("from: \"entra/", &format!("from: \"{tenant}/"))
     };
     let why = "named only in the export: the text is that of 2016, and yours may be newer";
-    RULES.iter().map(|(file, text)| AddedRule { file: (*file).to_owned(), text: named(text), why }).collect()
+    let is_off = |file: &str| {
+        off.iter().any(|name| {
+            // A rule of the tenant stands for several.
+            let stands_for = [("out-to-entra-user", "user-join"), ("out-to-entra-group", "group-join")];
+            let outbound = name.starts_with("out-to-")
+                && stands_for.iter().any(|(ours, part)| *ours == file && name.contains(part));
+            outbound || name.replace("accountenabled", "account-enabled") == file
+        })
+    };
+    let switched = |file: &str, text: String| {
+        if is_off(file) { text.replacen("    precedence:", "    state: \"off\",\n    precedence:", 1) } else { text }
+    };
+    RULES
+        .iter()
+        .map(|(file, text)| AddedRule { file: (*file).to_owned(), text: switched(file, named(text)), why })
+        .collect()
 }
