@@ -9,7 +9,7 @@ mod doubts;
 
 pub use contests::{Contest, Giver};
 
-use super::convert::{Conversion, ConvertedFlow, ConvertedRule, FlowOutcome, State, tenant};
+use super::convert::{Conversion, ConvertedFlow, ConvertedRule, DOUBT, FlowOutcome, State, tenant};
 use super::export::{Clause, Direction, Export, Format, Place, Rule};
 use super::{settings, stock};
 use crate::diagnostic::Diagnostic;
@@ -195,6 +195,10 @@ pub fn report(export: &Export, conversion: &Conversion) -> Report {
             remarks.push(format!("`{}`: `{feature}` is `{value}`, and is not converted", connector.name));
         }
     }
+    for rule in conversion.rules.iter().filter(|rule| rule.state == State::On) {
+        let doubts = rule.remarks.iter().filter_map(|remark| remark.strip_prefix(DOUBT));
+        remarks.extend(doubts.map(|doubt| format!("`{}`: {doubt} ({})", rule.name, rule.place)));
+    }
     remarks.extend(doubts::unlinked(export));
     remarks.extend(doubts::not_imported(export));
     let unconverted = settings::unconverted(export);
@@ -262,7 +266,7 @@ fn rule_line(export: &Export, rule: &ConvertedRule) -> RuleLine {
         file: file_of(rule),
         state: rule.state.clone(),
         place: rule.place.clone(),
-        remarks: rule.remarks.clone(),
+        remarks: rule.remarks.iter().map(|remark| remark.trim_start_matches(DOUBT).to_owned()).collect(),
         plain: rule.flows.iter().filter(plain).map(|flow| flow.here.clone()).collect(),
         counts: flow_counts(rule),
         flows: rule.flows.iter().filter(|flow| !plain(flow) || !flow.warnings.is_empty()).map(flow_line).collect(),

@@ -86,6 +86,9 @@ fn stand_ins(export: &Export, names: &Names, files: &[String], remarks: &mut Vec
     shipped::rules(&directory, &tenant, &off).into_iter().filter(|rule| !files.contains(&rule.file)).collect()
 }
 
+/// Begins remarks that somebody should look at: a report counts them.
+pub(super) const DOUBT: &str = "look: ";
+
 /// What is known of the attributes of an export.
 pub(super) fn schemas_of(export: &Export) -> Attributes {
     Attributes::of(export)
@@ -132,13 +135,20 @@ impl Whole<'_> {
             let Err(why) = in_scope(&clause.attribute) else { continue };
             let there = if scope::holds_of_nothing(clause) { "always holds" } else { "never holds" };
             let asked = format!("{} {} {}", clause.attribute, clause.operator, clause.value);
-            let remark = format!("`{}` in its scope {there}: {why}", asked.trim());
+            let harmless = why.starts_with("no rule gives") || (to_tenant && !outbound);
+            let doubt = if harmless { "" } else { DOUBT };
+            let remark = format!("{doubt}`{}` in its scope {there}: {why}", asked.trim());
             if !remarks.contains(&remark) {
                 remarks.push(remark);
             }
         }
         let (scope, scope_comments, by_hand) = scope_of(&scoped, rule, to_tenant, &mut remarks);
         let joins = self.joins(&scene, rule, to_tenant, &mut remarks);
+        // A rule that makes objects without looking for them would make them a second time.
+        let made = !to_tenant || tenant::unmade(&rule.directory_type).is_none();
+        let lost = outbound && made && rule.link == Link::Provision && joins.is_empty() && !rule.joins.is_empty();
+        let by_hand = by_hand
+            .or_else(|| lost.then(|| "none of its join criteria can be asked here, so it makes nobody".to_owned()));
         let added = if to_tenant && outbound { added::flows(rule) } else { Vec::new() };
         let state = state_of(rule, &kind, self.is_carried(&rule.metaverse_type), &flows);
         let (from, to) = self.ends(rule);
@@ -267,16 +277,18 @@ impl Whole<'_> {
         });
         if let Some(maker) = maker.filter(|_| rule.link == Link::Join) {
             let name = &maker.name;
-            remarks.push(format!(
-                "its join criteria are left out: `{name}` has them, and only one rule may join an object"
-            ));
+            remarks.push(if maker.joins == rule.joins {
+                format!("its join criteria are left out: `{name}` has them, and only one rule may join an object")
+            } else {
+                format!("{DOUBT}its join criteria, which are not those of `{name}`, are left out: only one rule may join an object")
+            });
             return Vec::new();
         }
         let mut groups = Vec::new();
         for keys in &rule.joins {
             match keys.iter().map(|key| join_key(scene, rule, tenant, key)).collect() {
                 Ok(keys) => groups.push(keys),
-                Err(why) => remarks.push(format!("a group of its join criteria is left out: {why}")),
+                Err(why) => remarks.push(format!("{DOUBT}a group of its join criteria is left out: {why}")),
             }
         }
         if tenant && rule.direction == Direction::Outbound && rule.directory_type == "group" {

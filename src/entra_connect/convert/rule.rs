@@ -119,6 +119,8 @@ fn header(parts: &Parts<'_>) -> String {
     let joins = !parts.joins.is_empty();
     let link = match (rule.direction, rule.link) {
         (Direction::Inbound, Link::Provision) => Some("project"),
+        // Who looks for nobody must make nobody.
+        (Direction::Outbound, Link::Provision) if !joins && !rule.joins.is_empty() => None,
         (Direction::Outbound, Link::Provision) => Some("provision"),
         (Direction::Inbound, Link::StickyJoin) => Some("sticky"),
         (_, Link::Join) if joins => Some("join"),
