@@ -16,6 +16,7 @@ mod spelling;
 mod stock;
 mod text;
 mod tree;
+mod written;
 mod xml;
 mod yaml;
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::convert::{Conversion, State};
 use super::export::{Connector, ConnectorKind, Direction, Export, Partition};
+use super::written::{key, one_line, quoted};
 
 /// Where the number of deletions stands that a server allows.
 const THRESHOLD: &str = "Microsoft.OptionalFeature.ExportDeletionThresholdValue";
@@ -17,10 +18,10 @@ const STAGING: &str = "Microsoft.Synchronize.StagingMode";
 pub fn settings(export: &Export, conversion: &Conversion) -> String {
     let mut text = String::from("# From the configuration of Entra Connect");
     if let Some(server) = &export.server {
-        let _ = write!(text, " on {}", comment(server));
+        let _ = write!(text, " on {}", one_line(server));
     }
     if let Some(version) = &export.version {
-        let _ = write!(text, " ({})", comment(version));
+        let _ = write!(text, " ({})", one_line(version));
     }
     text += ".\n# What has to be filled in says CHANGE. Passwords and keys do not stand here: they are read from where this file says.\n\n";
     text += "# Nothing is written before `syncline promote`: compare first, with `syncline compare --with entra`.\n";
@@ -36,8 +37,8 @@ pub fn settings(export: &Export, conversion: &Conversion) -> String {
                 let _ = writeln!(
                     text,
                     "# `{}` is a connector of the kind {}, which is not read here.\n",
-                    comment(&connector.name),
-                    comment(category)
+                    one_line(&connector.name),
+                    one_line(category)
                 );
             }
         }
@@ -86,11 +87,11 @@ fn active_directory(text: &mut String, connector: &Connector, name: &str, types:
     let root = selected.first().map_or("DC=CHANGE", |partition| partition.dn.as_str());
     let domain = crate::dn::domain(root);
     if !connector.name.is_empty() {
-        let _ = writeln!(text, "# {}", comment(&connector.name));
+        let _ = writeln!(text, "# {}", one_line(&connector.name));
     }
     for account in &connector.accounts {
         let _ =
-            writeln!(text, "# Entra Connect signs in as {}; give Syncline an account of its own.", comment(account));
+            writeln!(text, "# Entra Connect signs in as {}; give Syncline an account of its own.", one_line(account));
     }
     let _ = writeln!(text, "[connector.{}]", key(name));
     text.push_str("kind = \"active-directory\"\n");
@@ -133,7 +134,7 @@ fn places(partitions: &[&Partition]) -> (Vec<String>, Vec<String>) {
 fn tenant(text: &mut String, connector: &Connector, name: &str) {
     let tenant = connector.name.split(' ').next().filter(|name| name.contains('.')).unwrap_or("CHANGE.onmicrosoft.com");
     if !connector.name.is_empty() {
-        let _ = writeln!(text, "# {}", comment(&connector.name));
+        let _ = writeln!(text, "# {}", one_line(&connector.name));
     }
     text.push_str("# An app registration of its own: `syncline doctor` says which permissions it lacks.\n");
     let _ = writeln!(text, "[connector.{}]", key(name));
@@ -190,20 +191,6 @@ pub(super) fn unconverted(export: &Export) -> Vec<(String, String, &'static str)
     };
     let settings = export.settings.iter().filter(|(name, _)| !known.contains(&name.as_str()));
     settings.map(|(name, value)| (name.clone(), value.clone(), word(name))).collect()
-}
-
-/// Text in a comment: one line.
-fn comment(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn key(name: &str) -> String {
-    let bare = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
-    if !name.is_empty() && name.chars().all(bare) { name.to_owned() } else { quoted(name) }
-}
-
-fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -114,7 +114,9 @@ impl Sorting {
         }
         self.path.push(object.id);
         let mut deepest = 0;
-        let changes = object.export.iter().flat_map(|export| &export.changes).filter(|(_, change)| !change.sent);
+        let unique = self.kind.unique_attributes(&object.object_type).iter().map(|name| AttributeName::from(*name));
+        let change = |name| object.export.as_ref()?.changes.get_key_value(&name);
+        let changes = unique.filter_map(change).filter(|(_, change)| !change.sent);
         for (name, value) in changes.flat_map(|(name, change)| change.values.iter().map(move |value| (name, value))) {
             for (held_as, text) in self.kind.claims(&object.object_type, name, value) {
                 for holder in draft.find_object(&object.connector, &held_as, &text, 8)? {

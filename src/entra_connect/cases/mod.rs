@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use super::convert::{Conversion, ConvertedFlow, ConvertedRule, FlowOutcome, State, schemas_of};
 use super::export::{AttributeSchema, ConnectorKind, Direction, Export, FlowSource, Rule};
 use super::expression::{self, Node};
+use super::written::{key, one_line, quoted};
 use crate::value::Kind;
 use solve::{Want, Wants};
 
@@ -59,7 +60,7 @@ fn targets(export: &Export, conversion: &Conversion) -> String {
     let tenants = names.filter(|(connector, _)| connector.kind == ConnectorKind::Entra);
     let table = |(_, (_, name)): (_, &(String, String))| {
         let domains = "initial_domain = \"contoso.onmicrosoft.com\"\nverified_domains = [\"contoso.com\"]\n";
-        format!("\n[target.{}]\n{domains}", toml_key(name))
+        format!("\n[target.{}]\n{domains}", key(name))
     };
     tenants.map(table).collect()
 }
@@ -107,10 +108,10 @@ fn test(rule: &ConvertedRule, flow: &ConvertedFlow, name: &str, object: &str, er
     let mut text = String::new();
     let title = format!("{} of {}: {name}", flow.here, rule.file);
     let _ = write!(text, "\n[[test]]\nname = {}\n\n[[test.object]]\n{object}", quoted(&title));
-    let key = toml_key(&flow.here);
+    let attribute = key(&flow.here);
     let _ = match error {
         Some(error) => write!(text, "\n[[test.expect]]\nerror = {}\n", quoted(error)),
-        None => write!(text, "\n[[test.expect]]\nperson = {{ {key} = \"{UNKNOWN}\" }}\n"),
+        None => write!(text, "\n[[test.expect]]\nperson = {{ {attribute} = \"{UNKNOWN}\" }}\n"),
     };
     text
 }
@@ -198,7 +199,7 @@ fn object(
             }
         }
     }
-    let listed = attributes.values().map(|(name, value)| format!("{} = {value}", toml_key(name)));
+    let listed = attributes.values().map(|(name, value)| format!("{} = {value}", key(name)));
     let listed = listed.collect::<Vec<_>>().join(", ");
     let kind = &rule.directory_type;
     let side = quoted(&format!("{connector}/{kind}"));
@@ -245,17 +246,4 @@ fn wished(name: &str, want: &Want, schema: AttributeSchema) -> Option<String> {
         _ => return None,
     };
     Some(if schema.multi { format!("[{value}]") } else { value })
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
-}
-
-fn toml_key(name: &str) -> String {
-    let bare = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
-    if name.chars().all(bare) { name.to_owned() } else { quoted(name) }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{described, object, quoted, solve, toml_key};
+use super::{described, object, solve};
 use crate::entra_connect::convert::{Attributes, Conversion, ConvertedFlow, ConvertedRule, FlowOutcome, State};
 use crate::entra_connect::export::{Direction, Export, FlowSource, Rule};
 use crate::entra_connect::expression;
+use crate::entra_connect::written::{key, quoted};
 use solve::Wants;
 
 /// Tests for the choices of a rule to a tenant, as far as what they ask for is copied from somewhere.
@@ -26,13 +27,13 @@ pub(super) fn tests(
             continue;
         }
         let mut seen = BTreeSet::new();
-        for (wants, error) in ways.into_iter().filter(|(_, error)| error.is_none()) {
+        for (wants, _) in ways.into_iter().filter(|(_, error)| error.is_none()) {
             let Some((maker, wished)) = at_the_source(export, conversion, original, &wants) else { continue };
             let connector = conversion.rules.iter().find(|rule| rule.place == maker.place && rule.name == maker.name);
             let Some(connector) = connector.map(|rule| rule.connector.as_str()) else { continue };
             let schema = |name: &str| schemas.of_directory(&maker.connector, name);
             let Some(object) = object((maker, connector), &wished, &[], &schema) else { continue };
-            if error.is_none() && seen.insert(object.clone()) {
+            if seen.insert(object.clone()) {
                 tests.push(test(rule, flow, &described(&wants), &object));
             }
         }
@@ -81,7 +82,7 @@ fn at_the_source<'a>(
 
 fn test(rule: &ConvertedRule, flow: &ConvertedFlow, name: &str, object: &str) -> String {
     let title = format!("{} of {}: {name}", flow.here, rule.file);
-    let (connector, key) = (toml_key(&rule.connector), toml_key(&flow.here));
-    let expect = format!("[[test.expect]]\n{connector} = {{ {key} = \"{}\" }}\n", super::UNKNOWN);
+    let (connector, attribute) = (key(&rule.connector), key(&flow.here));
+    let expect = format!("[[test.expect]]\n{connector} = {{ {attribute} = \"{}\" }}\n", super::UNKNOWN);
     format!("\n[[test]]\nname = {}\n\n[[test.object]]\n{object}\n{expect}", quoted(&title))
 }

@@ -72,8 +72,7 @@ impl<'a> Emitter<'a> {
                 Some(number) => Ok(Value::certain(Code::plain(number.to_string()), Kind::Integer)),
                 None => {
                     let value = self.value(inner, Use::Strict)?;
-                    let code = Code::call("-", [value.code.clone()]);
-                    Ok(Value::certain(Code::Chain("-", vec![Code::plain("0"), code_of(code)]), Kind::Integer))
+                    Ok(Value::certain(Code::Chain("-", vec![Code::plain("0"), value.code]), Kind::Integer))
                 }
             },
             Expr::Binary(operator, left, right) => self.binary(node, *operator, (left, right)),
@@ -215,13 +214,6 @@ impl<'a> Emitter<'a> {
             }
         });
         Ok(Value::certain(Code::chain("+", pieces), Kind::Text).may_be_empty(empty))
-    }
-}
-
-fn code_of(code: Code) -> Code {
-    match code {
-        Code::Call(name, mut arguments) if name == "-" => arguments.pop().unwrap_or_else(Code::nothing),
-        code => code,
     }
 }
 

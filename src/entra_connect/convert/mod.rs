@@ -59,7 +59,7 @@ pub fn convert(export: &Export, connectors: &BTreeMap<String, String>) -> Conver
         if !off.is_empty() {
             let off = off.join("`, `");
             remarks.push(format!(
-                "rules of the product that are switched off, and run here until you switch them off: `{off}`"
+                "rules of the product that are switched off: `{off}`; look whether those in their place are, too"
             ));
         }
     }

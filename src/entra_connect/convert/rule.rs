@@ -5,6 +5,7 @@ use super::emit::{Scene, is_word, quoted};
 use super::flow::{Converted, Piece};
 use super::scope::{Key, join_body};
 use crate::entra_connect::export::{Direction, Link, Rule};
+use crate::entra_connect::written::one_line;
 
 /// The longest line of a comment.
 const WIDTH: usize = 110;
@@ -72,11 +73,6 @@ fn heading(parts: &Parts<'_>) -> String {
         }
     }
     text + "\n"
-}
-
-/// Text without line breaks.
-pub(super) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Lines of at most so many characters, broken at blanks; long words are broken behind commas.
