@@ -9,6 +9,10 @@ use super::text::{counts, effort, warning, worst};
 use crate::run::plan::{Plan, PlanLine};
 
 const PAGE: &str = include_str!("page.html");
+/// How lists of objects look, on every page that has one.
+const STYLE: &str = include_str!("style.css");
+/// The data of a page, and the words that its script begins with.
+const BEGIN: &str = include_str!("begin.html");
 
 /// The whole page.
 pub(super) fn page(plan: &Plan) -> String {
@@ -41,6 +45,8 @@ pub(super) fn page(plan: &Plan) -> String {
 
 /// A page with its data. Nothing in the data can end the element that it lies in.
 pub(in crate::cli) fn filled(page: &str, data: &Json) -> String {
+    // What the pages share comes first: nothing is looked for in the data.
+    let page = page.replace("__STYLE__", STYLE).replace("__BEGIN__", BEGIN);
     page.replace("__DATA__", &data.to_string().replace('<', "\\u003c"))
 }
 
@@ -95,7 +101,8 @@ mod tests {
         let plan = Plan { targets: [("entra".to_owned(), target)].into(), ..Plan::default() };
         let page = page(&plan);
         assert!(!page.contains(name));
-        assert_eq!(page.matches("</script>").count(), PAGE.matches("</script>").count());
+        let empty = filled(PAGE, &Json::Null);
+        assert_eq!(page.matches("</script>").count(), empty.matches("</script>").count());
         assert!(!page.contains("__DATA__"));
     }
 }
