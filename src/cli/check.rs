@@ -1,6 +1,7 @@
 //! `syncline check`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -17,7 +18,7 @@ use crate::rules::{RuleSet, Schemas};
 use crate::run::analysis::{self, Analysis};
 use crate::run::rules_in_use;
 use crate::run::session::{Session, compile_rules, folders};
-use crate::run::{Progress, RunError, Silent};
+use crate::run::{Progress, RunError, Silent, turn};
 use crate::store::Store;
 
 /// Whether the configuration and the rules are right.
@@ -149,9 +150,13 @@ fn looked_at(analysis: &Analysis) {
     say(&format!("looked at {objects} objects of directories and {metaverse} of the metaverse in {seconds:.1} s"));
 }
 
+/// How long a check waits for the store; what it knows of attributes is no more than a help.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 pub(super) fn schemas(config: &Config) -> Schemas {
     let folder = config.store_folder.join("store");
-    let store = folder.exists().then(|| Store::open(&folder).ok()).flatten();
+    let open = || Store::open(&folder).map_err(RunError::Store);
+    let store = folder.exists().then(|| turn::take(&config.store_folder, PATIENCE, || {}, open).ok()).flatten();
     let mut schemas = Schemas::new();
     for (name, settings) in &config.connectors {
         let stored = store.as_ref().and_then(|store| store.draft().fact(&format!("schema/{name}")).ok().flatten());

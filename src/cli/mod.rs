@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
-use crate::run::RunError;
 use crate::run::session::Session;
+use crate::run::{RunError, turn};
 use crate::store::StoreError;
 
 mod accept;
@@ -272,8 +272,6 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
 
 /// How long a command waits for the store: a cycle of `syncline serve` may have it.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often it looks.
-const GLANCE: Duration = Duration::from_millis(100);
 
 fn load(arguments: &Arguments) -> Result<Config, RunError> {
     Config::load(&arguments.config).map_err(RunError::Config)
@@ -293,22 +291,11 @@ fn open_for(plan: &plan::PlanArguments, arguments: &Arguments) -> Result<Session
 }
 
 fn open_config(config: Config, proposed: bool, arguments: &Arguments) -> Result<Session, RunError> {
-    let begun = Instant::now();
-    loop {
-        match Session::open(config.clone(), proposed) {
-            Err(RunError::Store(StoreError::InUse { .. })) if begun.elapsed() < PATIENCE => {
-                if begun.elapsed() < GLANCE {
-                    say("another command has the store; waiting for it");
-                }
-                std::thread::sleep(GLANCE);
-            }
-            other => {
-                let mut session = other?;
-                session.who.clone_from(&arguments.who);
-                return Ok(session);
-            }
-        }
-    }
+    let folder = config.store_folder.clone();
+    let waits = || say("another command has the store; waiting for it");
+    let mut session = turn::take(&folder, PATIENCE, waits, || Session::open(config.clone(), proposed))?;
+    session.who.clone_from(&arguments.who);
+    Ok(session)
 }
 
 /// Says what went wrong, with a hint, and decides the exit code. The only place that does.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::tz::TimeZone;
+use sd_notify::NotifyState;
 
 use super::output::{self, say};
 use super::preview::PreviewArguments;
@@ -14,9 +15,9 @@ use super::test::TestArguments;
 use super::{Exit, Format, check};
 use crate::config::Config;
 use crate::reload::{Watcher, stamps_of};
-use crate::run::RunError;
+use crate::run::{Progress, RunError};
 use crate::run::cycle::CycleReport;
-use crate::run::serve::{self, Event};
+use crate::run::serve::{self, Audience, Event};
 
 /// How often signals and test files are looked at while nothing happens.
 const TICK: Duration = Duration::from_millis(200);
@@ -50,9 +51,34 @@ pub(super) fn run(mut config: Config, arguments: &ServeArguments) -> Result<Exit
     }
     let stop = stop_on_signals()?;
     let mut last = String::new();
-    serve::run(&config, &stop, &mut |event| tell(&event, &mut last))?;
+    let mut tell = |event: Event<'_>| tell(&event, &mut last);
+    serve::run(&config, &stop, Audience { tell: &mut tell, progress: &Pulse })?;
     log("stopped");
     Ok(Exit::Success)
+}
+
+/// Tells the service manager, if there is one, how it goes.
+fn notify(state: NotifyState<'_>) {
+    // Nobody may be there to hear it.
+    let _ = sd_notify::notify(&[state]);
+}
+
+/// Long steps are signs of life, too.
+struct Pulse;
+
+impl Progress for Pulse {
+    fn begin(&self, _step: &str, _what: &str, _total: Option<u64>) {
+        notify(NotifyState::Watchdog);
+    }
+    fn advance(&self, _done: u64, _total: Option<u64>) {
+        notify(NotifyState::Watchdog);
+    }
+    fn end(&self, _line: &str) {
+        notify(NotifyState::Watchdog);
+    }
+    fn say(&self, line: &str) {
+        log(line);
+    }
 }
 
 /// The first signal asks for an orderly end, the second ends at once.
@@ -70,6 +96,7 @@ pub(super) fn stop_on_signals() -> Result<Arc<AtomicBool>, RunError> {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
                 }
+                notify(NotifyState::Stopping);
                 if stopped.swap(true, Ordering::Relaxed) {
                     std::process::exit(i32::from(Exit::Interrupted as u8));
                 }
@@ -93,13 +120,22 @@ fn log(line: &str) {
 fn tell(event: &Event<'_>, last: &mut String) {
     match event {
         Event::Begins(rules) => {
+            notify(NotifyState::Ready);
             log(&format!(
                 "serving with {} (fingerprint {})",
                 output::plural(rules.rules().len(), "rule"),
                 rules.fingerprint()
             ));
         }
+        Event::Alive => notify(NotifyState::Watchdog),
         Event::Cycle(report) => cycle(report, last),
+        Event::Down(connector, error, pause, 1) => {
+            log(&format!("{}; `{connector}` is asked again in {} s", described(error), pause.as_secs()));
+        }
+        // Once is enough to read; metrics count on.
+        Event::Down(..) => {}
+        Event::Up(connector) => log(&format!("`{connector}` answers again")),
+        Event::Whole(connector, why) => log(&format!("`{connector}` is read whole: {why}")),
         Event::Failed(error, pause) => {
             log(&format!("run failed: {error}; the next is tried in {} s", pause.as_secs()));
             if let RunError::Rules(problems) = error {
@@ -125,6 +161,17 @@ fn tell(event: &Event<'_>, last: &mut String) {
         }
         Event::StoreInUse => log("another command has the store; waiting for it"),
         Event::NotKept(error) => log(&format!("the rules in use cannot be kept beside the store: {error}")),
+    }
+}
+
+/// What a connector said, with advice.
+fn described(error: &RunError) -> String {
+    match error {
+        RunError::Connector { error: inner, .. } => match &inner.hint {
+            Some(hint) => format!("{error} ({hint})"),
+            None => error.to_string(),
+        },
+        other => other.to_string(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::changes::{ChangeSink, ChangesEnd, Watermark};
 use super::graph::Graph;
 use super::ldap::Ldap;
 use super::ldif::Ldif;
@@ -65,6 +66,57 @@ impl Directory {
             Directory::Ldap(ldap) => ldap.import(request, sink).await,
             Directory::Ldif(ldif) => ldif.import(request, sink).await,
             Directory::Entra(graph) => graph.import(request, sink).await,
+        }
+    }
+
+    /// From where it reads, and what part of it, as text: changes can be followed only as long as that stays the same.
+    pub fn place(&self) -> String {
+        match self {
+            Directory::Ldap(ldap) => ldap.place(),
+            Directory::Ldif(ldif) => ldif.place(),
+            Directory::Entra(graph) => graph.place(),
+        }
+    }
+
+    /// Where its changes stand now: whoever reads everything after this, and then the changes since, has missed nothing.
+    /// Nothing when it has no way to tell.
+    ///
+    /// # Errors
+    /// When the directory could not be asked.
+    pub async fn watermark(&self, request: &ImportRequest) -> Result<Option<Watermark>, ConnectorError> {
+        match self {
+            Directory::Ldap(ldap) => ldap.watermark().await,
+            Directory::Ldif(ldif) => ldif.watermark().map(Some),
+            Directory::Entra(graph) => graph.watermark(request).await.map(Some),
+        }
+    }
+
+    /// Which objects changed since a watermark.
+    ///
+    /// # Errors
+    /// When the directory could not be asked; then the watermark stands.
+    pub async fn changes(
+        &self,
+        request: &ImportRequest,
+        since: &Watermark,
+        sink: ChangeSink,
+    ) -> Result<ChangesEnd, ConnectorError> {
+        match self {
+            Directory::Ldap(ldap) => ldap.changes(request, since, sink).await,
+            Directory::Ldif(ldif) => ldif.changes(since),
+            Directory::Entra(graph) => graph.changes(request, since, sink).await,
+        }
+    }
+
+    /// Says that something happened, each time, until the connection breaks or nobody listens any more. Gives `false` when
+    /// it has no way to tell: then it has to be asked every so often.
+    ///
+    /// # Errors
+    /// When the directory could not be asked, or the connection broke.
+    pub async fn watch(&self, woken: mpsc::Sender<()>) -> Result<bool, ConnectorError> {
+        match self {
+            Directory::Ldap(ldap) => ldap.watch(woken).await,
+            Directory::Ldif(_) | Directory::Entra(_) => Ok(false),
         }
     }
 

@@ -11,6 +11,7 @@ use uuid::Uuid;
 pub use crate::connector_space::{Anchor, ImportedObject, Target};
 use crate::value::{AttributeName, Attributes, Value, Values};
 
+pub mod changes;
 pub mod directory;
 pub mod graph;
 pub mod ldap;

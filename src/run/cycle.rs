@@ -10,10 +10,12 @@ use super::canary::{self, CanaryStage, Stage};
 use super::export::{self, ExportReport, Only};
 use super::guard::{self, Endangered, Exceeded};
 use super::import::{self, ImportReport};
+use super::lines::{export_line, sync_line};
 use super::plan::{Moved, SavedPlan};
+use super::reading::{self, Reading};
 use super::session::Session;
 use super::synchronise::{self, SyncReport};
-use super::{Progress, RunError, grace, retry, runs, thousands};
+use super::{Progress, RunError, changes, grace, retry, runs};
 use crate::connector_space::{ConnectorObject, ObjectId};
 use crate::rules::RuleSet;
 use crate::store::Draft;
@@ -88,23 +90,27 @@ pub struct Permissions {
 /// # Errors
 /// See [`RunError`]; what concerns single objects is in the report.
 pub fn run(session: &mut Session, permissions: &Permissions, progress: &dyn Progress) -> Result<CycleReport, RunError> {
-    run_towards(session, None, permissions, progress)
+    run_towards(session, Reading::Everything, None, permissions, progress)
 }
 
-/// Runs a cycle, and takes another set of rules at its end if it may be taken by itself.
+/// Runs a cycle that reads everything or what changed, and takes another set of rules at its end if it may be taken by
+/// itself.
 ///
 /// # Errors
 /// As [`run`].
 pub fn run_towards(
     session: &mut Session,
+    reading: Reading,
     candidate: Option<&RuleSet>,
     permissions: &Permissions,
     progress: &dyn Progress,
 ) -> Result<CycleReport, RunError> {
     synchronise::refuse_vanished(session)?;
+    session.follows = matches!(reading, Reading::News { .. });
+    session.now = jiff::Timestamp::now().as_second();
     session.believed.clone_from(&permissions.believed);
     let log = runs::begin(session)?;
-    let done = steps(session, log.run, candidate, permissions, progress);
+    let done = steps(session, log.run, reading, candidate, permissions, progress);
     let ended = runs::end(session, &log, done.as_ref());
     let report = done?;
     ended?;
@@ -114,6 +120,7 @@ pub fn run_towards(
 fn steps(
     session: &mut Session,
     run: u64,
+    reading: Reading,
     candidate: Option<&RuleSet>,
     permissions: &Permissions,
     progress: &dyn Progress,
@@ -128,13 +135,13 @@ fn steps(
     let names: Vec<String> = session.config.connectors.iter().map(|(name, _)| name.clone()).collect();
     let targets: Vec<String> =
         names.iter().filter(|name| session.directories.get(*name).is_some_and(|it| it.is_target())).cloned().collect();
-    report.warnings = learn_all(session)?;
+    report.warnings = reading::learn(session, &reading)?;
     // What the directories have just said about their attributes decides which rules apply, and what is asked for.
     session.fit_rules(Vec::new())?;
     if let Some(candidate) = candidate {
         report.adoption = adoption::prepare(session, candidate)?;
     }
-    report.imports = read_all(session, progress)?;
+    report.imports = reading::read(session, reading, progress)?;
     for imported in &report.imports {
         report.errors += usize::try_from(imported.unreadable + imported.held).unwrap_or(usize::MAX);
     }
@@ -188,43 +195,6 @@ impl CycleReport {
     pub fn is_halted(&self) -> bool {
         self.canary.iter().any(|stage| stage.halted.is_some())
     }
-}
-
-fn learn_all(session: &mut Session) -> Result<Vec<(String, String)>, RunError> {
-    session.wake()?;
-    let names: Vec<String> = session.config.connectors.iter().map(|(name, _)| name.clone()).collect();
-    let mut all = Vec::new();
-    for name in names {
-        let warnings = import::learn(session, &name)?;
-        all.extend(warnings.into_iter().map(|warning| (name.clone(), warning)));
-    }
-    Ok(all)
-}
-
-/// Reads every directory, and keeps what they show. Nothing is synchronised or written.
-///
-/// # Errors
-/// When a directory could not be used, the rules do not fit, or the store fails.
-pub fn import_all(session: &mut Session, progress: &dyn Progress) -> Result<Vec<ImportReport>, RunError> {
-    learn_all(session)?;
-    session.fit_rules(Vec::new())?;
-    read_all(session, progress)
-}
-
-/// Settles what was under way when a run broke off, and imports from every directory.
-fn read_all(session: &mut Session, progress: &dyn Progress) -> Result<Vec<ImportReport>, RunError> {
-    let targets: Vec<String> = session.target_kinds().map(|(name, _)| name.clone()).collect();
-    for name in targets {
-        export::settle_in_flight(session, &name)?;
-    }
-    let names: Vec<String> = session.config.connectors.iter().map(|(name, _)| name.clone()).collect();
-    let mut imports = Vec::new();
-    for name in names {
-        let imported = import::run(session, &name, progress)?;
-        progress.end(&import_line(&imported));
-        imports.push(imported);
-    }
-    Ok(imports)
 }
 
 fn export_all(
@@ -405,10 +375,7 @@ pub(super) fn deliver(
         return Ok(delivered);
     }
     progress.begin("confirm", connector, None);
-    if touched.len() <= FEW {
-        import::refresh(session, connector, &touched)?;
-    } else {
-        let imported = import::run(session, connector, progress)?;
+    if let Some(imported) = confirm(session, connector, &touched, progress)? {
         report.shrunk.extend(imported.shrunk.iter().map(ToString::to_string));
         if !imported.shrunk.is_empty() || !imported.incomplete.is_empty() {
             // Nothing is derived from it, here or for the targets that follow.
@@ -423,6 +390,24 @@ pub(super) fn deliver(
     report.confirmed.1 += delivered.touched;
     progress.end(&format!("confirm   {seen} of {} seen", touched.len()));
     Ok(delivered)
+}
+
+/// Looks whether what was written is there. What was written comes back as what changed, where changes can be followed.
+fn confirm(
+    session: &mut Session,
+    connector: &str,
+    touched: &[ObjectId],
+    progress: &dyn Progress,
+) -> Result<Option<ImportReport>, RunError> {
+    let few = touched.len() <= FEW;
+    if session.follows || (!few && changes::is_reached(session, connector)?) {
+        return changes::catch_up(session, connector, progress);
+    }
+    if few {
+        import::refresh(session, connector, touched)?;
+        return Ok(None);
+    }
+    import::run(session, connector, progress).map(Some)
 }
 
 /// Objects of a target that wait to be written.
@@ -440,61 +425,4 @@ fn count_confirmed(session: &Session, touched: &[ObjectId]) -> Result<u64, RunEr
         seen += u64::from(!draft.object(*id)?.is_some_and(waits));
     }
     Ok(seen)
-}
-
-fn time(milliseconds: u64) -> String {
-    format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100)
-}
-
-pub(super) fn import_line(report: &ImportReport) -> String {
-    let mut line = format!("{:<8}  {:>9} objects   ", report.connector, thousands(report.objects));
-    line.push_str(&format!("{:>7}   {:>9} changed", time(report.milliseconds), thousands(report.new + report.changed)));
-    for (count, what) in [(report.gone, "gone"), (report.held, "held"), (report.unreadable, "unreadable")] {
-        if count > 0 {
-            line.push_str(&format!(", {} {what}", thousands(count)));
-        }
-    }
-    if !report.incomplete.is_empty() {
-        line.push_str("   INCOMPLETE");
-    }
-    format!("import    {line}")
-}
-
-fn sync_line(report: &SyncReport) -> String {
-    let mut parts = Vec::new();
-    for (count, what) in [
-        (report.flowed, "flow"),
-        (report.joined, "join"),
-        (report.projected, "project"),
-        (report.provisioned, "provision"),
-        (report.disconnected, "disconnect"),
-    ] {
-        if count > 0 {
-            parts.push(format!("{} {what}", thousands(count)));
-        }
-    }
-    let what = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
-    format!("sync                {:>9} objects   {:>7}   {what}", thousands(report.objects), time(report.milliseconds))
-}
-
-pub(super) fn export_line(report: &ExportReport) -> String {
-    let mut parts = Vec::new();
-    for (count, what) in [
-        (report.created, "create"),
-        (report.restored, "restore"),
-        (report.updated, "update"),
-        (report.deleted, "delete"),
-        (report.added, "members added"),
-        (report.removed, "members removed"),
-        (report.refused, "refused"),
-        (report.refused_before, "refused before"),
-        (report.postponed, "postponed"),
-        (report.unknown, "unknown"),
-    ] {
-        if count > 0 {
-            parts.push(format!("{} {what}", thousands(count)));
-        }
-    }
-    let what = if parts.is_empty() { "nothing to write".to_owned() } else { parts.join(", ") };
-    format!("export    {:<8}  {what}   {}", report.connector, time(report.milliseconds))
 }

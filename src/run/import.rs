@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::session::Session;
 use super::shrinkage::{self, Census, Shrunk};
-use super::{Progress, RunError};
+use super::{Progress, RunError, changes};
 use crate::connector::directory::Directory;
 use crate::connector::{Anchor, ConnectorError, ImportEnd, ImportEvent, ImportRequest, ImportedObject, Presence};
 use crate::connector_space::ObjectId;
@@ -26,9 +26,9 @@ const BATCH: usize = 200;
 const HEAVY: usize = 4_000;
 /// How many references of an object are staged at a time: groups may have very many members, and the store needs some
 /// kilobytes for each key of a batch.
-const MANY: usize = 2_000;
+pub(super) const MANY: usize = 2_000;
 /// How many objects are looked up at a time.
-const LOOK_UP_BATCH: usize = 200;
+pub(super) const LOOK_UP_BATCH: usize = 200;
 /// More findings than this are counted, not listed.
 const LISTED: usize = 20;
 
@@ -68,7 +68,7 @@ pub struct ImportReport {
 }
 
 impl ImportReport {
-    fn note(&mut self, note: String) {
+    pub(super) fn note(&mut self, note: String) {
         if self.notes.len() < LISTED {
             self.notes.push(note);
         }
@@ -179,6 +179,11 @@ pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> R
         return Ok(report);
     }
     progress.begin("import", connector, None);
+    // What changes while everything is read is read again afterwards.
+    let watermark = session.runtime.block_on(directory.watermark(&wanted.request)).unwrap_or_else(|error| {
+        report.note(format!("its changes cannot be followed: {error}"));
+        None
+    });
     let journal = session.store.journal_end();
     let (sender, receiver) = mpsc::channel(BATCH * 2);
     let request = wanted.request.clone();
@@ -217,6 +222,7 @@ pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> R
     if complete {
         draft.put_fact(&format!("imported/{connector}"), &wanted.request.types)?;
     }
+    changes::reach(session, &mut draft, connector, &wanted, watermark.filter(|_| complete && believed))?;
     let writes = draft.finish();
     session.store.commit(writes)?;
     if !believed {
@@ -331,10 +337,25 @@ fn stage_batch(
     seen: &mut Seen,
     report: &mut ImportReport,
 ) -> Result<(), RunError> {
-    stage_all(session, connector, wanted, batch.iter(), |draft, object, staging| {
-        if seen.objects.insert(staging.id) {
-            seen.census.count(object);
-        } else {
+    for object in batch.iter() {
+        seen.census.count(object);
+    }
+    stage_shown(session, connector, wanted, batch.iter(), &mut seen.objects, report)?;
+    batch.clear();
+    Ok(())
+}
+
+/// Stages objects that a directory shows, and counts what came of them. `seen` are those that this import has shown.
+pub(super) fn stage_shown<'a>(
+    session: &mut Session,
+    connector: &str,
+    wanted: &Wanted,
+    objects: impl IntoIterator<Item = &'a ImportedObject>,
+    seen: &mut HashSet<ObjectId>,
+    report: &mut ImportReport,
+) -> Result<(), RunError> {
+    stage_all(session, connector, wanted, objects, |draft, object, staging| {
+        if !seen.insert(staging.id) {
             report.note(format!("`{}` was shown twice", object.dn.as_ref().unwrap_or(&object.anchor.0)));
         }
         match staging.staged {
@@ -343,11 +364,9 @@ fn stage_batch(
             Staged::Unchanged => {}
         }
         let Some(holder) = staging.displaced else { return Ok(()) };
-        let shown = |id| seen.objects.contains(&id);
+        let shown = |id| seen.contains(&id);
         stage::hand_over(draft, (holder, staging.id), shown, |object_type| wanted.readers(object_type))
-    })?;
-    batch.clear();
-    Ok(())
+    })
 }
 
 /// Stages objects in order, in batches that are not too large, and tells what came of each.
@@ -377,7 +396,7 @@ fn stage_all<'a>(
 }
 
 /// The objects that are there.
-fn present<'a>(found: impl Iterator<Item = &'a Presence>) -> impl Iterator<Item = &'a ImportedObject> {
+pub(super) fn present<'a>(found: impl Iterator<Item = &'a Presence>) -> impl Iterator<Item = &'a ImportedObject> {
     found.filter_map(|presence| match presence {
         Presence::Present(object) => Some(&**object),
         Presence::OutOfScope(_) | Presence::Deleted | Presence::NotFound => None,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use tokio::runtime::Runtime;
 
@@ -49,8 +50,12 @@ pub struct Session {
     pub runtime: Runtime,
     /// The name that a person gave for the audit log (`--as`).
     pub who: Option<String>,
-    /// When it was opened, in seconds since 1970: rules that ask for the day get this one.
+    /// When it was opened, or its last cycle began, in seconds since 1970: rules that ask for the day get this one.
     pub now: i64,
+    /// Whether this cycle reads what changed, and not everything.
+    pub(super) follows: bool,
+    /// When directories were last asked about themselves.
+    pub(super) learned: Option<Instant>,
     emulators: Vec<emulator::Emulator>,
 }
 
@@ -169,6 +174,8 @@ impl Session {
             emulators,
             who: None,
             now: jiff::Timestamp::now().as_second(),
+            follows: false,
+            learned: None,
         };
         session.fit_rules(warnings)?;
         Ok(session)

@@ -130,6 +130,31 @@ pub(super) fn find(
     Ok(found)
 }
 
+/// Why a directory that says by itself that so many objects are gone is not believed without a look at all of it; nothing
+/// when it is.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) fn doubts(
+    session: &Session,
+    connector: &str,
+    wanted: &Wanted,
+    gone: usize,
+) -> Result<Option<String>, RunError> {
+    if gone == 0 || session.believed.contains(connector) {
+        return Ok(None);
+    }
+    let census: Census = session.store.draft().fact(&key(connector))?.unwrap_or_default();
+    for object_type in wanted.request.types.keys() {
+        let before = census.0.get(object_type).map_or(0, |(objects, _)| *objects);
+        let limit = session.config.limits.of(Limited::Shrinkage, connector, object_type);
+        if let Some(limit) = limit_of(limit, before).filter(|limit| before > 0 && gone > *limit) {
+            return Ok(Some(format!("it says that {gone} objects are gone, more than {limit}")));
+        }
+    }
+    Ok(None)
+}
+
 /// Whether an import should show an object: it has been there, and we did not delete it.
 fn is_expected(object: &ConnectorObject) -> bool {
     let deleted = object.export.as_ref().is_some_and(|export| {

@@ -13,7 +13,7 @@ use super::guard::{self, ByReason, Exceeded};
 use super::plan::{self, Moved, Plan, SavedPlan};
 use super::session::Session;
 use super::taking_back::{self, Left};
-use super::{Progress, RunError, cycle, import, runs};
+use super::{Progress, RunError, cycle, import, lines, runs};
 use crate::connector_space::ObjectId;
 use crate::store::Draft;
 
@@ -131,9 +131,9 @@ fn steps(
     session.store.checkpoint()?;
     for name in &names {
         let exported = guard::export(session, name, (allowed, Some(&only)), progress)?;
-        progress.end(&cycle::export_line(&exported));
+        progress.end(&lines::export_line(&exported));
         if exported.written() > 0 {
-            progress.end(&cycle::import_line(&import::run(session, name, progress)?));
+            progress.end(&lines::import_line(&import::run(session, name, progress)?));
         }
         report.exports.push(exported);
     }
@@ -168,7 +168,7 @@ fn look(session: &mut Session, progress: &dyn Progress) -> Result<(), RunError> 
     for name in names {
         export::settle_in_flight(session, &name)?;
         let imported = import::run(session, &name, progress)?;
-        progress.end(&cycle::import_line(&imported));
+        progress.end(&lines::import_line(&imported));
         let shrunk = imported.shrunk.iter().map(ToString::to_string);
         if let Some(why) = imported.incomplete.iter().cloned().chain(shrunk).next() {
             let why = format!("`{name}` could not be read whole, and so nothing is taken back: {why}");

@@ -144,6 +144,12 @@ impl Client {
         }
     }
 
+    /// An address below ours as a path: it is kept, and the address may be another one the next time.
+    pub(super) fn path_of<'a>(&self, address: &'a str) -> &'a str {
+        let below = address.strip_prefix(self.root.as_str()).and_then(|rest| rest.strip_prefix("/v1.0"));
+        below.filter(|path| path.starts_with('/')).unwrap_or(address)
+    }
+
     /// A token that is good for a while.
     pub(super) async fn bearer(&self) -> Result<Zeroizing<String>, ConnectorError> {
         let mut token = self.token.lock().await;
@@ -216,6 +222,10 @@ impl Client {
             .bearer_auth(bearer)
             .header("client-request-id", Uuid::new_v4().to_string())
             .header("return-client-request-id", "true");
+        if url.path().ends_with("/delta") {
+            // Only what changed, so that a group is not read again for its members.
+            request = request.header("prefer", "return=minimal");
+        }
         if let Some(body) = body {
             request = request.json(body);
         }

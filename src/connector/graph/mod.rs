@@ -1,7 +1,7 @@
 //! Microsoft Entra ID through Microsoft Graph.
 //!
 //! Reading order: `schema`, `validate` and `validate_references` (what Graph takes), `render` (items as requests), `error`,
-//! `token`, `throttle`, `http` and `batch` (the wire), `query`, `read` and `stock`, `judge` and `write`, `doctor`.
+//! `token`, `throttle`, `http` and `batch` (the wire), `query`, `read`, `delta` and `stock`, `judge` and `write`, `doctor`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::changes::{ChangeSink, ChangesEnd, Watermark};
 use super::secret::Secret;
 use super::{
     Anchor, ConnectorError, ExportItem, ExportOutcome, Finding, ImportEnd, ImportRequest, ImportSink, Pace, Presence,
@@ -20,6 +21,7 @@ use crate::value::{AttributeName, Value};
 
 mod applications;
 mod batch;
+mod delta;
 mod doctor;
 mod error;
 mod http;
@@ -165,6 +167,42 @@ impl Graph {
     /// When the tenant could not be used at all.
     pub async fn import(&self, request: &ImportRequest, sink: ImportSink) -> Result<ImportEnd, ConnectorError> {
         read::import(&self.client, request, sink).await
+    }
+
+    /// Which tenant it reads, as text.
+    pub fn place(&self) -> String {
+        let Settings { tenant, graph_url, .. } = &self.client.settings;
+        // The port of an emulator is another one every time.
+        let host = graph_url.rsplit_once(':').filter(|(host, _)| host.starts_with("http://")).map(|(host, _)| host);
+        format!("{tenant} {}", host.unwrap_or(graph_url))
+    }
+
+    /// Where the changes of the tenant stand now, without reading what is there.
+    ///
+    /// # Errors
+    /// When the tenant could not be asked.
+    pub async fn watermark(&self, request: &ImportRequest) -> Result<Watermark, ConnectorError> {
+        delta::start(&self.client, request).await
+    }
+
+    /// What changed since a watermark.
+    ///
+    /// # Errors
+    /// When the tenant could not be asked; then the watermark stands.
+    pub async fn changes(
+        &self,
+        request: &ImportRequest,
+        since: &Watermark,
+        sink: ChangeSink,
+    ) -> Result<ChangesEnd, ConnectorError> {
+        match since {
+            Watermark::DeltaLinks(links) => delta::read(&self.client, request, links, &sink).await,
+            Watermark::DirSync { .. }
+            | Watermark::Usn { .. }
+            | Watermark::SyncRepl { .. }
+            | Watermark::Timestamp { .. }
+            | Watermark::Files(_) => Ok(ChangesEnd::TooOld("the watermark is that of another kind of directory".into())),
+        }
     }
 
     /// Looks objects up by id, in the recycle bin too.

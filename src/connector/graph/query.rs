@@ -90,11 +90,25 @@ impl Query {
 
     /// `$select=…&$expand=…`
     pub(super) fn parameters(&self) -> String {
+        let expand = if self.manager { "&$expand=manager($select=id)" } else { "" };
+        format!("$select={}{expand}", self.select([]))
+    }
+
+    /// `$select=…` of a delta query, where references are selected like properties.
+    pub(super) fn delta_parameters(&self) -> String {
+        format!("$select={}", self.select(["manager", "members"].into_iter().filter(|name| self.refers(name))))
+    }
+
+    /// Whether a reference is wanted.
+    pub(super) fn refers(&self, name: &str) -> bool {
+        self.lists.contains(&name) || (self.manager && name == "manager")
+    }
+
+    fn select<'a>(&'a self, also: impl IntoIterator<Item = &'a str>) -> String {
         let mut select: BTreeSet<&str> = BTreeSet::from(["id"]);
         select.extend(self.names.iter().map(|name| name.as_str().split('.').next().unwrap_or_default()));
-        let select: Vec<&str> = select.into_iter().collect();
-        let expand = if self.manager { "&$expand=manager($select=id)" } else { "" };
-        format!("$select={}{expand}", select.join(","))
+        select.extend(also);
+        select.into_iter().collect::<Vec<_>>().join(",")
     }
 
     /// An object as Graph shows it, without its lists. The error says what is wrong with it.

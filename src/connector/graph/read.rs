@@ -62,14 +62,14 @@ async fn list(
     Ok(())
 }
 
-fn items<'a>(page: &'a Json, path: &str) -> Result<&'a [Json], ConnectorError> {
+pub(super) fn items<'a>(page: &'a Json, path: &str) -> Result<&'a [Json], ConnectorError> {
     let path = path.split('?').next().unwrap_or(path);
     let message = || format!("`{path}` answered something that is no list");
     let list = page.get("value").and_then(Json::as_array);
     list.map(Vec::as_slice).ok_or_else(|| ConnectorError::new(ConnectorErrorKind::Protocol, message()))
 }
 
-fn next_page(page: &Json) -> Option<String> {
+pub(super) fn next_page(page: &Json) -> Option<String> {
     page.get("@odata.nextLink").and_then(Json::as_str).map(str::to_owned)
 }
 

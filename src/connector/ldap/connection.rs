@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ldap3::controls::RawControl;
-use ldap3::{LdapConnAsync, LdapConnSettings, Scope, SearchOptions};
+use ldap3::controls::{PagedResults, RawControl};
+use ldap3::{LdapConnAsync, LdapConnSettings, LdapResult, ResultEntry, Scope, SearchOptions};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::entry::RawEntry;
+use super::import::{PAGED_RESULTS, page_answer};
 use super::ranges::{RangeReader, Step};
 use super::{Settings, trouble};
 use crate::connector::{ConnectorError, ConnectorErrorKind};
@@ -168,6 +169,71 @@ impl Connection {
             NO_SUCH_OBJECT | REFERRAL => Ok(Vec::new()),
             _ => Err(trouble::result(&self.address, base, &result)),
         }
+    }
+
+    /// All entries below a base, page by page; none when the base is not to be seen.
+    pub(crate) async fn paged(
+        &mut self,
+        base: &str,
+        filter: &str,
+        attributes: &[&str],
+        size: u32,
+    ) -> Result<Vec<RawEntry>, ConnectorError> {
+        if !self.supports(PAGED_RESULTS) {
+            return self.search(base, Scope::Subtree, filter, attributes, Vec::new(), 0).await;
+        }
+        let (mut entries, mut cookie) = (Vec::new(), Vec::new());
+        let size = i32::try_from(size).unwrap_or(i32::MAX);
+        loop {
+            let control = PagedResults { size, cookie }.into();
+            let (page, result) = self.answer(base, filter, attributes, vec![control]).await?;
+            match result.rc {
+                SUCCESS => entries.extend(page),
+                NO_SUCH_OBJECT | REFERRAL => return Ok(entries),
+                _ => return Err(trouble::result(&self.address, base, &result)),
+            }
+            match page_answer(&result.ctrls) {
+                Ok(Some((_, next))) if !next.is_empty() => cookie = next,
+                Ok(_) => return Ok(entries),
+                Err(_) => return Err(trouble::malformed(&self.address)),
+            }
+        }
+    }
+
+    /// The entries of one search below a base, and how it ended, whatever that means.
+    pub(crate) async fn answer(
+        &mut self,
+        base: &str,
+        filter: &str,
+        attributes: &[&str],
+        controls: Vec<RawControl>,
+    ) -> Result<(Vec<RawEntry>, LdapResult), ConnectorError> {
+        let address = self.address.clone();
+        let (answers, result) = self.raw_answer(base, filter, attributes, controls).await?;
+        let entries = answers.into_iter().filter(|answer| !answer.is_ref() && !answer.is_intermediate());
+        let entries = entries.map(|answer| RawEntry::decode(answer).ok_or_else(|| trouble::malformed(&address)));
+        Ok((entries.collect::<Result<_, _>>()?, result))
+    }
+
+    /// The messages of one search below a base as they came, and how it ended. A server may need long for the first.
+    pub(crate) async fn raw_answer(
+        &mut self,
+        base: &str,
+        filter: &str,
+        attributes: &[&str],
+        controls: Vec<RawControl>,
+    ) -> Result<(Vec<ResultEntry>, LdapResult), ConnectorError> {
+        let address = self.address.clone();
+        let broken = |error| trouble::connection(&address, error);
+        let patience = self.timeout.saturating_mul(10);
+        let ldap = self.prepared(controls).with_timeout(patience);
+        let search = ldap.streaming_search(base, Scope::Subtree, filter, attributes.to_vec()).await;
+        let mut stream = search.map_err(broken)?;
+        let mut answers = Vec::new();
+        while let Some(answer) = stream.next().await.map_err(broken)? {
+            answers.push(answer);
+        }
+        Ok((answers, stream.finish().await))
     }
 
     /// Fetches the rest of attributes of which the server has given only a first piece. `base` names the entry.

@@ -10,7 +10,7 @@ use super::scope::{self, Scope};
 use super::{Flavour, Ldap, object_types, trouble};
 use crate::connector::{ConnectorError, ImportEnd, ImportEvent, ImportRequest, ImportSink};
 
-const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
+pub(super) const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
 
 /// Reads everything in scope into `sink`.
 pub(crate) async fn run(
@@ -175,7 +175,7 @@ impl Reading<'_> {
 }
 
 /// The estimate and the cookie in the answer to a page; nothing when there was no paging.
-fn page_answer(controls: &[Control]) -> Result<Option<(u64, Vec<u8>)>, String> {
+pub(super) fn page_answer(controls: &[Control]) -> Result<Option<(u64, Vec<u8>)>, String> {
     let Some(Control(_, control)) = controls.iter().find(|Control(_, control)| control.ctype == PAGED_RESULTS) else {
         return Ok(None);
     };

@@ -5,6 +5,7 @@ use ldap3::controls::RawControl;
 
 use super::connection::Connection;
 use super::entry::{self, Converted, Converter, RawEntry};
+use super::kept::Kept;
 use super::scope::{self, Scope};
 use super::{Flavour, Ldap, object_types};
 use crate::connector::{Anchor, ConnectorError, ImportRequest, Presence};
@@ -16,16 +17,16 @@ const SHOW_DELETED: &str = "1.2.840.113556.1.4.417";
 /// Looks every anchor up, in the order given.
 pub(crate) async fn run(
     source: &Ldap,
-    connection: &mut Connection,
+    kept: &mut Kept,
     request: &ImportRequest,
     anchors: &[(Anchor, Option<String>)],
 ) -> Result<Vec<(Anchor, Presence)>, ConnectorError> {
+    let Kept { connection, schema, .. } = kept;
     let scope = scope::of(source, connection)?;
     for base in &scope.bases {
         scope::check_base(connection, base).await?;
     }
-    let schema = source.read_schema(connection).await?;
-    let converter = Converter::new(request, &schema);
+    let converter = Converter::new(request, schema);
     let mut wanted = entry::attributes_to_ask(request, source.flavour);
     if source.flavour == Flavour::ActiveDirectory {
         wanted.push("isDeleted".into());

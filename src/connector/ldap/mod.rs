@@ -1,7 +1,7 @@
 //! LDAP servers: Active Directory and OpenLDAP. Reads objects, looks single ones up, writes, describes schema and health.
 //!
 //! Reading order: this file (settings and the public face), [`connection`], [`entry`], [`import`], [`look_up`],
-//! [`operations`], [`write`], [`doctor`]. Knows nothing of rules or store; writes only where the settings say so.
+//! [`changes`], [`operations`], [`write`], [`doctor`]. Knows nothing of rules or store; writes only where the settings say so.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::changes::Way;
 use super::schema::Schema;
 use super::secret::Secret;
 use super::{
@@ -20,10 +21,12 @@ use crate::dn;
 use crate::value::{AttributeType, Kind};
 use connection::Connection;
 
+mod changes;
 mod connection;
 mod doctor;
 pub(crate) mod entry;
 mod import;
+mod kept;
 mod look_up;
 pub(crate) mod object_types;
 mod operations;
@@ -81,6 +84,9 @@ pub struct Settings {
     /// Whether organizational units that are not there are made for new entries.
     #[serde(default)]
     pub create_parents: bool,
+    /// How changes are asked for.
+    #[serde(default)]
+    pub changes: Way,
     /// How many entries to ask for at a time.
     #[serde(default = "default_page_size")]
     pub page_size: u32,
@@ -156,11 +162,12 @@ pub struct Domain {
     pub netbios: Option<String>,
 }
 
-/// An LDAP server. Every call makes its own connection.
+/// An LDAP server. Long work makes a connection of its own; small questions share one that is kept for a while.
 #[derive(Clone, Debug)]
 pub struct Ldap {
     flavour: Flavour,
     settings: Settings,
+    kept: kept::Place,
 }
 
 impl Ldap {
@@ -171,7 +178,7 @@ impl Ldap {
     pub fn new(flavour: Flavour, mut settings: Settings) -> Result<Ldap, ConnectorError> {
         settings.include.iter_mut().chain(&mut settings.exclude).for_each(dn::name_domain);
         settings.check()?;
-        Ok(Ldap { flavour, settings })
+        Ok(Ldap { flavour, settings, kept: kept::Place::default() })
     }
 
     /// The object types that it reads.
@@ -204,9 +211,20 @@ impl Ldap {
         anchors: &[(Anchor, Option<String>)],
     ) -> Result<Vec<(Anchor, Presence)>, ConnectorError> {
         self.check_request(request)?;
-        let mut connection = Connection::open(&self.settings).await?;
-        let found = look_up::run(self, &mut connection, request, anchors).await?;
-        connection.close().await;
+        match self.look_up_once(request, anchors).await {
+            Err(error) if kept::is_stale(&error) => self.look_up_once(request, anchors).await,
+            found => found,
+        }
+    }
+
+    async fn look_up_once(
+        &self,
+        request: &ImportRequest,
+        anchors: &[(Anchor, Option<String>)],
+    ) -> Result<Vec<(Anchor, Presence)>, ConnectorError> {
+        let mut kept = self.take().await?;
+        let found = look_up::run(self, &mut kept, request, anchors).await?;
+        self.keep(kept).await;
         Ok(found)
     }
 
@@ -258,7 +276,8 @@ impl Ldap {
     #[must_use]
     pub fn at(&self, places: &Places) -> Ldap {
         let (include, exclude) = (places.include.clone(), places.exclude.clone());
-        Ldap { flavour: self.flavour, settings: Settings { include, exclude, ..self.settings.clone() } }
+        let settings = Settings { include, exclude, ..self.settings.clone() };
+        Ldap { flavour: self.flavour, settings, kept: kept::Place::default() }
     }
 
     /// Which server's ways it has, if it is written to.

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::Deserialize;
 
+use super::changes::{ChangesEnd, Watermark};
 use super::ldap::entry::{self, Converted, Converter};
 use super::ldap::{Flavour, check_types, object_types, well_known};
 use super::schema::Schema;
@@ -156,6 +158,38 @@ impl Ldif {
             Ok(if reasons.is_empty() { ImportEnd::Complete } else { ImportEnd::Incomplete(reasons) })
         })
         .await
+    }
+
+    /// What is read of the files, as text.
+    pub fn place(&self) -> String {
+        format!("{:?}", self.settings)
+    }
+
+    /// What the files look like now.
+    ///
+    /// # Errors
+    /// When one of them is missing.
+    pub fn watermark(&self) -> Result<Watermark, ConnectorError> {
+        let stamp = |path: &PathBuf| {
+            let (_, about) = open(path)?;
+            let since = about.modified().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+            let changed = since.and_then(|since| i128::try_from(since.as_nanos()).ok()).unwrap_or_default();
+            Ok((path.display().to_string(), about.len(), changed))
+        };
+        Ok(Watermark::Files(self.settings.file.paths().iter().map(stamp).collect::<Result<_, ConnectorError>>()?))
+    }
+
+    /// Nothing, as long as the files are what they were; otherwise everything has to be read.
+    ///
+    /// # Errors
+    /// As for [`Ldif::watermark`].
+    pub fn changes(&self, since: &Watermark) -> Result<ChangesEnd, ConnectorError> {
+        let now = self.watermark()?;
+        Ok(if now == *since {
+            ChangesEnd::UpTo { watermark: now, present: None }
+        } else {
+            ChangesEnd::TooOld("the file has changed".into())
+        })
     }
 
     /// Looks objects up by their anchors: what a whole file does not show is deleted. The names are not needed.

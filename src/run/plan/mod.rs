@@ -147,7 +147,7 @@ pub struct PlannedChange {
 pub fn make_from(session: &mut Session, import: bool, progress: &dyn Progress) -> Result<Plan, RunError> {
     let mut incomplete = Vec::new();
     if import {
-        for import in super::cycle::import_all(session, progress)? {
+        for import in super::reading::import_all(session, progress)? {
             incomplete.extend(import.shrunk.iter().map(ToString::to_string));
             incomplete.extend(import.incomplete.iter().map(|why| format!("{}: {why}", import.connector)));
         }

@@ -1,0 +1,63 @@
+//! One line for each step of a cycle, for people who watch.
+
+use super::export::ExportReport;
+use super::import::ImportReport;
+use super::synchronise::SyncReport;
+use super::thousands;
+
+fn time(milliseconds: u64) -> String {
+    format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100)
+}
+
+pub(super) fn import_line(report: &ImportReport) -> String {
+    let mut line = format!("{:<8}  {:>9} objects   ", report.connector, thousands(report.objects));
+    line.push_str(&format!("{:>7}   {:>9} changed", time(report.milliseconds), thousands(report.new + report.changed)));
+    for (count, what) in [(report.gone, "gone"), (report.held, "held"), (report.unreadable, "unreadable")] {
+        if count > 0 {
+            line.push_str(&format!(", {} {what}", thousands(count)));
+        }
+    }
+    if !report.incomplete.is_empty() {
+        line.push_str("   INCOMPLETE");
+    }
+    format!("import    {line}")
+}
+
+pub(super) fn sync_line(report: &SyncReport) -> String {
+    let mut parts = Vec::new();
+    for (count, what) in [
+        (report.flowed, "flow"),
+        (report.joined, "join"),
+        (report.projected, "project"),
+        (report.provisioned, "provision"),
+        (report.disconnected, "disconnect"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{} {what}", thousands(count)));
+        }
+    }
+    let what = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
+    format!("sync                {:>9} objects   {:>7}   {what}", thousands(report.objects), time(report.milliseconds))
+}
+
+pub(super) fn export_line(report: &ExportReport) -> String {
+    let mut parts = Vec::new();
+    for (count, what) in [
+        (report.created, "create"),
+        (report.restored, "restore"),
+        (report.updated, "update"),
+        (report.deleted, "delete"),
+        (report.added, "members added"),
+        (report.removed, "members removed"),
+        (report.refused, "refused"),
+        (report.refused_before, "refused before"),
+        (report.postponed, "postponed"),
+        (report.unknown, "unknown"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{} {what}", thousands(count)));
+        }
+    }
+    let what = if parts.is_empty() { "nothing to write".to_owned() } else { parts.join(", ") };
+    format!("export    {:<8}  {what}   {}", report.connector, time(report.milliseconds))
+}

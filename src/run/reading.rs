@@ -1,0 +1,122 @@
+//! The first step of a cycle: what directories say of themselves, and what is in them, all of it or what changed.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::changes::{self, Changes};
+use super::import::{self, ImportReport};
+use super::session::Session;
+use super::{Progress, RunError, export, lines};
+
+/// How often directories are asked about themselves (schema, domains, licences) while only changes are read.
+const LEARN: Duration = Duration::from_secs(600);
+
+/// What a cycle reads.
+pub enum Reading {
+    /// Everything, from everywhere.
+    Everything,
+    /// What changed, and everything from connectors that cannot tell.
+    News {
+        /// What changed, one a connector.
+        changes: Vec<Changes>,
+        /// Connectors that are read whole, and why.
+        whole: Vec<(String, String)>,
+    },
+}
+
+/// Asks every directory about itself, where that is due. Gives what people should know, by connector.
+pub(super) fn learn(session: &mut Session, reading: &Reading) -> Result<Vec<(String, String)>, RunError> {
+    let recent = session.learned.is_some_and(|at| at.elapsed() < LEARN);
+    match reading {
+        Reading::News { whole, .. } if recent && whole.is_empty() => Ok(Vec::new()),
+        Reading::News { whole, .. } => {
+            let needed: BTreeSet<&String> = whole.iter().map(|(name, _)| name).collect();
+            learn_each(session, |name| needed.contains(name))
+        }
+        Reading::Everything => learn_all(session),
+    }
+}
+
+fn learn_all(session: &mut Session) -> Result<Vec<(String, String)>, RunError> {
+    learn_each(session, |_| true)
+}
+
+/// Asks each; one that is not needed now may be out of reach.
+fn learn_each(
+    session: &mut Session,
+    is_needed: impl Fn(&String) -> bool,
+) -> Result<Vec<(String, String)>, RunError> {
+    session.wake()?;
+    let names: Vec<String> = session.config.connectors.iter().map(|(name, _)| name.clone()).collect();
+    let mut all = Vec::new();
+    for name in names {
+        let warnings = match import::learn(session, &name) {
+            Err(RunError::Connector { .. }) if !is_needed(&name) => continue,
+            learned => learned?,
+        };
+        all.extend(warnings.into_iter().map(|warning| (name.clone(), warning)));
+    }
+    session.learned = Some(Instant::now());
+    Ok(all)
+}
+
+/// Reads every directory, and keeps what they show. Nothing is synchronised or written.
+///
+/// # Errors
+/// When a directory could not be used, the rules do not fit, or the store fails.
+pub fn import_all(session: &mut Session, progress: &dyn Progress) -> Result<Vec<ImportReport>, RunError> {
+    learn_all(session)?;
+    session.fit_rules(Vec::new())?;
+    read_all(session, progress)
+}
+
+/// Settles what was under way when a run broke off, and imports.
+pub(super) fn read(
+    session: &mut Session,
+    reading: Reading,
+    progress: &dyn Progress,
+) -> Result<Vec<ImportReport>, RunError> {
+    let Reading::News { changes, mut whole } = reading else { return read_all(session, progress) };
+    settle(session)?;
+    let mut imports = Vec::new();
+    for changes in changes {
+        let connector = changes.connector().to_owned();
+        match changes::take_in(session, changes)? {
+            Ok(report) => {
+                progress.end(&lines::import_line(&report));
+                imports.push(report);
+            }
+            Err(why) => whole.push((connector, why)),
+        }
+    }
+    for (name, _) in whole {
+        let imported = match import::run(session, &name, progress) {
+            // The others need not wait for it.
+            Err(RunError::Connector { connector, error }) => {
+                ImportReport { connector, incomplete: vec![error.to_string()], ..ImportReport::default() }
+            }
+            imported => imported?,
+        };
+        progress.end(&lines::import_line(&imported));
+        imports.push(imported);
+    }
+    Ok(imports)
+}
+
+/// What was under way when a run broke off: nobody knows, so it is looked at.
+fn settle(session: &mut Session) -> Result<(), RunError> {
+    let targets: Vec<String> = session.target_kinds().map(|(name, _)| name.clone()).collect();
+    targets.into_iter().try_for_each(|name| export::settle_in_flight(session, &name).map(drop))
+}
+
+fn read_all(session: &mut Session, progress: &dyn Progress) -> Result<Vec<ImportReport>, RunError> {
+    settle(session)?;
+    let names: Vec<String> = session.config.connectors.iter().map(|(name, _)| name.clone()).collect();
+    let mut imports = Vec::new();
+    for name in names {
+        let imported = import::run(session, &name, progress)?;
+        progress.end(&lines::import_line(&imported));
+        imports.push(imported);
+    }
+    Ok(imports)
+}

@@ -1,0 +1,326 @@
+//! Serving: whoever says that something changed is asked what, and that goes through to the targets at once. Rules are
+//! reloaded in between, and so is the configuration, until somebody says stop.
+//!
+//! The store stays open, so that a change costs what the change costs; another command that asks for it gets it between
+//! two cycles (see [`super::turn`]). Reading order: this file, [`due`], [`triggers`], [`saved`].
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::changes::{self, Changes, News};
+use super::cycle::{self, CycleReport, Permissions};
+use super::reading::Reading;
+use super::rules_in_use::{self, RulesStatus};
+use super::session::{Session, folders};
+use super::{Progress, RunError, turn};
+use crate::config::Config;
+use crate::diagnostic::Diagnostic;
+use crate::reload::Watcher;
+use crate::rules::RuleSet;
+use crate::store::StoreError;
+use due::Due;
+use triggers::Triggers;
+
+mod due;
+mod saved;
+mod triggers;
+
+/// How long a wait may last before it is looked whether to stop.
+const GLANCE: Duration = Duration::from_millis(100);
+/// How often a cycle is run though nothing has changed: days pass, and what was put off is tried again.
+const TICK: Duration = Duration::from_secs(600);
+/// How long whoever asked for the store has to take it.
+const GRANT: Duration = Duration::from_millis(500);
+
+/// What there is to tell.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Serving begins with these rules.
+    Begins(&'a RuleSet),
+    /// Still at it.
+    Alive,
+    /// A cycle ended.
+    Cycle(&'a CycleReport),
+    /// A cycle could not be run; the next is tried after so long.
+    Failed(&'a RunError, Duration),
+    /// A connector could not be asked what changed; it is asked again after so long. How often in a row that was.
+    Down(&'a str, &'a RunError, Duration, u32),
+    /// A connector that could not be asked answers again.
+    Up(&'a str),
+    /// A connector is read whole, and why.
+    Whole(&'a str, &'a str),
+    /// What was saved cannot be used; the rules stay.
+    Refused(&'a [Diagnostic]),
+    /// What was saved does not fit what a directory says of its attributes; the rules stay.
+    Unfit(&'a [String]),
+    /// What was saved compiles, and is about to be tried.
+    Loaded(&'a RuleSet, Duration),
+    /// It is what is in use already.
+    Back,
+    /// It is in use now.
+    Taken(&'a RuleSet),
+    /// It waits to be accepted, and why.
+    Waits(&'a RuleSet, &'a str),
+    /// Another process has the store.
+    StoreInUse,
+    /// How rules stand could not be written beside the store.
+    NotKept(&'a std::io::Error),
+}
+
+/// Who is told, and shown how far a step is.
+pub struct Audience<'a> {
+    /// Hears what there is to tell.
+    pub tell: &'a mut dyn FnMut(Event<'_>),
+    /// Sees the steps of cycles.
+    pub progress: &'a dyn Progress,
+}
+
+/// Runs cycles until `stop`.
+///
+/// # Errors
+/// When there are no rules to begin with, or another process serves the same store. What goes wrong later is told, and
+/// tried again.
+pub fn run(config: &Config, stop: &Arc<AtomicBool>, audience: Audience<'_>) -> Result<(), RunError> {
+    let _serving = turn::Serving::begin(&config.store_folder)?;
+    let rules = first_rules(config)?;
+    let known = rules.fingerprint().to_owned();
+    let watcher = Watcher::start(folders(config), config.settings.clone(), known, config.reload.poll);
+    let Audience { tell, progress } = audience;
+    tell(Event::Begins(&rules));
+    let names = config.connectors.iter().map(|(name, _)| name.clone());
+    let now = Instant::now();
+    let mut server = Server {
+        config,
+        stop,
+        tell,
+        progress,
+        rules,
+        saved: None,
+        waits: false,
+        status: RulesStatus::default(),
+        due: Due::new(names, config.every, now),
+        failures: 0,
+        resting: None,
+        last: None,
+    };
+    server.in_use();
+    server.serve(&watcher);
+    Ok(())
+}
+
+/// The rules of the last time, if they are kept; a folder that was edited meanwhile is looked at like any other save.
+fn first_rules(config: &Config) -> Result<RuleSet, RunError> {
+    if let Some(Ok((rules, _))) = rules_in_use::kept(&config.store_folder, &config.settings) {
+        return Ok(rules);
+    }
+    let loaded = RuleSet::load(&folders(config), config.settings.clone());
+    loaded.map(|(rules, _)| rules).map_err(RunError::Rules)
+}
+
+struct Server<'a> {
+    config: &'a Config,
+    stop: &'a Arc<AtomicBool>,
+    tell: &'a mut dyn FnMut(Event<'_>),
+    progress: &'a dyn Progress,
+    rules: RuleSet,
+    /// What was saved, compiles, and is not in use.
+    saved: Option<RuleSet>,
+    /// It was judged, and waits to be accepted.
+    waits: bool,
+    status: RulesStatus,
+    due: Due,
+    /// Cycles that failed in a row.
+    failures: u32,
+    /// No cycle before then: the last one failed.
+    resting: Option<Instant>,
+    /// When the last cycle ended, and whether it left something to try again.
+    last: Option<(Instant, bool)>,
+}
+
+/// An open store, and who listens meanwhile.
+struct Open {
+    session: Session,
+    triggers: Triggers,
+}
+
+impl Server<'_> {
+    fn serve(&mut self, watcher: &Watcher) {
+        let mut open: Option<Open> = None;
+        let mut heard = BTreeSet::new();
+        while !self.stop.load(Ordering::Relaxed) {
+            (self.tell)(Event::Alive);
+            if let Some(reload) = watcher.latest() {
+                self.saved(reload);
+            }
+            if turn::is_wanted(&self.config.store_folder) {
+                self.give_away(&mut open);
+            }
+            if !self.is_resting() {
+                match self.turn(&mut open, std::mem::take(&mut heard)) {
+                    Ok(()) => self.failures = 0,
+                    Err(RunError::Interrupted) => break,
+                    Err(error) => {
+                        open = None;
+                        self.rest(&error);
+                    }
+                }
+            }
+            heard.extend(self.wait(open.as_ref()));
+        }
+        self.close(open);
+    }
+
+    fn is_resting(&self) -> bool {
+        self.resting.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// After failures in a row, cycles come later and later.
+    fn rest(&mut self, error: &RunError) {
+        self.failures += 1;
+        let pause = Duration::from_secs(1 << self.failures.min(9)).min(TICK);
+        self.resting = Some(Instant::now() + pause);
+        self.due.all(Instant::now());
+        (self.tell)(Event::Failed(error, pause));
+    }
+
+    /// Asks whoever is due, and runs a cycle if there is something to do.
+    fn turn(&mut self, open: &mut Option<Open>, heard: BTreeSet<String>) -> Result<(), RunError> {
+        let names = self.due.at(&heard, Instant::now());
+        let candidate = self.saved.is_some() && (!self.waits || self.is_accepted());
+        if names.is_empty() && !candidate && !self.is_time() {
+            return Ok(());
+        }
+        if candidate {
+            // Rules that are tried begin with a session of their own.
+            self.close(open.take());
+        }
+        let Open { session, .. } = match open {
+            Some(open) => open,
+            None => open.insert(self.open()?),
+        };
+        let names = if candidate { session.directories.keys().cloned().collect() } else { names };
+        let (changes, whole) = self.collect(session, names)?;
+        if changes.is_empty() && whole.is_empty() && !candidate && !self.is_time() {
+            return Ok(());
+        }
+        for (name, why) in &whole {
+            (self.tell)(Event::Whole(name, why));
+        }
+        self.cycle(session, Reading::News { changes, whole })?;
+        if candidate {
+            self.close(open.take());
+        }
+        Ok(())
+    }
+
+    /// Whether a cycle is due though nobody said anything.
+    fn is_time(&self) -> bool {
+        self.last.is_none_or(|(at, unfinished)| {
+            at.elapsed() >= if unfinished { self.config.every.min(TICK) } else { TICK }
+        })
+    }
+
+    /// What changed, by connector, and who has to be read whole. One that does not answer holds up nobody else.
+    fn collect(
+        &mut self,
+        session: &mut Session,
+        names: BTreeSet<String>,
+    ) -> Result<(Vec<Changes>, Vec<(String, String)>), RunError> {
+        let (mut found, mut whole) = (Vec::new(), Vec::new());
+        for name in names {
+            session.go_on()?;
+            match changes::collect(session, &name) {
+                Ok(news) => {
+                    self.answered(&name);
+                    match news {
+                        News::Nothing => {}
+                        News::Changes(changes) => found.push(changes),
+                        News::Everything(why) => whole.push((name, why)),
+                    }
+                }
+                Err(error @ RunError::Connector { .. }) => {
+                    let (pause, times) = self.due.failed(&name, Instant::now());
+                    (self.tell)(Event::Down(&name, &error, pause, times));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((found, whole))
+    }
+
+    fn answered(&mut self, name: &str) {
+        if self.due.answered(name, Instant::now()) {
+            (self.tell)(Event::Up(name));
+        }
+    }
+
+    fn cycle(&mut self, session: &mut Session, reading: Reading) -> Result<(), RunError> {
+        let accepted: Option<String> = session.store.draft().fact("accepted")?;
+        let is_accepted = |rules: &&RuleSet| !self.waits || accepted.as_deref() == Some(rules.fingerprint());
+        let candidate = self.saved.as_ref().filter(is_accepted).map(|rules| rules.active(false));
+        let permissions = Permissions::default();
+        let report = cycle::run_towards(session, reading, candidate.as_ref(), &permissions, self.progress)?;
+        let put_off = report.exports.iter().any(|export| export.postponed + export.unknown > 0);
+        self.last = Some((Instant::now(), put_off));
+        for import in report.imports.iter().filter(|import| !import.incomplete.is_empty()) {
+            self.due.failed(&import.connector, Instant::now());
+        }
+        (self.tell)(Event::Cycle(&report));
+        if let Some(adoption) = &report.adoption {
+            self.adopted(adoption);
+        }
+        Ok(())
+    }
+
+    /// Waits for the store while other commands have it.
+    fn open(&mut self) -> Result<Open, RunError> {
+        let mut told = false;
+        loop {
+            match Session::open_with(self.config.clone(), &self.rules.active(false), Vec::new()) {
+                Err(RunError::Store(StoreError::InUse { .. })) => {}
+                Err(error) => return Err(error),
+                Ok(mut session) => {
+                    session.interrupted = Arc::clone(self.stop);
+                    let triggers = Triggers::of(&session);
+                    return Ok(Open { session, triggers });
+                }
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(RunError::Interrupted);
+            }
+            if !told {
+                (self.tell)(Event::StoreInUse);
+                told = true;
+            }
+            std::thread::sleep(GLANCE);
+        }
+    }
+
+    fn close(&mut self, open: Option<Open>) {
+        let Some(Open { session, .. }) = open else { return };
+        if let Err(error) = session.close() {
+            (self.tell)(Event::Failed(&error, Duration::ZERO));
+        }
+    }
+
+    /// Another command asks for the store: it gets it now.
+    fn give_away(&mut self, open: &mut Option<Open>) {
+        self.close(open.take());
+        turn::granted(&self.config.store_folder);
+        std::thread::sleep(GRANT);
+    }
+
+    /// Waits until somebody says something, or it is time.
+    fn wait(&mut self, open: Option<&Open>) -> BTreeSet<String> {
+        let patience = self.due.pause(Instant::now()).min(GLANCE).max(Duration::from_millis(1));
+        match open {
+            Some(open) => open.triggers.wait(patience),
+            None => {
+                std::thread::sleep(patience);
+                BTreeSet::new()
+            }
+        }
+    }
+}

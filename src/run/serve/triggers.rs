@@ -1,0 +1,66 @@
+//! Who hears of changes: a task a connector, on the session's runtime, that says when to look. One that breaks is started
+//! again after a pause; meanwhile, and where a directory cannot tell, it is asked every so often anyway.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::connector::directory::Directory;
+use crate::run::session::Session;
+
+/// The pause before a watch that broke is begun again.
+const PAUSE: Duration = Duration::from_secs(5);
+/// A watch may die without a word; it is begun anew after so long.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
+/// Connectors that said that something happened.
+pub(super) struct Triggers(Receiver<String>);
+
+impl Triggers {
+    /// Begins to listen to every connector of a session, for as long as it is open.
+    pub(super) fn of(session: &Session) -> Triggers {
+        let (sender, receiver) = channel();
+        for (name, directory) in &session.directories {
+            session.runtime.spawn(listen(name.clone(), Arc::clone(directory), sender.clone()));
+        }
+        Triggers(receiver)
+    }
+
+    /// Waits for somebody to say something, and takes along what others have said.
+    pub(super) fn wait(&self, patience: Duration) -> BTreeSet<String> {
+        let mut heard = BTreeSet::new();
+        if let Ok(name) = self.0.recv_timeout(patience) {
+            heard.insert(name);
+            heard.extend(self.0.try_iter());
+        }
+        heard
+    }
+}
+
+async fn listen(name: String, directory: Arc<Directory>, heard: Sender<String>) {
+    loop {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let watch = tokio::time::timeout(LONGEST, directory.watch(sender));
+        let pass_on = async {
+            while receiver.recv().await.is_some() {
+                if heard.send(name.clone()).is_err() {
+                    return;
+                }
+            }
+        };
+        let (watched, ()) = tokio::join!(watch, pass_on);
+        match watched {
+            // It has no way to tell.
+            Ok(Ok(false)) => return,
+            // What happened while nobody listened is found when it is asked the next time.
+            Ok(Ok(true)) | Err(_) => {}
+            Ok(Err(_)) => tokio::time::sleep(PAUSE).await,
+        }
+        if heard.send(name.clone()).is_err() {
+            return;
+        }
+    }
+}
