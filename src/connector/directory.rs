@@ -1,6 +1,6 @@
 //! The kinds of directories behind one name each: an enum, because the configuration names them all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::changes::{ChangeSink, ChangesEnd, Watermark};
 use super::graph::Graph;
@@ -8,6 +8,7 @@ use super::ldap::Ldap;
 use super::ldif::Ldif;
 use super::schema::Schema;
 use super::target::TargetKind;
+use crate::value::AttributeName;
 use super::{
     Anchor, ConnectorError, ConnectorErrorKind, ExportItem, ExportOutcome, Finding, ImportEnd, ImportRequest,
     ImportSink, Pace, Presence, Stock, TenantFacts,
@@ -136,6 +137,22 @@ impl Directory {
                 let anchors: Vec<Anchor> = anchors.iter().map(|(anchor, _)| anchor.clone()).collect();
                 graph.look_up(request, &anchors).await
             }
+        }
+    }
+
+    /// Names of objects that refer to each of these (anchor and name) by name, and by which attribute; none where references
+    /// do not go by name.
+    ///
+    /// # Errors
+    /// When the directory could not be asked.
+    pub async fn referrers(
+        &self,
+        attributes: &BTreeSet<AttributeName>,
+        objects: &[(Anchor, String)],
+    ) -> Result<Vec<(Anchor, AttributeName, Vec<String>)>, ConnectorError> {
+        match self {
+            Directory::Ldap(ldap) => ldap.referrers(attributes, objects).await,
+            Directory::Ldif(_) | Directory::Entra(_) => Ok(Vec::new()),
         }
     }
 

@@ -198,9 +198,14 @@ pub fn take_in(session: &mut Session, changes: Changes) -> Result<Result<ImportR
     }
     let mut seen = HashSet::new();
     let touched: Vec<(Anchor, Hint)> = due.looked_up.into_iter().collect();
+    let mut new = Vec::new();
     for chunk in touched.chunks(LOOK_UP_BATCH) {
         session.go_on()?;
-        look_at(session, &connector, &wanted, chunk, &mut seen, &mut report)?;
+        new.extend(look_at(session, &connector, &wanted, chunk, &mut seen, &mut report)?);
+    }
+    for chunk in new.chunks(LOOK_UP_BATCH) {
+        session.go_on()?;
+        referred_to(session, &connector, &wanted, chunk)?;
     }
     for (anchor, attribute, targets) in &due.references {
         refer(session, &connector, &wanted, (anchor, attribute, targets), &mut report)?;
@@ -248,7 +253,7 @@ fn due(session: &Session, wanted: &Wanted, changes: &Changes) -> Result<Due, Run
     Ok(due)
 }
 
-/// Looks at some objects, and stages what is found.
+/// Looks at some objects, and stages what is found. Gives those that came into sight, with their names.
 fn look_at(
     session: &mut Session,
     connector: &str,
@@ -256,12 +261,16 @@ fn look_at(
     chunk: &[(Anchor, Hint)],
     seen: &mut HashSet<ObjectId>,
     report: &mut ImportReport,
-) -> Result<(), RunError> {
+) -> Result<Vec<(Anchor, String)>, RunError> {
     let directory = session.directory(connector)?;
     let draft = session.store.draft();
     let mut asked = Vec::with_capacity(chunk.len());
+    let mut unknown = BTreeSet::new();
     for (anchor, _) in chunk {
         let object = draft.object(draft.id_of_anchor(connector, anchor)?)?;
+        if object.is_none() {
+            unknown.insert(anchor);
+        }
         asked.push((anchor.clone(), object.and_then(|object| object.dn)));
     }
     drop(draft);
@@ -278,6 +287,41 @@ fn look_at(
     }
     let writes = draft.finish();
     session.store.commit(writes)?;
+    let shown = import::present(found.iter().map(|(_, found)| found));
+    let new = shown.filter(|object| unknown.contains(&object.anchor));
+    Ok(new.filter_map(|object| Some((object.anchor.clone(), object.dn.clone()?))).collect())
+}
+
+/// Who refers to objects that came into sight: nobody was told of for it, and whoever is known to refer to such a name may
+/// have meant somebody else.
+fn referred_to(
+    session: &mut Session,
+    connector: &str,
+    wanted: &Wanted,
+    new: &[(Anchor, String)],
+) -> Result<(), RunError> {
+    let directory = session.directory(connector)?;
+    let attributes: BTreeSet<AttributeName> = wanted.references.values().flatten().cloned().collect();
+    let failed = |error: ConnectorError| RunError::Connector { connector: connector.to_owned(), error };
+    let found = session.runtime.block_on(directory.referrers(&attributes, new)).map_err(failed)?;
+    for (anchor, attribute, names) in found {
+        let mut draft = session.store.draft();
+        let id = draft.id_of_anchor(connector, &anchor)?;
+        let mut referring = BTreeSet::new();
+        for name in names {
+            referring.extend(draft.id_of_dn(connector, &crate::dn::normalise(&name))?);
+        }
+        let known = draft.referrers(id)?.into_iter().filter(|(_, known)| *known == attribute).map(|(from, _)| from);
+        let all: BTreeSet<ObjectId> = known.chain(referring.iter().copied()).collect();
+        for from in all {
+            if let Some(object) = draft.object(from)? {
+                let readers = wanted.readers(&object.object_type);
+                stage::stage_edge(&mut draft, &object, &attribute, id, referring.contains(&from), readers)?;
+            }
+        }
+        let writes = draft.finish();
+        session.store.commit(writes)?;
+    }
     Ok(())
 }
 

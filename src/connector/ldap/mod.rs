@@ -3,7 +3,7 @@
 //! Reading order: this file (settings and the public face), [`connection`], [`entry`], [`import`], [`look_up`],
 //! [`changes`], [`operations`], [`write`], [`doctor`]. Knows nothing of rules or store; writes only where the settings say so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -18,7 +18,7 @@ use super::{
     ImportSink, Presence, TenantFacts,
 };
 use crate::dn;
-use crate::value::{AttributeType, Kind};
+use crate::value::{AttributeName, AttributeType, Kind};
 use connection::Connection;
 
 mod changes;
@@ -32,6 +32,7 @@ pub(crate) mod object_types;
 mod operations;
 mod places;
 mod ranges;
+mod referrers;
 mod scope;
 mod server_schema;
 mod trouble;
@@ -215,6 +216,21 @@ impl Ldap {
             Err(error) if kept::is_stale(&error) => self.look_up_once(request, anchors).await,
             found => found,
         }
+    }
+
+    /// Names of entries that refer to each of these (anchor and name), and by which attribute.
+    ///
+    /// # Errors
+    /// When the directory could not be asked.
+    pub async fn referrers(
+        &self,
+        attributes: &BTreeSet<AttributeName>,
+        entries: &[(Anchor, String)],
+    ) -> Result<Vec<(Anchor, AttributeName, Vec<String>)>, ConnectorError> {
+        let mut kept = self.take().await?;
+        let found = referrers::find(self, &mut kept.connection, attributes, entries).await?;
+        self.keep(kept).await;
+        Ok(found)
     }
 
     async fn look_up_once(

@@ -27,6 +27,15 @@ const NOTIFICATION: &str = "1.2.840.113556.1.4.528";
 /// Where an account hears of no deletions, what is there is compared with what is known every so many seconds.
 const SWEEP: i64 = 600;
 
+/// Classes of entries that others lie in.
+const CONTAINERS: [&str; 6] =
+    ["organizationalUnit", "organization", "container", "builtinDomain", "domain", "locality"];
+
+fn is_container(entry: &RawEntry) -> bool {
+    let classes = entry.texts("objectClass");
+    CONTAINERS.iter().any(|container| classes.iter().any(|class| class.eq_ignore_ascii_case(container)))
+}
+
 /// What is asked for, and what of it matters.
 struct Asking<'a> {
     flavour: Flavour,
@@ -57,6 +66,21 @@ impl<'a> Asking<'a> {
 
     fn filter(&self) -> String {
         object_types::filter(&self.types)
+    }
+
+    /// What is read, and what it lies in: with the name of a container everything in it gets another.
+    fn filter_with_containers(&self) -> String {
+        let containers: String = CONTAINERS.iter().map(|class| format!("(objectClass={class})")).collect();
+        format!("(|{}{containers})", self.filter())
+    }
+
+    /// Tells of an entry that may be a container. What happened to it is not known: it may have another name.
+    async fn entry(&self, connection: &mut Connection, entry: &RawEntry) -> Result<(), ConnectorError> {
+        let Ok(Some(anchor)) = entry::anchor_of(entry) else { return Ok(()) };
+        if is_container(entry) {
+            self.below(connection, &entry.dn).await?;
+        }
+        self.touched(anchor, self.hint(entry)).await
     }
 
     /// Tells of an entry; the error is that nobody listens any more.

@@ -10,14 +10,18 @@ use ldap3::controls::{Control, RawControl, RefreshMode, SyncRequest};
 use uuid::Uuid;
 
 use super::super::connection::{Connection, SUCCESS};
+use super::super::entry::RawEntry;
 use super::super::scope;
 use super::super::{Ldap, trouble};
-use super::Asking;
+use super::{Asking, is_container};
 use crate::connector::changes::{ChangesEnd, Hint, Watermark};
 use crate::connector::{Anchor, ConnectorError};
 use crate::dn;
 
 const STATE: &str = "1.3.6.1.4.1.4203.1.9.1.2";
+/// What is said of an entry that was deleted.
+const DELETED: u8 = 3;
+
 const DONE: &str = "1.3.6.1.4.1.4203.1.9.1.3";
 
 /// Result code: everything has to be read again.
@@ -64,8 +68,8 @@ pub(super) async fn read(
             return Ok(ChangesEnd::TooOld(format!("nothing is known of `{base}`")));
         };
         let control = control(RefreshMode::RefreshOnly, Some(cookie));
-        let filter = asking.filter();
-        let (answers, result) = connection.raw_answer(base, &filter, &["entryUUID"], vec![control]).await?;
+        let (filter, wanted) = (asking.filter_with_containers(), ["entryUUID", "objectClass"]);
+        let (answers, result) = connection.raw_answer(base, &filter, &wanted, vec![control]).await?;
         match result.rc {
             SUCCESS => {}
             REFRESH_REQUIRED | UNWILLING => {
@@ -77,10 +81,20 @@ pub(super) async fn read(
         if !done.refresh_deletes {
             return Ok(ChangesEnd::TooOld(format!("{} no longer remembers what was deleted", connection.address)));
         }
-        for answer in answers.iter().filter(|answer| !answer.is_ref()) {
-            let heard = heard(&answer.0, &answer.1).ok_or_else(|| trouble::malformed(&connection.address))?;
-            for (anchor, hint) in heard {
-                asking.touched(anchor, hint).await?;
+        for answer in answers.into_iter().filter(|answer| !answer.is_ref()) {
+            let malformed = || trouble::malformed(&connection.address);
+            if answer.is_intermediate() {
+                for anchor in deleted(&answer.0).ok_or_else(malformed)? {
+                    gone(asking, connection, anchor).await?;
+                }
+                continue;
+            }
+            match state(&answer.1).ok_or_else(malformed)? {
+                (anchor, DELETED) => gone(asking, connection, anchor).await?,
+                (_, _) => {
+                    let entry = RawEntry::decode(answer).ok_or_else(malformed)?;
+                    asking.entry(connection, &entry).await?;
+                }
             }
         }
         match done.cookie {
@@ -95,22 +109,30 @@ pub(super) async fn read(
     Ok(ChangesEnd::UpTo { watermark: Watermark::SyncRepl { cookies: reached }, present: None })
 }
 
-/// What one message of the answer says, entry or information in between.
-fn heard(tag: &StructureTag, controls: &[Control]) -> Option<Vec<(Anchor, Hint)>> {
-    if tag.id == 25 {
-        return information(tag);
+/// Deleted, or no longer where it is looked for. With a container that was moved away goes all that is in it.
+async fn gone(asking: &Asking<'_>, connection: &mut Connection, anchor: Anchor) -> Result<(), ConnectorError> {
+    let filter = format!("(entryUUID={anchor})");
+    for suffix in connection.root.naming_contexts.clone() {
+        let wanted = ["objectClass"];
+        let found = connection.search(&suffix, ldap3::Scope::Subtree, &filter, &wanted, Vec::new(), 0).await?;
+        for entry in found.iter().filter(|entry| is_container(entry)) {
+            asking.below(connection, &entry.dn).await?;
+        }
     }
+    asking.touched(anchor, Hint::Gone).await
+}
+
+/// Whose entry it is, and what is said about it: 0 present, 1 added, 2 changed, 3 deleted.
+fn state(controls: &[Control]) -> Option<(Anchor, u8)> {
     let Control(_, control) = controls.iter().find(|Control(_, control)| control.ctype == STATE)?;
     let (_, state) = parse_tag(control.val.as_deref()?).ok()?;
     let mut parts = state.expect_constructed()?.into_iter();
     let state = parts.next()?.expect_primitive()?.first().copied()?;
-    let anchor = anchor(&parts.next()?.expect_primitive()?)?;
-    // 0 present, 1 added, 2 changed, 3 deleted.
-    Some(vec![(anchor, if state == 3 { Hint::Gone } else { Hint::There })])
+    Some((anchor(&parts.next()?.expect_primitive()?)?, state))
 }
 
-/// A set of ids of deleted entries; cookies on the way and the ends of phases say nothing about entries.
-fn information(tag: &StructureTag) -> Option<Vec<(Anchor, Hint)>> {
+/// The ids of deleted entries in a message between entries; cookies on the way and the ends of phases say nothing of any.
+fn deleted(tag: &StructureTag) -> Option<Vec<Anchor>> {
     const ID_SET: u64 = 3;
     let parts = tag.clone().expect_constructed()?;
     let Some(value) = parts.into_iter().find(|part| part.class == TagClass::Context && part.id == 1) else {
@@ -132,7 +154,7 @@ fn information(tag: &StructureTag) -> Option<Vec<(Anchor, Hint)>> {
             _ => {}
         }
     }
-    Some(anchors.into_iter().filter(|_| deleted).map(|anchor| (anchor, Hint::Gone)).collect())
+    Some(if deleted { anchors } else { Vec::new() })
 }
 
 fn anchor(bytes: &[u8]) -> Option<Anchor> {

@@ -2,7 +2,6 @@
 //! every so often the anchors of everything that is there are asked for.
 
 use super::super::connection::Connection;
-use super::super::entry;
 use super::{Asking, SWEEP, now};
 use crate::connector::ConnectorError;
 use crate::connector::changes::{ChangesEnd, Watermark};
@@ -27,14 +26,12 @@ pub(super) async fn read(
     since: &str,
     swept: i64,
 ) -> Result<ChangesEnd, ConnectorError> {
-    let filter = format!("(&(modifyTimestamp>={since}){})", asking.filter());
+    let filter = format!("(&(modifyTimestamp>={since}){})", asking.filter_with_containers());
     let wanted = ["entryUUID", "objectClass", "modifyTimestamp"];
     let mut latest = since.to_owned();
     for base in &asking.scope.bases {
         for entry in connection.paged(base, &filter, &wanted, asking.page_size).await? {
-            let Ok(Some(anchor)) = entry::anchor_of(&entry) else { continue };
-            let hint = asking.hint(&entry);
-            asking.touched(anchor, hint).await?;
+            asking.entry(connection, &entry).await?;
             // Fractions do not compare as text with times without.
             let time = entry.text("modifyTimestamp").filter(|time| time.len() == latest.len());
             latest = latest.max(time.unwrap_or_default());

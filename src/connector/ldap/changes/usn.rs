@@ -4,7 +4,7 @@
 use ldap3::controls::RawControl;
 
 use super::super::connection::Connection;
-use super::super::entry::{self};
+use super::super::entry;
 use super::{Asking, SHOW_DELETED};
 use crate::connector::changes::{ChangesEnd, Hint, Watermark};
 use crate::connector::{ConnectorError, ConnectorErrorKind};
@@ -51,17 +51,9 @@ pub(super) async fn read(
         return Err(ConnectorError::new(ConnectorErrorKind::Protocol, message));
     };
     let since = format!("(uSNChanged>={})", usn + 1);
-    let containers = "(objectClass=organizationalUnit)(objectClass=container)(objectClass=builtinDomain)";
-    let filter = format!("(&{since}(|{}{containers}))", asking.filter());
-    let wanted = ["objectGUID", "objectClass"];
-    for entry in connection.paged(&domain, &filter, &wanted, asking.page_size).await? {
-        let Ok(Some(anchor)) = entry::anchor_of(&entry) else { continue };
-        let hint = asking.hint(&entry);
-        asking.touched(anchor, hint).await?;
-        if is_container(&entry.texts("objectClass")) {
-            // It may have another name; nothing says whether.
-            asking.below(connection, &entry.dn).await?;
-        }
+    let filter = format!("(&{since}{})", asking.filter_with_containers());
+    for entry in connection.paged(&domain, &filter, &["objectGUID", "objectClass"], asking.page_size).await? {
+        asking.entry(connection, &entry).await?;
     }
     let deleted = RawControl { ctype: SHOW_DELETED.into(), crit: true, val: None };
     let tombstones = format!("CN=Deleted Objects,{domain}");
@@ -73,10 +65,4 @@ pub(super) async fn read(
         }
     }
     Ok(ChangesEnd::UpTo { watermark: Watermark::Usn { invocation: answers, usn: reached }, present: None })
-}
-
-fn is_container(classes: &[String]) -> bool {
-    ["organizationalUnit", "container", "builtinDomain"]
-        .iter()
-        .any(|container| classes.iter().any(|class| class.eq_ignore_ascii_case(container)))
 }

@@ -1,0 +1,1 @@
+//! Changes that others make in the tenant are followed, too.

@@ -1,0 +1,1 @@
+//! How long it takes from a change in a directory to the value in the tenant.

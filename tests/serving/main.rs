@@ -1,0 +1,12 @@
+//! Changes that are followed: what real servers say about them, and how long it takes until the tenant shows it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where something is not as it must be")]
+
+#[path = "../ldap/server.rs"]
+#[expect(dead_code, reason = "shared with the tests of the connector, which need more of it")]
+mod server;
+
+mod entra;
+mod following;
+mod lag;
+mod world;
