@@ -112,7 +112,8 @@ impl Wanted {
 /// # Errors
 /// When the store cannot be read.
 pub fn wanted(session: &Session, connector: &str) -> Result<Wanted, RunError> {
-    let schemas = session.schemas()?;
+    let known = session.known()?;
+    let schemas = &known.schemas;
     let directory = session.directory(connector)?;
     let mut wanted = Wanted {
         request: ImportRequest::default(),
@@ -225,6 +226,7 @@ pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> R
     changes::reach(session, &mut draft, connector, &wanted, watermark.filter(|_| complete && believed))?;
     let writes = draft.finish();
     session.store.commit(writes)?;
+    session.forget();
     if !believed {
         let run = session.store.draft().fact::<u64>("run")?.unwrap_or(0);
         let path = shrinkage::path_of(session, connector, run);
@@ -261,6 +263,7 @@ pub fn learn(session: &mut Session, connector: &str) -> Result<Vec<String>, RunE
     }
     let writes = draft.finish();
     session.store.commit(writes)?;
+    session.forget();
     Ok(warnings)
 }
 

@@ -24,16 +24,17 @@ pub enum Reading {
     },
 }
 
-/// Asks every directory about itself, where that is due. Gives what people should know, by connector.
-pub(super) fn learn(session: &mut Session, reading: &Reading) -> Result<Vec<(String, String)>, RunError> {
+/// Asks every directory about itself, where that is due. Gives what people should know, by connector; nothing where nobody
+/// was asked.
+pub(super) fn learn(session: &mut Session, reading: &Reading) -> Result<Option<Vec<(String, String)>>, RunError> {
     let recent = session.learned.is_some_and(|at| at.elapsed() < LEARN);
     match reading {
-        Reading::News { whole, .. } if recent && whole.is_empty() => Ok(Vec::new()),
+        Reading::News { whole, .. } if recent && whole.is_empty() => Ok(None),
         Reading::News { whole, .. } => {
             let needed: BTreeSet<&String> = whole.iter().map(|(name, _)| name).collect();
-            learn_each(session, |name| needed.contains(name))
+            learn_each(session, |name| needed.contains(name)).map(Some)
         }
-        Reading::Everything => learn_all(session),
+        Reading::Everything => learn_all(session).map(Some),
     }
 }
 

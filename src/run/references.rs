@@ -29,10 +29,10 @@ pub(super) fn run(
     report: &mut ExportReport,
     progress: &dyn Progress,
 ) -> Result<(), RunError> {
-    let (schemas, kind) = (session.schemas()?, session.target_kind(connector)?);
+    let (known, kind) = (session.known()?, session.target_kind(connector)?);
     let single = |object_type: &str, attribute: &AttributeName| {
         let known =
-            schemas.get(connector).and_then(|types| types.get(object_type)).and_then(|schema| schema.get(attribute));
+            known.schemas.get(connector).and_then(|types| types.get(object_type)).and_then(|schema| schema.get(attribute));
         known.is_some_and(|known| known.kind == Kind::Reference && !known.multi)
     };
     let mut after: Option<EdgeKey> = None;

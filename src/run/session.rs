@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -57,6 +57,15 @@ pub struct Session {
     /// When directories were last asked about themselves.
     pub(super) learned: Option<Instant>,
     emulators: Vec<emulator::Emulator>,
+    /// What is known of directories, once it was asked for.
+    known: Mutex<Option<Arc<Known>>>,
+}
+
+/// What the store knows of directories, put together: cycles that change little would spend their time with that.
+pub(super) struct Known {
+    pub(super) schemas: Schemas,
+    pub(super) sources: Sources,
+    pub(super) targets: Targets,
 }
 
 /// Where the rules of a configuration lie.
@@ -174,6 +183,7 @@ impl Session {
             emulators,
             who: None,
             now: jiff::Timestamp::now().as_second(),
+            known: Mutex::new(None),
             follows: false,
             learned: None,
         };
@@ -291,6 +301,24 @@ impl Session {
             schemas.insert(name.clone(), stored.unwrap_or_else(|| directory.shipped_schema()));
         }
         Ok(schemas)
+    }
+
+    /// All that is known of directories, put together once.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(super) fn known(&self) -> Result<Arc<Known>, RunError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*known {
+            return Ok(Arc::clone(known));
+        }
+        let found = Known { schemas: self.schemas()?, sources: self.sources()?, targets: self.targets()? };
+        Ok(Arc::clone(known.insert(Arc::new(found))))
+    }
+
+    /// Something about a directory was learned: what is known is put together anew.
+    pub(super) fn forget(&mut self) {
+        self.known = Mutex::new(None);
     }
 
     /// What rules may know about sources.

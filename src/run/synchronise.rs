@@ -91,14 +91,15 @@ pub fn run(session: &mut Session, progress: &dyn Progress) -> Result<SyncReport,
     let started = std::time::Instant::now();
     refuse_vanished(session)?;
     progress.begin("sync", "", None);
-    let (sources, targets) = (session.sources()?, session.targets()?);
+    let known = session.known()?;
+    let (sources, targets) = (&known.sources, &known.targets);
     let mut draft = session.store.draft();
-    let basis = affected::mark(session, &mut draft, (&sources, &targets), true)?;
+    let basis = affected::mark(session, &mut draft, (sources, targets), true)?;
     draft.put_fact("basis", &basis)?;
     let writes = draft.finish();
     session.store.commit(writes)?;
     let (rules, orders) = (session.rules.clone(), session.orders.clone());
-    let mut synchronisation = Synchronisation::new(&rules, &sources, &targets, &orders, threads()).at(session.now);
+    let mut synchronisation = Synchronisation::new(&rules, sources, targets, &orders, threads()).at(session.now);
     let mut report = SyncReport::default();
     loop {
         session.go_on()?;

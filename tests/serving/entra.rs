@@ -1,1 +1,62 @@
-//! Changes that others make in the tenant are followed, too.
+//! Changes that others make in the tenant are followed, too: what rules say comes back, and a group is not read again for
+//! its members.
+
+use syncline::connector::graph::{Graph, Settings};
+use syncline::connector::{Anchor, ExportAction, ExportItem, ExportOutcome};
+use syncline::value::Value;
+use uuid::Uuid;
+
+use crate::world::{Kind, World, follow, image, read_everything};
+
+fn write(world: &World, object_type: &str, action: ExportAction) {
+    let other = Graph::new(Settings::for_emulator(&world.emulator.base_url, "contoso.com")).unwrap();
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(10);
+    let items = vec![ExportItem::new(Uuid::nil(), object_type, action)];
+    world.runtime.block_on(other.export(items, sender)).unwrap();
+    let (_, _, outcome) = receiver.blocking_recv().unwrap();
+    assert!(
+        matches!(&outcome, ExportOutcome::Done { .. }) || matches!(&outcome, ExportOutcome::References { refused, .. } if refused.is_empty()),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn what_others_do_in_the_tenant_is_noticed_and_put_right() {
+    let kind = Kind::Slapd("auto");
+    let directory = World::generated(kind, 40, 4);
+    let world = World::start(kind, 65, &directory);
+    let mut session = world.session("state");
+    read_everything(&mut session);
+    let at_first = image(&session, "entra");
+    let titled = |(_, lines): &(&String, &Vec<String>)| lines.iter().any(|line| line.starts_with("jobTitle"));
+    let users: Vec<Anchor> = at_first.iter().filter(titled).map(|(anchor, _)| Anchor(anchor.clone())).collect();
+    let user = users[0].clone();
+    let group = at_first.iter().find(|(_, lines)| lines.iter().any(|line| line.starts_with("members"))).unwrap();
+    let stranger = users.iter().find(|user| !group.1.iter().any(|line| line.contains(&user.0))).unwrap().clone();
+    let group = Anchor(group.0.clone());
+
+    let attributes = [("jobTitle".into(), vec![Value::Text("Emperor".into())])].into();
+    write(&world, "user", ExportAction::Update { anchor: user.clone(), attributes });
+    let (report, whole) = follow(&mut session, &["ldap", "entra"]);
+    assert_eq!(whole, []);
+    assert_eq!((report.imports.len(), report.imports[0].changed), (1, 1), "{:?}", report.imports);
+    assert_eq!(report.exports[0].updated, 1, "{:?}", report.exports);
+    assert_eq!(image(&session, "entra"), at_first, "the title is what the rules say");
+
+    let members = |targets: Vec<Anchor>| ExportAction::AddReferences {
+        anchor: group.clone(),
+        attribute: "members".into(),
+        targets,
+    };
+    write(&world, "group", members(vec![stranger.clone()]));
+    let (report, _) = follow(&mut session, &["ldap", "entra"]);
+    assert!(report.imports.iter().all(|import| import.objects <= 1), "{:?}", report.imports);
+
+    write(&world, "user", ExportAction::Delete { anchor: user.clone() });
+    let (report, _) = follow(&mut session, &["ldap", "entra"]);
+    assert_eq!(report.imports[0].gone, 1, "{:?}", report.imports);
+    assert_eq!(report.exports[0].restored + report.exports[0].created, 1, "{:?}", report.exports);
+
+    let (report, _) = follow(&mut session, &["ldap", "entra"]);
+    assert_eq!(report.exports.iter().map(|export| export.written()).sum::<u64>(), 0, "it is settled: {report:?}");
+}
