@@ -19,10 +19,12 @@ use crate::rules::{Settings, State};
 
 mod approval;
 mod limits;
+mod serving;
 mod targets;
 
 pub use approval::Approval;
 pub use limits::{Limit, Limited, Limits};
+pub use serving::{Serving, Times};
 pub use targets::TargetSettings;
 use targets::{left_alone, stand_ins};
 
@@ -51,6 +53,8 @@ pub struct Config {
     pub reload: Reload,
     /// The time between two cycles of `syncline serve`.
     pub every: Duration,
+    /// What else `syncline serve` heeds.
+    pub serving: Serving,
     /// Who approves what a person has to look at; nothing: nobody does, and nothing is signed.
     pub approval: Option<Approval>,
 }
@@ -97,6 +101,9 @@ struct ReloadSection {
 #[serde(deny_unknown_fields)]
 struct ServeSection {
     every: Option<u32>,
+    whole: Option<u32>,
+    #[serde(default)]
+    quiet: Vec<String>,
 }
 
 /// At least one second.
@@ -292,6 +299,7 @@ impl Reader {
             limits: Limits::default(),
             reload: Reload::default(),
             every: Duration::from_secs(30),
+            serving: Serving::default(),
             approval: None,
         };
         let mut limits_at = 0..0;
@@ -334,6 +342,15 @@ impl Reader {
                 "serve" => {
                     let section: ServeSection = self.section("serve", value).unwrap_or_default();
                     config.every = section.every.map_or(config.every, seconds);
+                    if let Some(hours) = section.whole {
+                        config.serving.whole = Duration::from_secs(u64::from(hours) * 3_600);
+                    }
+                    for text in section.quiet {
+                        match Times::parse(&text) {
+                            Ok(times) => config.serving.quiet.push(times),
+                            Err(why) => self.problem(format!("`quiet`: `{text}`: {why}"), key.span()),
+                        }
+                    }
                 }
                 other => {
                     let hint = did_you_mean(other, SECTIONS);

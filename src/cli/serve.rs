@@ -15,9 +15,9 @@ use super::test::TestArguments;
 use super::{Exit, Format, check};
 use crate::config::Config;
 use crate::reload::{Watcher, stamps_of};
-use crate::run::{Progress, RunError};
 use crate::run::cycle::CycleReport;
 use crate::run::serve::{self, Audience, Event};
+use crate::run::{Progress, RunError};
 
 /// How often signals and test files are looked at while nothing happens.
 const TICK: Duration = Duration::from_millis(200);

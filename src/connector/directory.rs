@@ -8,11 +8,11 @@ use super::ldap::Ldap;
 use super::ldif::Ldif;
 use super::schema::Schema;
 use super::target::TargetKind;
-use crate::value::AttributeName;
 use super::{
     Anchor, ConnectorError, ConnectorErrorKind, ExportItem, ExportOutcome, Finding, ImportEnd, ImportRequest,
-    ImportSink, Pace, Presence, Stock, TenantFacts,
+    ImportSink, Pace, Presence, Stock, TenantFacts, Traffic,
 };
+use crate::value::AttributeName;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -31,6 +31,14 @@ impl Directory {
     pub fn pace(&self) -> Option<Pace> {
         match self {
             Directory::Entra(graph) => Some(graph.pace()),
+            Directory::Ldap(_) | Directory::Ldif(_) => None,
+        }
+    }
+
+    /// What became of writes since the connection was made; nothing where they are not counted.
+    pub fn traffic(&self) -> Option<Traffic> {
+        match self {
+            Directory::Entra(graph) => Some(graph.traffic()),
             Directory::Ldap(_) | Directory::Ldif(_) => None,
         }
     }

@@ -287,6 +287,19 @@ pub struct Pace {
     pub seconds: u64,
 }
 
+/// What became of writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Writes that items came to: with fewer it could not be done.
+    pub needed: u64,
+    /// Writes that were sent, repetitions among them.
+    pub sent: u64,
+    /// Writes that were refused for coming too soon.
+    pub throttled: u64,
+    /// The directory takes no writes before then, in seconds since 1970.
+    pub closed_until: Option<i64>,
+}
+
 /// One line of `syncline doctor`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {

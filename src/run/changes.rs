@@ -30,6 +30,8 @@ struct Reached {
     asked: BTreeMap<String, BTreeSet<AttributeName>>,
     /// From where, and what part of it.
     place: String,
+    /// When everything was read the last time, in seconds since 1970.
+    read_whole: i64,
 }
 
 fn key(connector: &str) -> String {
@@ -55,7 +57,8 @@ pub(super) fn reach(
     match watermark {
         Some(watermark) => {
             let place = session.directory(connector)?.place();
-            let reached = Reached { watermark, asked: wanted.request.types.clone(), place };
+            let (asked, read_whole) = (wanted.request.types.clone(), jiff::Timestamp::now().as_second());
+            let reached = Reached { watermark, asked, place, read_whole };
             Ok(draft.put_fact(&key(connector), &reached)?)
         }
         None => Ok(draft.remove_fact(&key(connector))?),
@@ -75,15 +78,32 @@ pub enum News {
 /// What changed in a connector, not taken in yet.
 pub struct Changes {
     connector: String,
-    events: Vec<ChangeEvent>,
-    reached: Reached,
-    present: Option<BTreeSet<Anchor>>,
+    /// Who is to be looked at, with what the directory said.
+    looked_at: Vec<(Anchor, Hint)>,
+    references: Vec<(Anchor, AttributeName, Vec<(Target, bool)>)>,
+    /// To be kept when all of it is taken in.
+    reached: Option<Reached>,
 }
 
 impl Changes {
     /// Whose they are.
     pub fn connector(&self) -> &str {
         &self.connector
+    }
+
+    /// How many objects are concerned.
+    pub fn count(&self) -> usize {
+        self.looked_at.len() + self.references.len()
+    }
+
+    /// Takes so many objects out, to be taken in before the rest. How far the changes went is kept with the rest.
+    pub fn split(&mut self, count: usize) -> Option<Changes> {
+        if self.looked_at.len() <= count {
+            return None;
+        }
+        let rest = self.looked_at.split_off(count);
+        let looked_at = std::mem::replace(&mut self.looked_at, rest);
+        Some(Changes { connector: self.connector.clone(), looked_at, references: Vec::new(), reached: None })
     }
 }
 
@@ -97,29 +117,40 @@ pub fn collect(session: &mut Session, connector: &str) -> Result<News, RunError>
     if wanted.request.types.is_empty() {
         return Ok(News::Nothing);
     }
-    let Some(reached) = session.store.draft().fact::<Reached>(&key(connector))? else {
-        return Ok(News::Everything("its changes were never followed".into()));
+    let reached = match session.store.draft().fact::<Reached>(&key(connector))? {
+        None => return Ok(News::Everything("its changes were never followed".into())),
+        Some(reached) if reached.asked != wanted.request.types => {
+            return Ok(News::Everything("rules ask for other attributes than before".into()));
+        }
+        Some(reached) if reached.place != directory.place() => {
+            return Ok(News::Everything("its settings are not what they were".into()));
+        }
+        Some(reached) => reached,
     };
-    if reached.asked != wanted.request.types {
-        return Ok(News::Everything("rules ask for other attributes than before".into()));
-    }
-    if reached.place != directory.place() {
-        return Ok(News::Everything("its settings are not what they were".into()));
+    let whole = i64::try_from(session.config.serving.whole.as_secs()).unwrap_or(i64::MAX);
+    if whole > 0 && jiff::Timestamp::now().as_second().saturating_sub(reached.read_whole) >= whole {
+        return Ok(News::Everything("it is time to".into()));
     }
     let (events, end) = ask(session, connector, &directory, &wanted, &reached.watermark)?;
-    Ok(match end {
-        ChangesEnd::TooOld(why) => News::Everything(why),
-        ChangesEnd::UpTo { watermark, present } if events.is_empty() && present.is_none() => {
-            if watermark != reached.watermark {
-                keep(session, connector, &Reached { watermark, ..reached })?;
-            }
-            News::Nothing
+    let (watermark, present) = match end {
+        ChangesEnd::TooOld(why) => return Ok(News::Everything(why)),
+        ChangesEnd::UpTo { watermark, present } => (watermark, present),
+    };
+    let moved = watermark != reached.watermark;
+    let reached = Reached { watermark, ..reached };
+    let due = due(session, connector, &wanted, &events, present.as_ref())?;
+    let gone = due.looked_at.values().filter(|hint| **hint == Hint::Gone).count();
+    if let Some(why) = shrinkage::doubts(session, connector, &wanted, gone)? {
+        return Ok(News::Everything(why));
+    }
+    if due.looked_at.is_empty() && due.references.is_empty() {
+        if moved {
+            keep(session, connector, &reached)?;
         }
-        ChangesEnd::UpTo { watermark, present } => {
-            let reached = Reached { watermark, ..reached };
-            News::Changes(Changes { connector: connector.to_owned(), events, reached, present })
-        }
-    })
+        return Ok(News::Nothing);
+    }
+    let (looked_at, references) = (due.looked_at.into_iter().collect(), due.references);
+    Ok(News::Changes(Changes { connector: connector.to_owned(), looked_at, references, reached: Some(reached) }))
 }
 
 /// Asks and takes in; reads everything where that is needed. Nothing when nothing has changed.
@@ -133,10 +164,7 @@ pub(super) fn catch_up(
 ) -> Result<Option<ImportReport>, RunError> {
     match collect(session, connector)? {
         News::Nothing => Ok(None),
-        News::Changes(changes) => match take_in(session, changes)? {
-            Ok(report) => Ok(Some(report)),
-            Err(_) => import::run(session, connector, progress).map(Some),
-        },
+        News::Changes(changes) => take_in(session, changes).map(Some),
         News::Everything(_) => import::run(session, connector, progress).map(Some),
     }
 }
@@ -173,33 +201,18 @@ fn keep(session: &mut Session, connector: &str, reached: &Reached) -> Result<(),
     Ok(())
 }
 
-/// Who is to be looked at, and what is known of them.
-#[derive(Default)]
-struct Due {
-    /// With what the directory said.
-    looked_up: BTreeMap<Anchor, Hint>,
-    references: Vec<(Anchor, AttributeName, Vec<(Target, bool)>)>,
-}
-
-/// Stages what changed. Gives why everything has to be read instead, if the directory says that more is gone than is
-/// believed without a look at all of it.
+/// Stages what changed.
 ///
 /// # Errors
 /// When the directory could not be used, the store fails, or somebody pressed Ctrl-C.
-pub fn take_in(session: &mut Session, changes: Changes) -> Result<Result<ImportReport, String>, RunError> {
+pub fn take_in(session: &mut Session, changes: Changes) -> Result<ImportReport, RunError> {
     let started = std::time::Instant::now();
-    let connector = changes.connector.clone();
+    let Changes { connector, looked_at, references, reached } = changes;
     let mut report = ImportReport { connector: connector.clone(), ..ImportReport::default() };
     let wanted = import::wanted(session, &connector)?;
-    let due = due(session, &wanted, &changes)?;
-    let gone = due.looked_up.values().filter(|hint| **hint == Hint::Gone).count();
-    if let Some(why) = shrinkage::doubts(session, &connector, &wanted, gone)? {
-        return Ok(Err(why));
-    }
     let mut seen = HashSet::new();
-    let touched: Vec<(Anchor, Hint)> = due.looked_up.into_iter().collect();
     let mut new = Vec::new();
-    for chunk in touched.chunks(LOOK_UP_BATCH) {
+    for chunk in looked_at.chunks(LOOK_UP_BATCH) {
         session.go_on()?;
         new.extend(look_at(session, &connector, &wanted, chunk, &mut seen, &mut report)?);
     }
@@ -207,32 +220,47 @@ pub fn take_in(session: &mut Session, changes: Changes) -> Result<Result<ImportR
         session.go_on()?;
         referred_to(session, &connector, &wanted, chunk)?;
     }
-    for (anchor, attribute, targets) in &due.references {
+    for (anchor, attribute, targets) in &references {
         refer(session, &connector, &wanted, (anchor, attribute, targets), &mut report)?;
     }
-    keep(session, &connector, &changes.reached)?;
+    if let Some(reached) = reached {
+        keep(session, &connector, &reached)?;
+    }
     session.store.checkpoint()?;
     report.milliseconds = super::cycle::milliseconds(started);
-    Ok(Ok(report))
+    Ok(report)
+}
+
+/// Who is to be looked at, and what is known without.
+#[derive(Default)]
+struct Due {
+    looked_at: BTreeMap<Anchor, Hint>,
+    references: Vec<(Anchor, AttributeName, Vec<(Target, bool)>)>,
 }
 
 /// One entry for each object, however often it was told of; nothing that is neither known nor of interest.
-fn due(session: &Session, wanted: &Wanted, changes: &Changes) -> Result<Due, RunError> {
+fn due(
+    session: &Session,
+    connector: &str,
+    wanted: &Wanted,
+    events: &[ChangeEvent],
+    present: Option<&BTreeSet<Anchor>>,
+) -> Result<Due, RunError> {
     let draft = session.store.draft();
     let known = |anchor: &Anchor| -> Result<bool, RunError> {
-        Ok(draft.object(draft.id_of_anchor(&changes.connector, anchor)?)?.is_some())
+        Ok(draft.object(draft.id_of_anchor(connector, anchor)?)?.is_some())
     };
     let mut due = Due::default();
-    for event in &changes.events {
+    for event in events {
         match event {
             ChangeEvent::Touched { anchor, hint } => {
                 if *hint == Hint::There || known(anchor)? {
                     // The last word counts.
-                    due.looked_up.insert(anchor.clone(), *hint);
+                    due.looked_at.insert(anchor.clone(), *hint);
                 }
             }
             ChangeEvent::References { anchor, .. } if !known(anchor)? => {
-                due.looked_up.entry(anchor.clone()).or_insert(Hint::There);
+                due.looked_at.entry(anchor.clone()).or_insert(Hint::There);
             }
             ChangeEvent::References { anchor, attribute, targets } => {
                 due.references.push((anchor.clone(), attribute.clone(), targets.clone()));
@@ -240,12 +268,12 @@ fn due(session: &Session, wanted: &Wanted, changes: &Changes) -> Result<Due, Run
         }
     }
     // Who is looked at shows all references.
-    due.references.retain(|(anchor, ..)| due.looked_up.get(anchor).is_none_or(|hint| *hint != Hint::There));
-    if let Some(present) = &changes.present {
+    due.references.retain(|(anchor, ..)| due.looked_at.get(anchor).is_none_or(|hint| *hint != Hint::There));
+    if let Some(present) = present {
         for object_type in wanted.request.types.keys() {
-            draft.each_object(&changes.connector, object_type, |object| {
+            draft.each_object(connector, object_type, |object| {
                 if let Some(anchor) = object.anchor.filter(|anchor| !present.contains(anchor)) {
-                    due.looked_up.entry(anchor).or_insert(Hint::There);
+                    due.looked_at.entry(anchor).or_insert(Hint::There);
                 }
             })?;
         }
@@ -277,7 +305,14 @@ fn look_at(
     let failed = |error: ConnectorError| RunError::Connector { connector: connector.to_owned(), error };
     let found = session.runtime.block_on(directory.look_up(&wanted.request, &asked)).map_err(failed)?;
     report.objects += u64::try_from(found.len()).unwrap_or(0);
-    import::stage_shown(session, connector, wanted, import::present(found.iter().map(|(_, found)| found)), seen, report)?;
+    import::stage_shown(
+        session,
+        connector,
+        wanted,
+        import::present(found.iter().map(|(_, found)| found)),
+        seen,
+        report,
+    )?;
     let hints: BTreeMap<&Anchor, Hint> = chunk.iter().map(|(anchor, hint)| (anchor, *hint)).collect();
     let mut draft = session.store.draft();
     for (anchor, presence) in &found {

@@ -46,6 +46,9 @@ pub struct CycleReport {
     pub staging: Vec<(String, usize)>,
     /// This installation is staging: nothing is written anywhere before `promote`.
     pub standby: bool,
+    /// Nothing is exported at this time of the day: what is due waits.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub quiet: bool,
     /// Objects of targets that look like somebody's and wait for a person, by target.
     pub proposals: Vec<(String, usize)>,
     /// What directories show far fewer of than there was, in a sentence each. Nothing was derived from any import.
@@ -171,6 +174,11 @@ fn steps(
     progress.end(&sync_line(&report.sync));
     report.errors += report.sync.errors.len();
     if incomplete_target(&report, &targets) || report.sync.stopped {
+        report.milliseconds = milliseconds(started);
+        return Ok(report);
+    }
+    report.quiet = session.follows && session.config.serving.is_quiet(jiff::Timestamp::now());
+    if report.quiet {
         report.milliseconds = milliseconds(started);
         return Ok(report);
     }

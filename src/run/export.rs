@@ -10,7 +10,7 @@ use super::session::Session;
 use super::{Progress, RunError, references, retry, swaps, waves};
 use crate::change::{Change, Writing, Written};
 use crate::connector::directory::Directory;
-use crate::connector::{Anchor, ConnectorError, ExportAction, ExportItem, ExportOutcome, Known};
+use crate::connector::{Anchor, ConnectorError, ExportAction, ExportItem, ExportOutcome, Known, Traffic};
 use crate::connector_space::{ConnectorObject, Export, ExportState, ObjectId, Operation};
 use crate::store::Draft;
 use crate::sync::ledger::{Ledger, View};
@@ -18,6 +18,8 @@ use crate::value::{AttributeName, Value};
 
 /// How many items are in flight between two checkpoints.
 const BATCH: usize = 1_000;
+/// The same, where an export has only so much time.
+pub(super) const SLICED: usize = 200;
 /// More refusals than this are counted, not listed.
 const LISTED: usize = 50;
 
@@ -48,6 +50,15 @@ pub struct ExportReport {
     pub full: Option<String>,
     /// Sent, and nobody knows: the next run looks first.
     pub unknown: u64,
+    /// Left for the next run, for this one has had its time.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left: u64,
+    /// Requests that it took, where the directory counts them, and how many it would have taken at the least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<(u64, u64)>,
+    /// The directory takes no writes before then, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed_until: Option<i64>,
     /// How long it took, in milliseconds.
     pub milliseconds: u64,
     /// The first refusals: who, and why.
@@ -58,6 +69,10 @@ pub struct ExportReport {
     /// Those of them that came out of the recycle bin as they were, and wait for what rules say now.
     #[serde(skip)]
     pub as_they_were: Vec<ObjectId>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl ExportReport {
@@ -179,26 +194,71 @@ pub fn run(
     let started = std::time::Instant::now();
     let mut report = ExportReport { connector: connector.to_owned(), ..ExportReport::default() };
     report.refused_before = retry::count_refused(&session.store.draft(), connector)?;
+    if is_closed(session, connector, &mut report)? {
+        return Ok(report);
+    }
+    let before = directory.traffic();
+    let deadline = session.slice.map(|slice| started + slice);
+    let batch = if deadline.is_some() { SLICED } else { BATCH };
     let waves::Order { waves, swaps } = waves::sort(session, connector, &facts, (allowed, only), &mut report)?;
     let total: usize = waves.iter().map(Vec::len).sum();
     progress.begin("export", connector, Some(u64::try_from(total).unwrap_or(0)));
     let mut recycle_bin = None;
     swaps::step_aside(session, connector, &directory, &swaps)?;
     for wave in waves {
-        for chunk in wave.chunks(BATCH) {
+        for chunk in wave.chunks(batch) {
             session.go_on()?;
+            if is_over(deadline) {
+                report.left += u64::try_from(chunk.len()).unwrap_or(0);
+                continue;
+            }
             export_objects(session, connector, &directory, chunk, &mut recycle_bin, &mut report)?;
             progress.advance(report.written(), None);
         }
     }
-    for chunk in std::mem::take(&mut report.as_they_were).chunks(BATCH) {
+    for chunk in std::mem::take(&mut report.as_they_were).chunks(batch) {
         session.go_on()?;
         export_objects(session, connector, &directory, chunk, &mut recycle_bin, &mut report)?;
     }
-    references::run(session, connector, &directory, only, &mut report, progress)?;
+    references::run(session, connector, &directory, (only, deadline), &mut report, progress)?;
     take_room(session, connector, &report)?;
+    count_requests(session, connector, before, directory.traffic(), &mut report)?;
     report.milliseconds = super::cycle::milliseconds(started);
     Ok(report)
+}
+
+pub(super) fn is_over(deadline: Option<std::time::Instant>) -> bool {
+    deadline.is_some_and(|deadline| std::time::Instant::now() >= deadline)
+}
+
+/// Whether the directory said that it takes no writes for a while, in this run or one before it.
+fn is_closed(session: &Session, connector: &str, report: &mut ExportReport) -> Result<bool, RunError> {
+    let until: Option<i64> = session.store.draft().fact(&closed(connector))?;
+    report.closed_until = until.filter(|until| *until > session.now);
+    Ok(report.closed_until.is_some())
+}
+
+fn closed(connector: &str) -> String {
+    format!("closed/{connector}")
+}
+
+/// Counts what a directory was asked for, and remembers until when it takes nothing more.
+fn count_requests(
+    session: &mut Session,
+    connector: &str,
+    before: Option<Traffic>,
+    after: Option<Traffic>,
+    report: &mut ExportReport,
+) -> Result<(), RunError> {
+    let Some((before, after)) = before.zip(after) else { return Ok(()) };
+    report.requests = Some((after.sent - before.sent, after.needed - before.needed)).filter(|(sent, _)| *sent > 0);
+    let Some(until) = after.closed_until.filter(|until| *until > session.now) else { return Ok(()) };
+    report.closed_until = Some(until);
+    let mut draft = session.store.draft();
+    draft.put_fact(&closed(connector), &until)?;
+    let writes = draft.finish();
+    session.store.commit(writes)?;
+    Ok(())
 }
 
 /// What was made takes room, so that a plan knows before the next import.

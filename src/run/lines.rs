@@ -53,10 +53,18 @@ pub(super) fn export_line(report: &ExportReport) -> String {
         (report.refused_before, "refused before"),
         (report.postponed, "postponed"),
         (report.unknown, "unknown"),
+        (report.left, "left for later"),
     ] {
         if count > 0 {
             parts.push(format!("{} {what}", thousands(count)));
         }
+    }
+    if let Some((sent, needed)) = report.requests.filter(|(sent, needed)| sent > needed) {
+        parts.push(format!("{} requests where {} would do", thousands(sent), thousands(needed)));
+    }
+    if let Some(until) = report.closed_until {
+        let until = jiff::Timestamp::from_second(until).unwrap_or_default();
+        parts.push(format!("it takes no writes before {until}"));
     }
     let what = if parts.is_empty() { "nothing to write".to_owned() } else { parts.join(", ") };
     format!("export    {:<8}  {what}   {}", report.connector, time(report.milliseconds))

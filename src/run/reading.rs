@@ -43,10 +43,7 @@ fn learn_all(session: &mut Session) -> Result<Vec<(String, String)>, RunError> {
 }
 
 /// Asks each; one that is not needed now may be out of reach.
-fn learn_each(
-    session: &mut Session,
-    is_needed: impl Fn(&String) -> bool,
-) -> Result<Vec<(String, String)>, RunError> {
+fn learn_each(session: &mut Session, is_needed: impl Fn(&String) -> bool) -> Result<Vec<(String, String)>, RunError> {
     session.wake()?;
     let names: Vec<String> = session.config.connectors.iter().map(|(name, _)| name.clone()).collect();
     let mut all = Vec::new();
@@ -77,18 +74,13 @@ pub(super) fn read(
     reading: Reading,
     progress: &dyn Progress,
 ) -> Result<Vec<ImportReport>, RunError> {
-    let Reading::News { changes, mut whole } = reading else { return read_all(session, progress) };
+    let Reading::News { changes, whole } = reading else { return read_all(session, progress) };
     settle(session)?;
     let mut imports = Vec::new();
     for changes in changes {
-        let connector = changes.connector().to_owned();
-        match changes::take_in(session, changes)? {
-            Ok(report) => {
-                progress.end(&lines::import_line(&report));
-                imports.push(report);
-            }
-            Err(why) => whole.push((connector, why)),
-        }
+        let report = changes::take_in(session, changes)?;
+        progress.end(&lines::import_line(&report));
+        imports.push(report);
     }
     for (name, _) in whole {
         let imported = match import::run(session, &name, progress) {

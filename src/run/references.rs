@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::export::{self, EdgeKey, ExportReport, Only};
 use super::session::Session;
@@ -25,14 +26,18 @@ pub(super) fn run(
     session: &mut Session,
     connector: &str,
     directory: &Arc<Directory>,
-    only: Option<&Only>,
+    (only, deadline): (Option<&Only>, Option<Instant>),
     report: &mut ExportReport,
     progress: &dyn Progress,
 ) -> Result<(), RunError> {
+    let batch = if deadline.is_some() { export::SLICED } else { BATCH };
     let (known, kind) = (session.known()?, session.target_kind(connector)?);
     let single = |object_type: &str, attribute: &AttributeName| {
-        let known =
-            known.schemas.get(connector).and_then(|types| types.get(object_type)).and_then(|schema| schema.get(attribute));
+        let known = known
+            .schemas
+            .get(connector)
+            .and_then(|types| types.get(object_type))
+            .and_then(|schema| schema.get(attribute));
         known.is_some_and(|known| known.kind == Kind::Reference && !known.multi)
     };
     let mut after: Option<EdgeKey> = None;
@@ -44,8 +49,12 @@ pub(super) fn run(
         keys.retain(|key| only.is_none_or(|only| only.has_reference(key)));
         let groups = group_edges(&draft, connector, &keys, kind, single)?;
         drop(draft);
-        for chunk in groups.chunks(BATCH) {
+        for chunk in groups.chunks(batch) {
             session.go_on()?;
+            if export::is_over(deadline) {
+                report.left += u64::try_from(chunk.len()).unwrap_or(0);
+                continue;
+            }
             let items: Vec<ExportItem> = chunk.iter().map(|group| group.item.clone()).collect();
             let mut draft = session.store.draft();
             chunk.iter().for_each(|group| group.note(&mut draft));

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
@@ -52,6 +52,8 @@ pub struct Session {
     pub who: Option<String>,
     /// When it was opened, or its last cycle began, in seconds since 1970: rules that ask for the day get this one.
     pub now: i64,
+    /// How long an export may take before the rest is left for the next one; nothing: as long as it takes.
+    pub(super) slice: Option<Duration>,
     /// Whether this cycle reads what changed, and not everything.
     pub(super) follows: bool,
     /// When directories were last asked about themselves.
@@ -184,6 +186,7 @@ impl Session {
             who: None,
             now: jiff::Timestamp::now().as_second(),
             known: Mutex::new(None),
+            slice: None,
             follows: false,
             learned: None,
         };

@@ -8,10 +8,10 @@ use super::refusals::{invalid, refusals};
 use super::session::Session;
 use crate::connector::TenantFacts;
 use crate::connector::target::TargetKind;
-use crate::connector_space::{ConnectorObject, ExportState, ObjectId, Operation};
+use crate::connector_space::{ConnectorObject, ExportState, ObjectId, Operation, enables};
 use crate::store::Draft;
 use crate::sync::ledger::{Ledger, View};
-use crate::value::{AttributeName, Values};
+use crate::value::{AttributeName, Value, Values};
 
 /// A longer chain of people who take over each other's values is cut by a value that holds for a moment.
 const LONGEST_CHAIN: usize = 32;
@@ -37,12 +37,15 @@ pub(super) fn sort(
     let mut refused = Vec::new();
     let mut deletions = Vec::new();
     let draft = session.store.draft();
-    let mut due = Vec::new();
+    let (mut due, mut urgent) = (Vec::new(), BTreeSet::new());
     draft.each_export(connector, |object| {
         if !is_among(only, object.id) || item_of(&object).is_none() {
             return;
         }
         let looked_at = allowed.contains(&object.id);
+        if looked_at || is_urgent(&object) {
+            urgent.insert(object.id);
+        }
         let wrong = if looked_at { invalid(&object, kind, facts) } else { refusals(&object, kind, facts) };
         if !wrong.is_empty() {
             refused.push((object, wrong.join("; ")));
@@ -53,7 +56,7 @@ pub(super) fn sort(
         }
     })?;
     let stuck: BTreeSet<ObjectId> = refused.iter().map(|(object, _)| object.id).collect();
-    let order = order(&draft, kind, due, deletions, (&stuck, only))?;
+    let order = order(&draft, kind, due, deletions, (&stuck, only))?.with_first(&urgent);
     drop(draft);
     for (object, why) in refused {
         let who = format!("{} `{}`", object.object_type, object.title());
@@ -61,6 +64,34 @@ pub(super) fn sort(
         report.refuse(who, why);
     }
     Ok(order)
+}
+
+/// What people wait for: an account that is switched on or off, a password.
+fn is_urgent(object: &ConnectorObject) -> bool {
+    let Some(export) = object.export.as_ref().filter(|export| export.operation == Operation::Update) else {
+        return false;
+    };
+    let password = |values: &Values| values.iter().any(|value| matches!(value, Value::Password(_)));
+    export.changes.iter().any(|(name, change)| enables(name, &change.values).is_some() || password(&change.values))
+}
+
+impl Order {
+    /// The same, with those first that are urgent and wait for nobody. Deletions among them release nothing that others
+    /// claim.
+    fn with_first(mut self, urgent: &BTreeSet<ObjectId>) -> Order {
+        let last = self.waves.len().saturating_sub(1);
+        let mut first = Vec::new();
+        for (at, wave) in self.waves.iter_mut().enumerate() {
+            if at < 2 || at == last {
+                let (before, after) = std::mem::take(wave).into_iter().partition(|id| urgent.contains(id));
+                let before: Vec<ObjectId> = before;
+                first.extend(before);
+                *wave = after;
+            }
+        }
+        self.waves.insert(0, first);
+        self
+    }
 }
 
 /// The order of objects that are due, `stuck` ones left out: these let go of nothing. Nor do those that are not among

@@ -15,7 +15,8 @@ fn write(world: &World, object_type: &str, action: ExportAction) {
     world.runtime.block_on(other.export(items, sender)).unwrap();
     let (_, _, outcome) = receiver.blocking_recv().unwrap();
     assert!(
-        matches!(&outcome, ExportOutcome::Done { .. }) || matches!(&outcome, ExportOutcome::References { refused, .. } if refused.is_empty()),
+        matches!(&outcome, ExportOutcome::Done { .. })
+            || matches!(&outcome, ExportOutcome::References { refused, .. } if refused.is_empty()),
         "{outcome:?}"
     );
 }

@@ -22,7 +22,10 @@ fn steps(kind: Kind) -> Vec<(&'static str, String)> {
     let class = if samba { "objectClass: group\nsAMAccountName: new-group" } else { "objectClass: groupOfNames" };
     let mut steps = vec![
         ("nothing", String::new()),
-        ("people come, one of them where nobody looks", [added(1, "Sales"), added(2, "Finance"), added(3, "Legal")].concat()),
+        (
+            "people come, one of them where nobody looks",
+            [added(1, "Sales"), added(2, "Finance"), added(3, "Legal")].concat(),
+        ),
         (
             "values change, come and go",
             format!(

@@ -180,7 +180,12 @@ fn measure(kind: Kind, at: u32) {
     });
     assert_eq!(times.len(), changes as usize);
     let part = |share: usize| times[(times.len() - 1) * share / 100];
-    println!("{kind:?}: {changes} changes in {seconds} s: p50 {} ms, p99 {} ms, longest {} ms", part(50), part(99), part(100));
+    println!(
+        "{kind:?}: {changes} changes in {seconds} s: p50 {} ms, p99 {} ms, longest {} ms",
+        part(50),
+        part(99),
+        part(100)
+    );
     if std::env::var("LAG_LOG").is_ok() {
         println!("{}", log(&world));
     }

@@ -102,7 +102,12 @@ impl World {
                 let ldif = folder.path().join("directory.ldif");
                 std::fs::write(&ldif, directory).unwrap();
                 let sync = if way == "timestamps" { "off" } else { "on" };
-                Server::start("slapd", number, &[ldif.to_str().unwrap()], &[("SLAPD_SYNC", sync), ("SLAPD_REFINT", "on")])
+                Server::start(
+                    "slapd",
+                    number,
+                    &[ldif.to_str().unwrap()],
+                    &[("SLAPD_SYNC", sync), ("SLAPD_REFINT", "on")],
+                )
             }
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

@@ -60,7 +60,10 @@ pub(super) async fn read(
             let page = match reply.status {
                 200 => reply.body,
                 status if is_reset(status, &reply.body) => {
-                    return Ok(ChangesEnd::TooOld(format!("Graph has forgotten where the changes of {} were", query.set)));
+                    return Ok(ChangesEnd::TooOld(format!(
+                        "Graph has forgotten where the changes of {} were",
+                        query.set
+                    )));
                 }
                 status => return Err(refusal(&format!("/{}/delta", query.set), status, &reply.body)),
             };

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex as PlainMutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,12 @@ use crate::connector::{Anchor, ConnectorError, ConnectorErrorKind};
 /// How often a request is sent, all in all.
 pub(super) const ATTEMPTS: u32 = 6;
 
+/// Longer than this nobody waits for an answer: what was asked fails, and is asked again by the next run.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(180);
+
+/// What is waited for where Graph does not say how long.
+const ONE_SECOND: Duration = Duration::from_secs(1);
+
 /// How long not all of Graph's servers may know a new object.
 const FRESH: Duration = Duration::from_secs(300);
 
@@ -34,6 +41,14 @@ pub(super) struct Client {
     http: reqwest::Client,
     token: Mutex<Option<Token>>,
     brake: Mutex<Brake>,
+    /// Writes that were sent, repetitions among them.
+    pub(super) sent: AtomicU64,
+    /// Writes that items came to.
+    pub(super) needed: AtomicU64,
+    /// Writes that were refused for coming too soon.
+    pub(super) throttled: AtomicU64,
+    /// Graph takes no writes before.
+    pub(super) closed: PlainMutex<Option<jiff::Timestamp>>,
     /// What we made or restored, and when.
     made: PlainMutex<HashMap<Anchor, Instant>>,
 }
@@ -129,7 +144,9 @@ impl Client {
         let brake = Mutex::new(Brake::new(settings.writes_per_150s, Instant::now()));
         let root = settings.graph_url.trim_end_matches('/').to_owned();
         let made = PlainMutex::default();
-        Ok(Client { settings, root, origin, http, token: Mutex::new(None), brake, made })
+        let (sent, needed, throttled) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        let (token, closed) = (Mutex::new(None), PlainMutex::new(None));
+        Ok(Client { settings, root, origin, http, token, brake, sent, needed, throttled, closed, made })
     }
 
     /// The address of a path below `/v1.0`; a whole address must be one of ours.
@@ -179,6 +196,20 @@ impl Client {
     pub(super) async fn brake(&self, writes: usize) {
         let wait = self.brake.lock().await.wait_for(writes, Instant::now());
         tokio::time::sleep(wait).await;
+        self.sent.fetch_add(u64::try_from(writes).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Heeds how a batch was answered: whether a write was refused for coming too soon, and how long to wait.
+    pub(super) async fn heed(&self, replies: &[Reply], now: Instant) {
+        let mut brake = self.brake.lock().await;
+        let refused = replies.iter().filter(|reply| reply.status == 429);
+        match refused.map(|reply| reply.retry_after.unwrap_or(ONE_SECOND)).max() {
+            None => brake.taken(),
+            Some(wait) => brake.refused(wait, now),
+        }
+        drop(brake);
+        let refused = replies.iter().filter(|reply| reply.status == 429).count();
+        self.throttled.fetch_add(u64::try_from(refused).unwrap_or(0), Ordering::Relaxed);
     }
 
     /// Remembers that an object was made, for as long as Graph may not know it everywhere.
@@ -260,7 +291,7 @@ impl Client {
             let last = attempt >= ATTEMPTS;
             let pause = match self.send(method.clone(), path, None).await {
                 Ok(reply) if is_passing(reply.status) && !last => {
-                    reply.retry_after.unwrap_or_else(|| self.backoff(attempt))
+                    reply.retry_after.unwrap_or_else(|| self.backoff(attempt)).min(LONGEST_WAIT)
                 }
                 Ok(reply) => return Ok(reply),
                 Err(broken) if last => return Err(broken.into_error()),
@@ -298,7 +329,7 @@ pub(super) fn is_passing(status: u16) -> bool {
 /// Seconds, possibly with a fraction.
 pub(super) fn seconds(text: &str) -> Option<Duration> {
     let seconds = text.trim().parse::<f64>().ok().filter(|seconds| seconds.is_finite())?;
-    Duration::try_from_secs_f64(seconds.min(600.0)).ok()
+    Duration::try_from_secs_f64(seconds.min(86_400.0)).ok()
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
@@ -343,7 +374,8 @@ mod tests {
     #[test]
     fn retry_after_may_have_a_fraction_and_has_an_end() {
         assert_eq!(seconds("2.128"), Some(Duration::from_millis(2_128)));
-        assert_eq!(seconds("86400"), Some(Duration::from_secs(600)));
+        assert_eq!(seconds("3600"), Some(Duration::from_secs(3_600)));
+        assert_eq!(seconds("604800"), Some(Duration::from_secs(86_400)));
         assert_eq!(seconds("-1"), None);
         assert_eq!(seconds("NaN"), None);
     }

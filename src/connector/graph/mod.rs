@@ -15,7 +15,7 @@ use super::changes::{ChangeSink, ChangesEnd, Watermark};
 use super::secret::Secret;
 use super::{
     Anchor, ConnectorError, ExportItem, ExportOutcome, Finding, ImportEnd, ImportRequest, ImportSink, Pace, Presence,
-    Stock, TenantFacts,
+    Stock, TenantFacts, Traffic,
 };
 use crate::value::{AttributeName, Value};
 
@@ -161,6 +161,18 @@ impl Graph {
         Pace { burst: if own == 0 { GRAPH_WRITES } else { own.into() }, seconds: 150 }
     }
 
+    /// What became of writes since the connection was made.
+    pub fn traffic(&self) -> Traffic {
+        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
+        let closed = *self.client.closed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Traffic {
+            needed: count(&self.client.needed),
+            sent: count(&self.client.sent),
+            throttled: count(&self.client.throttled),
+            closed_until: closed.map(jiff::Timestamp::as_second),
+        }
+    }
+
     /// Reads all users and groups with the wanted properties, managers and members.
     ///
     /// # Errors
@@ -201,7 +213,9 @@ impl Graph {
             | Watermark::Usn { .. }
             | Watermark::SyncRepl { .. }
             | Watermark::Timestamp { .. }
-            | Watermark::Files(_) => Ok(ChangesEnd::TooOld("the watermark is that of another kind of directory".into())),
+            | Watermark::Files(_) => {
+                Ok(ChangesEnd::TooOld("the watermark is that of another kind of directory".into()))
+            }
         }
     }
 

@@ -4,7 +4,9 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 use tokio::sync::mpsc;
@@ -12,7 +14,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::batch::{self, Part};
-use super::http::{ATTEMPTS, Broken, Client, Reply};
+use super::http::{ATTEMPTS, Broken, Client, LONGEST_WAIT, Reply};
 use super::judge::{Situation, Verdict, Work, judge, unanswered};
 use super::query::finding;
 use super::render::{requests, unfit};
@@ -115,6 +117,7 @@ impl Export<'_> {
         if let Some(progress) = self.progress.get_mut(at) {
             progress.open = requests.len();
         }
+        self.client.needed.fetch_add(u64::try_from(requests.len()).unwrap_or(0), Ordering::Relaxed);
         if requests.is_empty() {
             self.conclude(at).await;
         }
@@ -179,6 +182,7 @@ impl Export<'_> {
     async fn answered(&mut self, units: Vec<Unit>, answer: Answer) {
         match answer {
             Ok(replies) => {
+                self.client.heed(&replies, Instant::now()).await;
                 if replies.iter().any(|reply| reply.status == 429) {
                     self.width.refused();
                 } else {
@@ -239,6 +243,10 @@ impl Export<'_> {
                 self.end(at, ExportOutcome::Full { message }).await;
             }
             Verdict::Halve => self.halve(unit),
+            Verdict::Again { after: Some(after), uncertain: false, why } if after > LONGEST_WAIT && !unit.uncertain => {
+                self.close_for(after, &why).await;
+                self.end(at, ExportOutcome::Temporary { message: why }).await;
+            }
             Verdict::Again { after, uncertain, why } => {
                 unit.uncertain |= uncertain;
                 unit.attempts += 1;
@@ -260,6 +268,19 @@ impl Export<'_> {
                 let message = "several objects have the value that only the new one should have".to_owned();
                 self.end(at, ExportOutcome::Unknown { message }).await;
             }
+        }
+    }
+
+    /// Graph takes nothing for longer than anybody waits: what was not sent is put off.
+    async fn close_for(&mut self, wait: Duration, why: &str) {
+        let until = jiff::Timestamp::now() + wait;
+        *self.client.closed.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+        let waiting = std::mem::take(&mut self.waiting);
+        let (uncertain, others): (Vec<Unit>, Vec<Unit>) =
+            std::mem::take(&mut self.ready).into_iter().chain(waiting).partition(|unit| unit.uncertain);
+        self.waiting = uncertain;
+        for unit in others {
+            self.end(unit.item, ExportOutcome::Temporary { message: why.to_owned() }).await;
         }
     }
 

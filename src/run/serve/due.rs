@@ -22,9 +22,10 @@ impl Due {
 
     /// Who is to be asked now. One that failed waits for its pause, whatever it says meanwhile.
     pub(super) fn at(&self, heard: &BTreeSet<String>, now: Instant) -> BTreeSet<String> {
-        let due = self.next.iter().filter(|(name, next)| {
-            **next <= now || (heard.contains(*name) && !self.failures.contains_key(*name))
-        });
+        let due = self
+            .next
+            .iter()
+            .filter(|(name, next)| **next <= now || (heard.contains(*name) && !self.failures.contains_key(*name)));
         due.map(|(name, _)| name.clone()).collect()
     }
 

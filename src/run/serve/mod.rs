@@ -4,13 +4,14 @@
 //! The store stays open, so that a change costs what the change costs; another command that asks for it gets it between
 //! two cycles (see [`super::turn`]). Reading order: this file, [`due`], [`triggers`], [`saved`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::changes::{self, Changes, News};
 use super::cycle::{self, CycleReport, Permissions};
+use super::export::ExportReport;
 use super::reading::Reading;
 use super::rules_in_use::{self, RulesStatus};
 use super::session::{Session, folders};
@@ -31,6 +32,10 @@ mod triggers;
 const GLANCE: Duration = Duration::from_millis(100);
 /// How often a cycle is run though nothing has changed: days pass, and what was put off is tried again.
 const TICK: Duration = Duration::from_secs(600);
+/// How long an export may take before changes are looked at again, and what is urgent among them goes first.
+const SLICE: Duration = Duration::from_secs(10);
+/// How many changed objects a cycle takes in.
+const PART: usize = 2_000;
 /// How long whoever asked for the store has to take it.
 const GRANT: Duration = Duration::from_millis(500);
 
@@ -104,6 +109,7 @@ pub fn run(config: &Config, stop: &Arc<AtomicBool>, audience: Audience<'_>) -> R
         failures: 0,
         resting: None,
         last: None,
+        backlog: BTreeMap::new(),
     };
     server.in_use();
     server.serve(&watcher);
@@ -135,8 +141,22 @@ struct Server<'a> {
     failures: u32,
     /// No cycle before then: the last one failed.
     resting: Option<Instant>,
-    /// When the last cycle ended, and whether it left something to try again.
-    last: Option<(Instant, bool)>,
+    /// When the last cycle ended, and what it left.
+    last: Option<(Instant, Left)>,
+    /// Changes that were told and not taken in yet.
+    backlog: BTreeMap<String, Changes>,
+}
+
+/// What a cycle left for the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    /// What did not work now.
+    ToTryAgain,
+    /// What there was no time for.
+    ToGoOn,
+    /// What may not be written at this time of the day.
+    ToWaitFor,
 }
 
 /// An open store, and who listens meanwhile.
@@ -188,20 +208,23 @@ impl Server<'_> {
     /// Asks whoever is due, and runs a cycle if there is something to do.
     fn turn(&mut self, open: &mut Option<Open>, heard: BTreeSet<String>) -> Result<(), RunError> {
         let names = self.due.at(&heard, Instant::now());
-        let candidate = self.saved.is_some() && (!self.waits || self.is_accepted());
+        let candidate = self.saved.is_some() && (!self.waits || self.is_accepted()) && !self.is_quiet();
+        let names = names.into_iter().filter(|name| !self.backlog.contains_key(name)).collect::<BTreeSet<_>>();
         if names.is_empty() && !candidate && !self.is_time() {
             return Ok(());
         }
         if candidate {
             // Rules that are tried begin with a session of their own.
             self.close(open.take());
+            self.backlog.clear();
         }
         let Open { session, .. } = match open {
             Some(open) => open,
             None => open.insert(self.open()?),
         };
         let names = if candidate { session.directories.keys().cloned().collect() } else { names };
-        let (changes, whole) = self.collect(session, names)?;
+        let whole = self.collect(session, names)?;
+        let changes = self.next_part();
         if changes.is_empty() && whole.is_empty() && !candidate && !self.is_time() {
             return Ok(());
         }
@@ -217,18 +240,41 @@ impl Server<'_> {
 
     /// Whether a cycle is due though nobody said anything.
     fn is_time(&self) -> bool {
-        self.last.is_none_or(|(at, unfinished)| {
-            at.elapsed() >= if unfinished { self.config.every.min(TICK) } else { TICK }
-        })
+        !self.backlog.is_empty()
+            || self.last.is_none_or(|(at, left)| {
+                let pause = match left {
+                    Left::Nothing => TICK,
+                    Left::ToTryAgain => self.config.every.min(TICK),
+                    Left::ToGoOn => Duration::ZERO,
+                    Left::ToWaitFor if self.is_quiet() => TICK,
+                    Left::ToWaitFor => Duration::ZERO,
+                };
+                at.elapsed() >= pause
+            })
     }
 
-    /// What changed, by connector, and who has to be read whole. One that does not answer holds up nobody else.
-    fn collect(
-        &mut self,
-        session: &mut Session,
-        names: BTreeSet<String>,
-    ) -> Result<(Vec<Changes>, Vec<(String, String)>), RunError> {
-        let (mut found, mut whole) = (Vec::new(), Vec::new());
+    fn is_quiet(&self) -> bool {
+        self.config.serving.is_quiet(jiff::Timestamp::now())
+    }
+
+    /// So much of what was told as a cycle takes in.
+    fn next_part(&mut self) -> Vec<Changes> {
+        let mut parts = Vec::new();
+        for (name, mut changes) in std::mem::take(&mut self.backlog) {
+            match changes.split(PART) {
+                Some(part) => {
+                    self.backlog.insert(name, changes);
+                    parts.push(part);
+                }
+                None => parts.push(changes),
+            }
+        }
+        parts
+    }
+
+    /// Asks what changed. Gives who has to be read whole. One that does not answer holds up nobody else.
+    fn collect(&mut self, session: &mut Session, names: BTreeSet<String>) -> Result<Vec<(String, String)>, RunError> {
+        let mut whole = Vec::new();
         for name in names {
             session.go_on()?;
             match changes::collect(session, &name) {
@@ -236,7 +282,7 @@ impl Server<'_> {
                     self.answered(&name);
                     match news {
                         News::Nothing => {}
-                        News::Changes(changes) => found.push(changes),
+                        News::Changes(changes) => drop(self.backlog.insert(name, changes)),
                         News::Everything(why) => whole.push((name, why)),
                     }
                 }
@@ -247,7 +293,7 @@ impl Server<'_> {
                 Err(error) => return Err(error),
             }
         }
-        Ok((found, whole))
+        Ok(whole)
     }
 
     fn answered(&mut self, name: &str) {
@@ -259,11 +305,18 @@ impl Server<'_> {
     fn cycle(&mut self, session: &mut Session, reading: Reading) -> Result<(), RunError> {
         let accepted: Option<String> = session.store.draft().fact("accepted")?;
         let is_accepted = |rules: &&RuleSet| !self.waits || accepted.as_deref() == Some(rules.fingerprint());
-        let candidate = self.saved.as_ref().filter(is_accepted).map(|rules| rules.active(false));
+        let candidate = self.saved.as_ref().filter(|_| !self.is_quiet()).filter(is_accepted);
+        let candidate = candidate.map(|rules| rules.active(false));
         let permissions = Permissions::default();
         let report = cycle::run_towards(session, reading, candidate.as_ref(), &permissions, self.progress)?;
-        let put_off = report.exports.iter().any(|export| export.postponed + export.unknown > 0);
-        self.last = Some((Instant::now(), put_off));
+        let sum = |count: fn(&ExportReport) -> u64| report.exports.iter().map(count).sum::<u64>();
+        let left = match (sum(|export| export.left), sum(|export| export.postponed + export.unknown)) {
+            (0, 0) if report.quiet => Left::ToWaitFor,
+            (0, 0) => Left::Nothing,
+            (0, _) => Left::ToTryAgain,
+            (_, _) => Left::ToGoOn,
+        };
+        self.last = Some((Instant::now(), left));
         for import in report.imports.iter().filter(|import| !import.incomplete.is_empty()) {
             self.due.failed(&import.connector, Instant::now());
         }
@@ -283,6 +336,9 @@ impl Server<'_> {
                 Err(error) => return Err(error),
                 Ok(mut session) => {
                     session.interrupted = Arc::clone(self.stop);
+                    session.slice = Some(SLICE);
+                    // What was told before belongs to another opening of the store.
+                    self.backlog.clear();
                     let triggers = Triggers::of(&session);
                     return Ok(Open { session, triggers });
                 }

@@ -86,7 +86,9 @@ pub(super) async fn read(
     for (context, cookie) in cookies {
         let mut cookie = cookie.clone();
         loop {
-            let (entries, more) = match page(connection, (context, "(objectClass=*)"), &names, restricted, &cookie).await? {
+            let (entries, more) = match page(connection, (context, "(objectClass=*)"), &names, restricted, &cookie)
+                .await?
+            {
                 Page::Refused(result) if is_bad_cookie(result.rc) => {
                     let why = trouble::described(&result);
                     return Ok(ChangesEnd::TooOld(format!("{} does not go on from there: {why}", connection.address)));
@@ -121,7 +123,8 @@ async fn tell(asking: &Asking<'_>, connection: &mut Connection, entry: &RawEntry
     let has = |name: &str| entry.attributes.iter().any(|attribute| attribute.name.eq_ignore_ascii_case(name));
     let is_new = has("whenCreated");
     let own = ["objectGUID", "instanceType"];
-    let news = entry.attributes.iter().filter(|attribute| !own.iter().any(|own| attribute.name.eq_ignore_ascii_case(own)));
+    let news =
+        entry.attributes.iter().filter(|attribute| !own.iter().any(|own| attribute.name.eq_ignore_ascii_case(own)));
     let (links, others): (Vec<_>, Vec<_>) = news.partition(|attribute| attribute.range.is_some());
     if is_new || !others.is_empty() {
         asking.touched(anchor, asking.hint(entry)).await?;
