@@ -222,3 +222,41 @@ fn a_test_says_which_day_it_is() {
     let said = deployment.run("test");
     assert!(said.contains("`today` is a date"), "{said}");
 }
+
+const BY_COUNT: &str = r#"const rule = #{ from: "ad/user", to: "metaverse/person", precedence: 90 };
+
+fn flow(user) {
+    #{ team: if count(user.directReports) > 500 { "large" } else { () } }
+}
+"#;
+
+const ADA: &str = r#"
+in = "ad/user"
+dn = "CN=Ada,DC=contoso,DC=test"
+attributes = { objectGUID = "base64:AAAAAAAAAAAAAAAAAAAAAA==", sAMAccountName = "Ada", displayName = "Ada" }
+"#;
+
+#[test]
+fn a_test_counts_members_and_knows_what_was_before() {
+    let deployment = Deployment::new();
+    fs::create_dir(deployment.path("rules/tests")).unwrap();
+    deployment.write("rules/in-team.rhai", BY_COUNT);
+    let object =
+        |section: &str, count: usize| format!("[[test.{section}]]{ADA}count = {{ directReports = {count} }}\n\n");
+    let test = |objects: &str, team: &str| {
+        format!("[[test]]\nname = \"a large team\"\n\n{objects}[[test.expect]]\nperson = {{ team = {team} }}\n")
+    };
+    let tests = [
+        test(&object("object", 500), "false"),
+        test(&object("object", 501), "\"large\""),
+        // Somebody else had the anchor, and is still there.
+        test(&format!("{}{}", object("before", 1).replace("CN=Ada", "CN=Old"), object("object", 1)), "false")
+            .replace("person = { team = false }", "error = \"`CN=Old,DC=contoso,DC=test` of the same connector\""),
+    ];
+    deployment.write("rules/tests/teams.toml", &tests.join("\n"));
+    let said = deployment.run("test team");
+    assert!(said.contains("3 tests passed, 0 failed"), "{said}");
+    deployment.write("rules/tests/teams.toml", &tests[0].replace("directReports", "directReport"));
+    let said = deployment.run("test");
+    assert!(said.contains("`ad/user` has no attribute `directReport`"), "{said}");
+}

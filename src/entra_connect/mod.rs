@@ -20,16 +20,14 @@ mod written;
 mod xml;
 mod yaml;
 
-pub use cases::tests;
-pub use convert::{AddedRule, Conversion, ConvertedFlow, ConvertedRule, FlowOutcome, State, convert};
+pub use cases::{Tests, Untested, tests};
+pub use convert::{AddedRule, Conversion, ConvertedFlow, ConvertedRule, FlowOutcome, State, convert, file_of};
 pub use export::{
     AttributeSchema, Clause, Connector, ConnectorKind, Direction, Export, Flow, FlowSource, Format, JoinKey, Link,
     Merge, Partition, Place, Remark, Rule, TENANT_CONNECTOR, Unreadable,
 };
 
-pub use report::{
-    Contest, Counts, FlowCounts, FlowLine, Giver, Lost, Message, MessageKind, Report, RuleLine, file_of, report,
-};
+pub use report::{Contest, Counts, FlowCounts, FlowLine, Giver, Lost, Message, MessageKind, Report, RuleLine, report};
 pub use settings::settings;
 pub use stock::{Likeness, fingerprint};
 

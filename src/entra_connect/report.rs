@@ -9,9 +9,9 @@ mod doubts;
 
 pub use contests::{Contest, Giver};
 
-use super::convert::{Conversion, ConvertedFlow, ConvertedRule, DOUBT, FlowOutcome, State, tenant};
+use super::convert::{Conversion, ConvertedFlow, ConvertedRule, DOUBT, FlowOutcome, State, file_of, tenant};
 use super::export::{Clause, Direction, Export, Format, Place, Rule};
-use super::{settings, stock};
+use super::{Untested, settings, stock, tests};
 use crate::diagnostic::Diagnostic;
 
 /// A whole report.
@@ -37,6 +37,10 @@ pub struct Report {
     pub lost: Vec<Lost>,
     /// Settings without a counterpart: name, value, and a word about it.
     pub settings: Vec<(String, String, String)>,
+    /// How many branches the expressions of rules that run have.
+    pub branches: usize,
+    /// Those that no test meets.
+    pub untested: Vec<Untested>,
     /// Whatever else should be known.
     pub remarks: Vec<String>,
 }
@@ -202,6 +206,7 @@ pub fn report(export: &Export, conversion: &Conversion) -> Report {
     remarks.extend(doubts::unlinked(export));
     remarks.extend(doubts::not_imported(export));
     let unconverted = settings::unconverted(export);
+    let tests = tests(export, conversion);
     Report {
         format: export.format,
         server: export.server.clone(),
@@ -213,6 +218,8 @@ pub fn report(export: &Export, conversion: &Conversion) -> Report {
         contests: contests::contests(export, conversion),
         lost: lost(export, conversion),
         settings: unconverted.into_iter().map(|(name, value, why)| (name, value, why.to_owned())).collect(),
+        branches: tests.branches,
+        untested: tests.untested,
         remarks,
     }
 }
@@ -287,15 +294,6 @@ fn scope(rule: &Rule) -> String {
 /// The rule that was converted.
 fn original<'a>(export: &'a Export, rule: &ConvertedRule) -> Option<&'a Rule> {
     export.rules.iter().find(|original| original.place == rule.place && original.name == rule.name)
-}
-
-/// The path of a rule's file below the folder of a conversion.
-pub fn file_of(rule: &ConvertedRule) -> String {
-    let folder = match rule.state {
-        State::On | State::Off => "rules",
-        State::SetAside(_) => "set-aside",
-    };
-    format!("{folder}/{}.rhai", rule.file)
 }
 
 fn flow_line(flow: &ConvertedFlow) -> FlowLine {

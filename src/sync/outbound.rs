@@ -144,7 +144,11 @@ pub fn integrate(
             (Some((rule, link, groups)), existing) => {
                 let object = match existing {
                     Some(object) => Some(object),
-                    None => attach(ledger, target, person, evaluation, (rule, *link, groups))?,
+                    None => {
+                        let found = attach(ledger, target, person, evaluation, (rule, *link, groups))?;
+                        found.iter().try_for_each(|object| read_again(ledger, rules, object))?;
+                        found
+                    }
                 };
                 if let Some(object) = object {
                     flow(ledger, rules, target, person, object, evaluation)?;
@@ -168,6 +172,12 @@ pub fn integrate(
         }
     }
     Ok(ledger.unmark_metaverse(person.id)?)
+}
+
+/// What an object of a target holds already comes in once it is somebody's.
+fn read_again(ledger: &mut dyn Ledger, rules: &RuleSet, object: &ConnectorObject) -> Result<(), LedgerError> {
+    let is_read = object.anchor.is_some() && rules.inbound(&object.connector, &object.object_type).next().is_some();
+    if is_read { ledger.mark_object(object.id) } else { Ok(()) }
 }
 
 /// Whether an object is one that rules read, and other rules write back to.

@@ -44,6 +44,9 @@ pub(super) struct Test {
     pub(super) name: String,
     /// The day of the run; the first of 2001 without it.
     pub(super) today: Option<Spanned<toml::value::Datetime>>,
+    /// What directories showed in an earlier run: it is synchronised first.
+    #[serde(default)]
+    pub(super) before: Vec<TestObject>,
     /// What directories show, in this order.
     pub(super) object: Vec<TestObject>,
     /// About the first object unless it says otherwise.
@@ -77,6 +80,9 @@ pub(super) struct TestObject {
     pub(super) attributes: BTreeMap<Spanned<String>, toml::Value>,
     #[serde(default)]
     pub(super) references: BTreeMap<String, Vec<String>>,
+    /// So many values of an attribute, made up: nobody lists 50,001 members.
+    #[serde(default)]
+    pub(super) count: BTreeMap<Spanned<String>, usize>,
 }
 
 /// What shall come of an object.
@@ -138,7 +144,7 @@ fn check(test: &Test, rules: &RuleSet, schemas: &Schemas, source: &Arc<SourceTex
     if let (Some(today), None) = (&test.today, test.day()) {
         say("`today` is a date: `2026-01-31`".into(), today.span(), None);
     }
-    for object in &test.object {
+    for object in test.before.iter().chain(&test.object) {
         let (connector, object_type) = object.place.get_ref().split_once('/').unwrap_or((object.place.get_ref(), ""));
         let Some(schema) = schemas.get(connector).and_then(|types| types.get(object_type)) else {
             let known = schemas.iter().flat_map(|(name, types)| types.keys().map(move |of| format!("{name}/{of}")));
@@ -147,7 +153,7 @@ fn check(test: &Test, rules: &RuleSet, schemas: &Schemas, source: &Arc<SourceTex
             say(format!("there is no `{}`", object.place.get_ref()), object.place.span(), Some(hint));
             continue;
         };
-        for name in object.attributes.keys() {
+        for name in object.attributes.keys().chain(object.count.keys()) {
             let attribute = name.get_ref().as_str().into();
             if schema.get(&attribute).is_none() {
                 let hint = did_you_mean(name.get_ref(), schema.attributes.keys().map(|known| known.as_str()));

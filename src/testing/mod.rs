@@ -1,8 +1,8 @@
 //! Unit tests for rules: objects in, and what rules make of them. Test files are TOML beside the rules; nothing is read
 //! but these, nothing is written, and no directory is needed.
 //!
-//! Reading order: [`file`] (what stands in a test file), [`world`] (a small world in memory for each test), this file
-//! (running them, and what they touched), [`mutants`] (what the tests do not notice).
+//! Reading order: [`file`] (what stands in a test file), [`world`] (a small world in memory for each test),
+//! [`looking`] (what came of it), this file (running them, and what they touched), [`mutants`] (what the tests do not notice).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use crate::rules::{Coverage, Covered, RuleSet, Schemas};
 
 pub mod bless;
 mod file;
+mod looking;
 pub mod mutants;
 mod world;
 

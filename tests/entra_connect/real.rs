@@ -44,6 +44,21 @@ fn all_rules_of_a_real_export_convert_without_a_hand() {
     assert!(report.rules.iter().all(|rule| rule.stock == Likeness::Same));
 }
 
+/// What has no test, and cannot have one: bytes are no text, the scope of the rule asks for that very type, and two rules
+/// have the same expression, whose error is told once.
+#[test]
+fn every_branch_of_a_real_export_that_can_be_met_has_a_test() {
+    let Some(path) = shared("contoso") else { return };
+    let export = read(&path).unwrap();
+    let tests = syncline::entra_connect::tests(&export, &convert(&export, &BTreeMap::new()));
+    let untested = tests.untested.iter().map(|branch| (branch.condition.as_str(), branch.holds));
+    let count = |condition: &str, holds| untested.clone().filter(|found| *found == (condition, holds)).count();
+    assert_eq!(count("IsString([objectGUID])", true), 8);
+    assert_eq!(count(r#"Word([cloudAnchor],1,"_")=[sourceObjectType]"#, false), 1);
+    assert_eq!(count("IsPresent([sAMAccountName])", false), 2);
+    assert_eq!((tests.untested.len(), tests.branches), (11, 238), "{:#?}", tests.untested);
+}
+
 #[test]
 fn the_export_and_its_twin_in_powershell_become_the_same_files() {
     let (Some(xml), Some(powershell)) = (shared("contoso"), shared("contoso-rules.ps1.txt")) else { return };

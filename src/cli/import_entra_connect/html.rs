@@ -17,10 +17,13 @@ pub(super) fn page(report: &Report) -> String {
         Verdict::WithWarnings => "warnings",
         Verdict::Incomplete => "incomplete",
     };
-    let counts = [
+    let mut counts = vec![
         (plural(report.counts.rules, "rule"), words::rules(report)),
         (plural(report.counts.flows, "flow"), words::flows(&words::all_flows(report))),
     ];
+    if report.branches > 0 {
+        counts.push(("Tests".to_owned(), words::of_tests(report)));
+    }
     let (settings, off) = words::settings(report);
     let data = json!({
         "level": level,
@@ -36,6 +39,7 @@ pub(super) fn page(report: &Report) -> String {
         "lost": words::lost(report),
         "settings": settings,
         "off": off,
+        "untested": words::untested(report),
         "remarks": report.remarks,
     });
     filled(PAGE, &data)

@@ -18,6 +18,7 @@ pub(super) fn page(report: &Report) -> String {
     out += &contests(&report.contests);
     out += &lost(report);
     out += &settings(report);
+    out += &untested(report);
     if !report.remarks.is_empty() {
         out += "## Other remarks\n\n";
         report.remarks.iter().for_each(|remark| out.push_str(&format!("- {}\n", prose(remark))));
@@ -35,6 +36,10 @@ fn head(report: &Report) -> String {
     }
     out += &format!("- {}: {}\n", plural(report.counts.rules, "rule"), words::rules(report));
     out += &format!("- {}: {}\n", plural(report.counts.flows, "flow"), words::flows(&words::all_flows(report)));
+    if report.branches > 0 {
+        let which = if report.untested.is_empty() { "" } else { ": [which](#branches-without-a-test)" };
+        out += &format!("- tests: {}{which}\n", words::of_tests(report));
+    }
     if !report.lost.is_empty() {
         out += &format!(
             "- {} that Graph does not take: [what to do](#not-taken-by-graph)\n",
@@ -208,6 +213,18 @@ fn settings(report: &Report) -> String {
     }
     if !off.is_empty() {
         out += &format!("- off or empty there, so nothing is lost: {}\n", names(&off));
+    }
+    out.push('\n');
+    out
+}
+
+fn untested(report: &Report) -> String {
+    if report.untested.is_empty() {
+        return String::new();
+    }
+    let mut out = "## Branches without a test\n\n".to_owned();
+    for ((file, attribute, why), conditions) in words::untested(report) {
+        out += &format!("- {} of [{file}]({file}), {}: {}\n", code(attribute), prose(why), names(&conditions));
     }
     out.push('\n');
     out

@@ -107,7 +107,7 @@ fn files(export: &Export, conversion: &Conversion, report: &Report) -> BTreeMap<
     for rule in &conversion.added {
         files.insert(format!("rules/{}.rhai", rule.file), rule.text.clone());
     }
-    files.extend(entra_connect::tests(export, conversion));
+    files.extend(entra_connect::tests(export, conversion).files);
     files.insert("syncline.toml".to_owned(), entra_connect::settings(export, conversion));
     files.insert("report.md".to_owned(), markdown::page(report));
     files.insert("report.html".to_owned(), html::page(report));

@@ -38,6 +38,10 @@ pub(super) fn tell(report: &Report, out: &Path, problems: &[Diagnostic]) {
         let contested = plural(contested, "attribute");
         print(&format!("          several forests give {contested}: the report says whose value comes first"));
     }
+    if report.branches > 0 {
+        let which = if report.untested.is_empty() { "" } else { ": the report says which" };
+        print(&format!("tests     {}{which}", words::of_tests(report)));
+    }
     for remark in report.remarks.iter().take(SHOWN) {
         print(&format!("note      {remark}"));
     }

@@ -2,7 +2,7 @@
 
 use crate::cli::output::{plural, thousands};
 use crate::entra_connect::{
-    Direction, FlowCounts, FlowLine, Format, Likeness, Lost, Message, MessageKind, Report, RuleLine, State,
+    Direction, FlowCounts, FlowLine, Format, Likeness, Lost, Message, MessageKind, Report, RuleLine, State, Untested,
 };
 
 /// What a conversion came to.
@@ -210,6 +210,33 @@ pub(super) fn lost(report: &Report) -> Vec<(String, Vec<&str>)> {
     let mut groups = grouped(report.lost.iter().map(|lost| (reason(lost), lost.attribute.as_str())));
     groups.sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
     groups
+}
+
+/// The file of a rule, an attribute, and why something of it has no test.
+type Gap<'a> = (&'a str, &'a str, &'a str);
+
+/// Branches without a test: by rule, attribute and reason, as conditions that hold or do not.
+pub(super) fn untested(report: &Report) -> Vec<(Gap<'_>, Vec<String>)> {
+    let say =
+        |branch: &Untested| format!("{} {}", branch.condition, if branch.holds { "holds" } else { "does not hold" });
+    grouped(
+        report
+            .untested
+            .iter()
+            .map(|branch| ((branch.file.as_str(), branch.attribute.as_str(), branch.why), say(branch))),
+    )
+}
+
+/// `9 of 238 branches have no test`.
+pub(super) fn of_tests(report: &Report) -> String {
+    let all = plural(report.branches, "branch").replace("branchs", "branches");
+    match report.untested.len() {
+        0 => format!("{all} of expressions, and each has a test"),
+        count => format!(
+            "{all} of expressions, and {} no test",
+            if count == 1 { "1 has".to_owned() } else { format!("{} have", thousands(count)) }
+        ),
+    }
 }
 
 /// Settings without a counterpart: by what there is to know, as `name = value`; and those that were off or empty.

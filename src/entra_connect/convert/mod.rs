@@ -28,7 +28,7 @@ use code::Code;
 use emit::Scene;
 use flow::{Converted, Piece, Side};
 use names::Names;
-pub use outcome::{AddedRule, Conversion, ConvertedFlow, ConvertedRule, FlowOutcome, State};
+pub use outcome::{AddedRule, Conversion, ConvertedFlow, ConvertedRule, FlowOutcome, State, file_of};
 use scope::Key;
 
 use super::export::{AttributeSchema, Connector, ConnectorKind, Direction, Export, Link, Rule};

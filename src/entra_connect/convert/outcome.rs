@@ -119,3 +119,12 @@ impl Conversion {
             .filter(|(_, flow)| matches!(flow.outcome, FlowOutcome::ByHand(_)))
     }
 }
+
+/// The path of a rule's file below the folder of a conversion.
+pub fn file_of(rule: &ConvertedRule) -> String {
+    let folder = match rule.state {
+        State::On | State::Off => "rules",
+        State::SetAside(_) => "set-aside",
+    };
+    format!("{folder}/{}.rhai", rule.file)
+}

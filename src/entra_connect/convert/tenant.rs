@@ -137,26 +137,38 @@ fn lost(name: &str) -> Written {
     })
 }
 
-/// What an attribute of the tenant connector is when a rule reads it; nothing where Graph does not show it.
-pub(super) fn read(object_type: &str, name: &str, object: &str) -> Option<Code> {
-    let of = |name: &str| Some(Code::plain(format!("{object}.{name}")));
+/// What Graph shows in the place of an attribute of the tenant connector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shows {
+    /// The id, behind this.
+    Id(&'static str),
+    /// An attribute of this name.
+    Attribute(&'static str),
+}
+
+/// What Graph shows in the place of an attribute that a rule reads; nothing where it does not show it.
+pub(crate) fn shows(object_type: &str, name: &str) -> Option<Shows> {
     match (object_type, name.to_ascii_lowercase().as_str()) {
-        ("user", "cloudanchor") => Some(Code::chain("+", [Code::text("User_"), Code::plain(format!("{object}.id"))])),
-        ("user", "sourceanchor") => of("onPremisesImmutableId"),
-        ("group", "cloudanchor") => Some(Code::chain("+", [Code::text("Group_"), Code::plain(format!("{object}.id"))])),
-        ("group", "sourceanchor") => of("uniqueName"),
-        ("user", _) => match written("user", name) {
-            Written::As(ours) | Written::Once(ours) if !ours.contains('.') => of(ours),
-            Written::As(ours) | Written::Once(ours) => Some(super::emit::attribute(object, ours)),
-            Written::UserName => of("userPrincipalName"),
-            Written::Same | Written::List(_) | Written::Not(_) => None,
-        },
-        ("group", _) => match written("group", name) {
-            Written::As(ours) | Written::Once(ours) => of(ours),
-            Written::Same | Written::UserName | Written::List(_) | Written::Not(_) => None,
+        ("user", "cloudanchor") => Some(Shows::Id("User_")),
+        ("user", "sourceanchor") => Some(Shows::Attribute("onPremisesImmutableId")),
+        ("group", "cloudanchor") => Some(Shows::Id("Group_")),
+        ("group", "sourceanchor") => Some(Shows::Attribute("uniqueName")),
+        ("user" | "group", _) => match written(object_type, name) {
+            Written::As(ours) | Written::Once(ours) => Some(Shows::Attribute(ours)),
+            Written::UserName if object_type == "user" => Some(Shows::Attribute("userPrincipalName")),
+            Written::UserName | Written::Same | Written::List(_) | Written::Not(_) => None,
         },
         _ => None,
     }
+}
+
+/// What an attribute of the tenant connector is when a rule reads it; nothing where Graph does not show it.
+pub(super) fn read(object_type: &str, name: &str, object: &str) -> Option<Code> {
+    Some(match shows(object_type, name)? {
+        Shows::Id(start) => Code::chain("+", [Code::text(start), Code::plain(format!("{object}.id"))]),
+        Shows::Attribute(ours) if ours.contains('.') => super::emit::attribute(object, ours),
+        Shows::Attribute(ours) => Code::plain(format!("{object}.{ours}")),
+    })
 }
 
 /// Whether Graph lets an app make objects of a type: why not.
