@@ -39,6 +39,7 @@ mod runs;
 mod sarif;
 mod serve;
 mod show;
+mod sync;
 mod test;
 mod undo;
 
@@ -133,6 +134,10 @@ enum Command {
     Doctor,
     /// Why a value is what it is, why something is not there, and since when.
     Explain(explain::ExplainArguments),
+    /// Reads, synchronises and exports one object now.
+    Sync(sync::SyncArguments),
+    /// Lists the last runs: when, with which rules, and what came of them.
+    History(runs::HistoryArguments),
     /// Shows stored objects, and what runs did.
     Show(show::ShowArguments),
     /// Finds stored objects by a value.
@@ -248,6 +253,8 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Doctor => doctor::run(open(arguments, false)?, format),
         Command::Explain(explain) if explain.asks_for_code() => explain_code::run(&explain.connector, format),
         Command::Explain(explain) => explain::run(open(arguments, false)?, explain, format),
+        Command::Sync(sync) => sync::run(open(arguments, false)?, sync, format),
+        Command::History(history) => runs::history(open(arguments, false)?, history, format),
         Command::Show(show) if show.asks_for_rules() => accept::status(&load(arguments)?, format),
         Command::Show(show) => show::show(open(arguments, false)?, show, format),
         Command::Search(search) => show::search(open(arguments, false)?, search, format),

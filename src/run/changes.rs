@@ -282,7 +282,7 @@ fn due(
 }
 
 /// Looks at some objects, and stages what is found. Gives those that came into sight, with their names.
-fn look_at(
+pub(super) fn look_at(
     session: &mut Session,
     connector: &str,
     wanted: &Wanted,
@@ -329,7 +329,7 @@ fn look_at(
 
 /// Who refers to objects that came into sight: nobody was told of for it, and whoever is known to refer to such a name may
 /// have meant somebody else.
-fn referred_to(
+pub(super) fn referred_to(
     session: &mut Session,
     connector: &str,
     wanted: &Wanted,

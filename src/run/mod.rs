@@ -32,6 +32,7 @@ pub mod runs;
 pub mod serve;
 pub mod session;
 mod shrinkage;
+pub mod single;
 mod swaps;
 pub mod synchronise;
 mod taking_back;

@@ -11,14 +11,10 @@ use syncline::connector::graph::{Graph, Settings};
 use syncline::connector::{Anchor, ImportRequest, Presence};
 use syncline::value::{AttributeName, Value};
 
-use crate::world::{Kind, World};
+use crate::world::{Kind, World, number};
 
 /// How long anything may take before a test fails.
 const LONG: Duration = Duration::from_secs(900);
-
-fn number(name: &str, otherwise: u32) -> u32 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
-}
 
 /// A process that serves; killed with its test.
 struct Serving(Child);
