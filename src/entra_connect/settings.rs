@@ -111,22 +111,21 @@ fn active_directory(text: &mut String, connector: &Connector, name: &str, types:
     text.push('\n');
 }
 
-/// Containers to read, and below them what is left out. A domain that is excluded whole is one of which only the
-/// containers below it are read.
+/// Containers to read and to leave out, as they are ticked: here as there the deepest decides. Without a ticked container
+/// the domain is meant, unless it is left out itself.
 fn places(partitions: &[&Partition]) -> (Vec<String>, Vec<String>) {
     let (mut includes, mut excludes) = (Vec::new(), Vec::new());
     for partition in partitions {
-        let inside = |place: &&String| !place.is_empty() && crate::dn::is_dn(place);
-        let here: Vec<String> = partition.includes.iter().filter(inside).cloned().collect();
-        let below = |place: &String| here.iter().any(|include| crate::dn::is_under(place, include));
-        excludes.extend(partition.excludes.iter().filter(inside).filter(|place| below(place)).cloned());
-        // Nothing is ticked: the root is left out, and nothing below it is in.
-        let nothing =
-            here.is_empty() && partition.excludes.iter().any(|place| crate::dn::is_under(&partition.dn, place));
-        if nothing {
-            continue;
+        let proper = |places: &[String]| -> Vec<String> {
+            places.iter().filter(|place| crate::dn::is_dn(place)).cloned().collect()
+        };
+        let (ticked, unticked) = (proper(&partition.includes), proper(&partition.excludes));
+        let nothing = unticked.iter().any(|place| crate::dn::is_under(&partition.dn, place));
+        if ticked.is_empty() && !nothing {
+            includes.push(partition.dn.clone());
         }
-        includes.extend(if here.is_empty() { vec![partition.dn.clone()] } else { here });
+        includes.extend(ticked);
+        excludes.extend(unticked);
     }
     (includes, excludes)
 }
@@ -204,5 +203,40 @@ fn lines(names: &[String]) -> String {
             let lines: String = names.iter().map(|name| format!("    {},\n", quoted(name))).collect();
             format!("[\n{lines}]")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(includes: &[&str], excludes: &[&str]) -> (Vec<String>, Vec<String>) {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let partition = Partition {
+            dn: "DC=contoso,DC=com".into(),
+            selected: true,
+            object_classes: Vec::new(),
+            includes: names(includes),
+            excludes: names(excludes),
+            parameters: Default::default(),
+        };
+        places(&[&partition])
+    }
+
+    #[test]
+    fn what_is_ticked_is_carried_over_as_it_is() {
+        let root = "DC=contoso,DC=com";
+        let [staff, left, back] = [
+            "OU=Staff,DC=contoso,DC=com",
+            "OU=Left,OU=Staff,DC=contoso,DC=com",
+            "OU=Back,OU=Left,OU=Staff,DC=contoso,DC=com",
+        ];
+        assert_eq!(
+            read(&[staff, back], &[root, left]),
+            (vec![staff.into(), back.into()], vec![root.into(), left.into()])
+        );
+        assert_eq!(read(&["", root], &[]), (vec![root.into()], vec![]));
+        assert_eq!(read(&[""], &[left]), (vec![root.into()], vec![left.into()]));
+        assert_eq!(read(&[], &[root]), (vec![], vec![root.into()]), "nothing is read");
     }
 }

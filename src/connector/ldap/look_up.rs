@@ -21,9 +21,7 @@ pub(crate) async fn run(
     anchors: &[(Anchor, Option<String>)],
 ) -> Result<Vec<(Anchor, Presence)>, ConnectorError> {
     let scope = scope::of(source, connection)?;
-    for base in &scope.bases {
-        scope::check_base(connection, base).await?;
-    }
+    scope::check(connection, &scope).await?;
     let schema = source.read_schema(connection).await?;
     let converter = Converter::new(request, &schema);
     let mut wanted = entry::attributes_to_ask(request, source.flavour);
