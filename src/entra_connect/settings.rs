@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::convert::{Conversion, State};
 use super::export::{Connector, ConnectorKind, Direction, Export, Partition};
+use super::selection;
 use super::written::{key, one_line, quoted};
 
 /// Where the number of deletions stands that a server allows.
@@ -30,7 +31,9 @@ pub fn settings(export: &Export, conversion: &Conversion) -> String {
         let name = name_of(export, conversion, connector);
         match &connector.kind {
             ConnectorKind::ActiveDirectory => {
-                active_directory(&mut text, connector, &name, &types(export, conversion, connector))
+                let types = types(export, conversion, connector);
+                let selection = selection::comment(connector, conversion, &name, &types);
+                active_directory(&mut text, connector, &name, &types, &selection);
             }
             ConnectorKind::Entra => tenant(&mut text, connector, &name),
             ConnectorKind::Other(category) => {
@@ -82,7 +85,7 @@ fn types(export: &Export, conversion: &Conversion, connector: &Connector) -> Vec
     types.into_iter().collect()
 }
 
-fn active_directory(text: &mut String, connector: &Connector, name: &str, types: &[String]) {
+fn active_directory(text: &mut String, connector: &Connector, name: &str, types: &[String], selection: &str) {
     let selected: Vec<&Partition> = connector.partitions.iter().filter(|partition| partition.selected).collect();
     let root = selected.first().map_or("DC=CHANGE", |partition| partition.dn.as_str());
     let domain = crate::dn::domain(root);
@@ -101,6 +104,7 @@ fn active_directory(text: &mut String, connector: &Connector, name: &str, types:
     let variable = name.to_uppercase().replace('-', "_");
     let _ = writeln!(text, "password = {}", quoted(&format!("env:SYNCLINE_{variable}_PASSWORD")));
     let _ = writeln!(text, "objects = {}", list(types.iter().map(String::as_str)));
+    text.push_str(selection);
     let (includes, excludes) = places(&selected);
     if !includes.is_empty() {
         let _ = writeln!(text, "include = {}", lines(&includes));
