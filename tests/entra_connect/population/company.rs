@@ -116,7 +116,7 @@ pub(crate) fn parsed(number: usize, entry: &str) -> Option<Person> {
         attributes: BTreeMap::new(),
         references: BTreeMap::new(),
     };
-    for line in entry.lines().filter(|line| !line.starts_with('#')) {
+    for line in entry.lines() {
         let (name, rest) = line.split_once(':')?;
         let bytes = match rest.strip_prefix(':') {
             Some(encoded) => base64::engine::general_purpose::STANDARD.decode(encoded.trim()).unwrap(),

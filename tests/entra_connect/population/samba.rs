@@ -185,5 +185,7 @@ fn searched(server: &Server) -> Vec<Person> {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    people_of(&String::from_utf8(output.stdout).unwrap())
+    // What it says after each page stands right above the next entry.
+    let text = String::from_utf8(output.stdout).unwrap();
+    people_of(&text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect::<String>())
 }
