@@ -87,6 +87,7 @@ const LIBRARIES: &[(&[&str], &[&str])] = &[
     (&["minisign"], &["signature"]),
     (&["quick_xml", "saphyr_parser"], &["entra_connect"]),
     (&["clap", "anstream", "indicatif", "rpassword"], &["cli"]),
+    (&["flate2", "rustix"], &["run"]),
 ];
 
 /// No clock, no dice, no files, no environment, no network: what comes out depends on what goes in.

@@ -15,6 +15,7 @@ use crate::store::StoreError;
 mod accept;
 mod approve;
 mod audit;
+mod backup;
 mod bisect;
 mod check;
 mod compare;
@@ -166,6 +167,17 @@ enum Command {
     /// What only the store knows, as a file, and a store made anew from it.
     #[command(subcommand)]
     Decisions(decisions::DecisionsCommand),
+    /// Writes the whole state into one file, or looks whether such a file is whole.
+    ///
+    /// In it are the store (what was imported, links, what waits, the journal, the runs), the audit log, the rules in use, and
+    /// lists of the guard. Not in it are the configuration, the rules folder, and secrets. `serve` may go on meanwhile: the
+    /// backup is made between two of its commits.
+    Backup(backup::BackupArguments),
+    /// Makes the state anew from a backup.
+    ///
+    /// The backup is read from end to end before anything is written. The new state is filled beside the old one, compared
+    /// with the backup, and put in its place in one step. Stop `serve` first.
+    Restore(backup::RestoreArguments),
     /// Documentation that the program carries.
     #[command(subcommand)]
     Docs(docs::DocsCommand),
@@ -195,7 +207,7 @@ pub enum Exit {
     Guard = 5,
     /// A target waits for `go-live`.
     Staging = 6,
-    /// The store could not be used.
+    /// The store, or a backup of it, could not be used.
     Store = 7,
     /// Somebody pressed Ctrl-C.
     Interrupted = 130,
@@ -265,6 +277,8 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Audit(audit) => audit::run(&load(arguments)?, audit, format),
         Command::Keys(command) => keys::run(command, format),
         Command::Decisions(command) => decisions::run(open(arguments, false)?, command, format),
+        Command::Backup(backup) => backup::backup(|| load(arguments), backup, format),
+        Command::Restore(restore) => backup::restore(&load(arguments)?, arguments.who.as_deref(), restore, format),
         Command::Docs(docs) => docs::run(docs, || load(arguments), format),
         Command::Emulate(emulate) => emulate::run(emulate),
     }
@@ -293,20 +307,23 @@ fn open_for(plan: &plan::PlanArguments, arguments: &Arguments) -> Result<Session
 }
 
 fn open_config(config: Config, proposed: bool, arguments: &Arguments) -> Result<Session, RunError> {
+    let mut session = patiently(|| Session::open(config.clone(), proposed))?;
+    session.who.clone_from(&arguments.who);
+    Ok(session)
+}
+
+/// Tries again for a while what another process stands in the way of.
+fn patiently<T>(mut open: impl FnMut() -> Result<T, RunError>) -> Result<T, RunError> {
     let begun = Instant::now();
     loop {
-        match Session::open(config.clone(), proposed) {
+        match open() {
             Err(RunError::Store(StoreError::InUse { .. })) if begun.elapsed() < PATIENCE => {
                 if begun.elapsed() < GLANCE {
                     say("another command has the store; waiting for it");
                 }
                 std::thread::sleep(GLANCE);
             }
-            other => {
-                let mut session = other?;
-                session.who.clone_from(&arguments.who);
-                return Ok(session);
-            }
+            other => return other,
         }
     }
 }
@@ -338,6 +355,8 @@ fn report(error: &RunError, format: Format) -> Exit {
             (Exit::Store, Some("what cannot be written down is not done; make the log writable".to_owned()))
         }
         RunError::Interrupted => (Exit::Interrupted, None),
+        RunError::Backup(error) if error.is_usage() => (Exit::Usage, error.hint()),
+        RunError::Backup(error) => (Exit::Store, error.hint()),
         RunError::Runtime(_) => (Exit::Connector, None),
     };
     if format == Format::Json {
