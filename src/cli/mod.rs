@@ -30,6 +30,7 @@ mod explain_code;
 mod import_entra_connect;
 mod join;
 mod keys;
+mod man;
 mod output;
 mod plan;
 mod preview;
@@ -131,6 +132,7 @@ enum Command {
     /// Rules, settings and tests from the configuration of an Entra Connect server.
     ImportEntraConnect(import_entra_connect::ImportArguments),
     /// Whether every directory can be reached and allows what a run needs.
+    #[command(after_help = "Examples:\n  syncline doctor\n  syncline doctor --format json")]
     Doctor,
     /// Why a value is what it is, why something is not there, and since when.
     Explain(explain::ExplainArguments),
@@ -181,6 +183,10 @@ enum Command {
     /// Documentation that the program carries.
     #[command(subcommand)]
     Docs(docs::DocsCommand),
+    /// Completions for a shell, on standard output.
+    Completions(man::CompletionsArguments),
+    /// Manual pages, one for each command.
+    Man(man::ManArguments),
     /// Starts a stand-in for a cloud directory.
     #[command(subcommand)]
     Emulate(emulate::EmulateCommand),
@@ -279,6 +285,8 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Decisions(command) => decisions::run(open(arguments, false)?, command, format),
         Command::Backup(backup) => backup::backup(|| load(arguments), backup, format),
         Command::Restore(restore) => backup::restore(&load(arguments)?, arguments.who.as_deref(), restore, format),
+        Command::Completions(completions) => Ok(man::completions(completions)),
+        Command::Man(pages) => man::man(pages, format),
         Command::Docs(docs) => docs::run(docs, || load(arguments), format),
         Command::Emulate(emulate) => emulate::run(emulate),
     }
