@@ -105,7 +105,7 @@ impl Chaos {
         config += &format!(
             "[connector.entra]\nkind = 'entra'\ntenant = 'contoso.com'\nclient_id = '00001111-aaaa-2222-bbbb-3333cccc4444'\n\
              client_secret = 'file:{}'\nlogin_url = '{url}'\ngraph_url = '{url}'\nwrites_per_150s = 0\nretry_pause_ms = 10\n\
-             [limits]\ndeletes = 100000\ndisables = 100000\ncreates = 100000\nupdates = 100000\nmembers = 100000\nanchors = 100000\nshrinkage = '100%'\n\
+             [limits]\ndeletes = [100000, '100%']\ndisables = [100000, '100%']\nshrinkage = '100%'\n\
              [serve]\nevery = 2\n",
             self.path("secret").display(),
             url = self.emulator.as_ref().unwrap().base_url,
@@ -149,8 +149,8 @@ impl Chaos {
         let here: Vec<u64> =
             self.people.iter().filter(|(where_, _)| *where_ == ad).map(|(_, number)| *number).collect();
         let somebody = |dice: &mut Dice| here[usize::try_from(dice.below(here.len() as u64)).unwrap()];
-        match dice.below(10) {
-            0..=3 if here.len() < 60 => {
+        match dice.below(20) {
+            0..=5 if here.len() < 400 => {
                 let number = self.next;
                 self.next += 1;
                 let class = if ad {
@@ -162,13 +162,13 @@ impl Chaos {
                 self.server(ad).client("ldapmodify", &[], &format!("dn: {dn}\nchangetype: add\n{class}\nsn: x\n\n"));
                 self.people.insert((ad, number));
             }
-            4 if here.len() > 5 => {
+            6 if here.len() > 5 => {
                 let number = somebody(dice);
                 let dn = Chaos::dn(ad, number, "People");
                 self.server(ad).client("ldapmodify", &[], &format!("dn: {dn}\nchangetype: delete\n\n"));
                 self.people.remove(&(ad, number));
             }
-            5 if here.len() > 5 => {
+            7 if here.len() > 5 => {
                 // Out of sight, and gone for us.
                 let number = somebody(dice);
                 let (dn, rdn) = (Chaos::dn(ad, number, "People"), Chaos::dn(ad, number, ""));

@@ -17,10 +17,10 @@ use crate::world::{Kind, World, number};
 const LONG: Duration = Duration::from_secs(900);
 
 /// A process that serves; killed with its test.
-struct Serving(Child);
+pub(crate) struct Serving(Child);
 
 impl Serving {
-    fn start(world: &World) -> Serving {
+    pub(crate) fn start(world: &World) -> Serving {
         let log = std::fs::File::create(world.path("log")).unwrap();
         let program = std::env::var("LAG_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_syncline").to_owned());
         let process = Command::new(std::fs::canonicalize(program).unwrap())
@@ -34,7 +34,7 @@ impl Serving {
     }
 
     /// Seconds of processor time, so far.
-    fn cpu(&self) -> f64 {
+    pub(crate) fn cpu(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
         let after = stat.rsplit_once(')').unwrap().1;
         let field = |at: usize| after.split_whitespace().nth(at).unwrap().parse::<f64>().unwrap();
@@ -57,7 +57,7 @@ impl Drop for Serving {
 }
 
 /// The tenant, as anybody sees it.
-fn tenant(world: &World) -> Graph {
+pub(crate) fn tenant(world: &World) -> Graph {
     Graph::new(Settings::for_emulator(&world.emulator.base_url, "contoso.com")).unwrap()
 }
 
@@ -102,11 +102,11 @@ async fn people(world: &World, tenant: &Graph) -> Vec<(String, Anchor)> {
     people
 }
 
-fn log(world: &World) -> String {
+pub(crate) fn log(world: &World) -> String {
     std::fs::read_to_string(world.path("log")).unwrap_or_default()
 }
 
-async fn connect(world: &World) -> ldap3::Ldap {
+pub(crate) async fn connect(world: &World) -> ldap3::Ldap {
     let ca = std::fs::read(world.server.fact("CA_FILE")).unwrap();
     let mut roots = rustls::RootCertStore::empty();
     for certificate in rustls_pemfile(&ca) {

@@ -96,11 +96,17 @@ pub(crate) struct World {
     pub(crate) emulator: emulator::Emulator,
     pub(crate) runtime: tokio::runtime::Runtime,
     pub(crate) kind: Kind,
+    is_throttled: bool,
 }
 
 impl World {
     /// Starts a server with what it holds (LDIF), and the emulator.
     pub(crate) fn start(kind: Kind, number: u32, directory: &str) -> World {
+        World::throttled(kind, number, directory, emulator::Throttling::Off)
+    }
+
+    /// The same, with an emulator that takes only so many writes.
+    pub(crate) fn throttled(kind: Kind, number: u32, directory: &str, throttle: emulator::Throttling) -> World {
         let folder = tempfile::tempdir().unwrap();
         let server = match kind {
             Kind::Samba(_) => {
@@ -121,9 +127,13 @@ impl World {
             }
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let settings = emulator::Settings::for_tenant("contoso.com", Some(folder.path().join("tenant")));
+        let settings = emulator::Settings {
+            throttle,
+            ..emulator::Settings::for_tenant("contoso.com", Some(folder.path().join("tenant")))
+        };
         let emulator = runtime.block_on(emulator::start(settings)).unwrap();
-        let world = World { folder, server, emulator, runtime, kind };
+        let is_throttled = throttle != emulator::Throttling::Off;
+        let world = World { folder, server, emulator, runtime, kind, is_throttled };
         std::fs::create_dir(world.path("rules")).unwrap();
         for (name, text) in rules_of(kind, "ldap") {
             std::fs::write(world.path("rules").join(name), text).unwrap();
@@ -144,11 +154,13 @@ impl World {
             Kind::Samba(way) => ("active-directory", way),
             Kind::Slapd(way) => ("openldap", way),
         };
+        // Fifty times what Graph allows, where the emulator counts.
+        let writes = if self.is_throttled { 150_000 } else { 0 };
         let config = format!(
             "[connector.ldap]\nkind = '{kind}'\nurl = '{}'\nca_file = '{}'\nbind_dn = '{}'\npassword = 'file:{}'\n\
              include = ['OU=People,{BASE}', 'OU=Groups,{BASE}']\nexclude = ['OU=Legal,OU=People,{BASE}']\nchanges = '{way}'\n\
              [connector.entra]\nkind = 'entra'\ntenant = 'contoso.com'\nclient_id = '00001111-aaaa-2222-bbbb-3333cccc4444'\n\
-             client_secret = 'file:{}'\nlogin_url = '{url}'\ngraph_url = '{url}'\nwrites_per_150s = 0\nretry_pause_ms = 10\n\
+             client_secret = 'file:{}'\nlogin_url = '{url}'\ngraph_url = '{url}'\nwrites_per_150s = {writes}\nretry_pause_ms = 10\n\
              [rules]\nfolder = 'rules'\n[limits]\ndeletes = 1000\ndisables = 1000\nshrinkage = '80%'\n[store]\nfolder = '{state}'\n",
             self.server.fact("LDAPS_URL"),
             self.server.fact("CA_FILE"),

@@ -10,6 +10,8 @@ use super::{BackupError, STORE};
 
 /// Emulated directories begin with this. They hold keys, and are no state of ours.
 const EMULATOR: &str = "emulator-";
+/// What says whose turn it is with the store.
+const TURNS: [&str; 2] = ["turn-wanted", "serve.lock"];
 /// The log that others may be writing to.
 const AUDIT: &str = "audit.jsonl";
 
@@ -32,7 +34,7 @@ struct Beside {
 /// Whether something right in the folder of the state is no part of it: the store, which goes by its keys, emulated
 /// directories, and files that are being written.
 fn is_apart(name: &str) -> bool {
-    name == STORE || is_emulated(name) || name.ends_with(".new")
+    name == STORE || is_emulated(name) || name.ends_with(".new") || TURNS.contains(&name)
 }
 
 /// Whether it is an emulated directory.
