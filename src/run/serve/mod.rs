@@ -234,6 +234,7 @@ impl Server<'_> {
         self.cycle(session, Reading::News { changes, whole })?;
         if candidate {
             self.close(open.take());
+            self.due.all(Instant::now());
         }
         Ok(())
     }
@@ -366,6 +367,8 @@ impl Server<'_> {
         self.close(open.take());
         turn::granted(&self.config.store_folder);
         std::thread::sleep(GRANT);
+        // Nobody has listened meanwhile.
+        self.due.all(Instant::now());
     }
 
     /// Waits until somebody says something, or it is time.
