@@ -104,6 +104,10 @@ struct ServeSection {
     whole: Option<u32>,
     #[serde(default)]
     quiet: Vec<String>,
+    maintenance: Option<String>,
+    journal_days: Option<u32>,
+    backups: Option<PathBuf>,
+    keep_backups: Option<usize>,
 }
 
 /// At least one second.
@@ -345,12 +349,17 @@ impl Reader {
                     if let Some(hours) = section.whole {
                         config.serving.whole = Duration::from_secs(u64::from(hours) * 3_600);
                     }
-                    for text in section.quiet {
-                        match Times::parse(&text) {
-                            Ok(times) => config.serving.quiet.push(times),
-                            Err(why) => self.problem(format!("`quiet`: `{text}`: {why}"), key.span()),
+                    let times = section.quiet.iter().map(|text| ("quiet", text));
+                    for (name, text) in times.chain(section.maintenance.iter().map(|text| ("maintenance", text))) {
+                        match Times::parse(text) {
+                            Ok(times) if name == "quiet" => config.serving.quiet.push(times),
+                            Ok(times) => config.serving.maintenance = Some(times),
+                            Err(why) => self.problem(format!("`{name}`: `{text}`: {why}"), key.span()),
                         }
                     }
+                    config.serving.journal_days = section.journal_days.unwrap_or(0);
+                    config.serving.backups = section.backups.map(|backups| folder.join(backups));
+                    config.serving.keep_backups = section.keep_backups.unwrap_or(config.serving.keep_backups);
                 }
                 other => {
                     let hint = did_you_mean(other, SECTIONS);

@@ -142,6 +142,20 @@ fn tell(event: &Event<'_>, last: &mut String) {
                 output::diagnostics(problems, Format::Text);
             }
         }
+        Event::Maintained(maintained) => {
+            let mut parts = Vec::new();
+            if maintained.forgotten > 0 {
+                parts.push(format!(
+                    "{} forgotten",
+                    output::plural(usize::try_from(maintained.forgotten).unwrap_or(usize::MAX), "journal line")
+                ));
+            }
+            parts.extend(maintained.backup.iter().map(|path| format!("backup in {}", path.display())));
+            if !parts.is_empty() {
+                log(&format!("maintenance: {}", parts.join(", ")));
+            }
+        }
+        Event::NotMaintained(error) => log(&format!("maintenance failed: {error}")),
         Event::Refused(problems) => {
             log("what was saved has mistakes; the rules in use stay:");
             output::diagnostics(problems, Format::Text);

@@ -1,5 +1,6 @@
 //! `[serve]`: when everything is read again, and when nothing is written.
 
+use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -13,11 +14,26 @@ pub struct Serving {
     pub whole: Duration,
     /// When nothing is exported: reading and deciding goes on, and what is due waits.
     pub quiet: Vec<Times>,
+    /// When the journal is pruned and a backup is made; nothing: never.
+    pub maintenance: Option<Times>,
+    /// How many days the journal goes back; 0 is for ever.
+    pub journal_days: u32,
+    /// Where backups go; nothing: none are made.
+    pub backups: Option<PathBuf>,
+    /// How many of them are kept.
+    pub keep_backups: usize,
 }
 
 impl Default for Serving {
     fn default() -> Serving {
-        Serving { whole: Duration::from_secs(7 * 24 * 3_600), quiet: Vec::new() }
+        Serving {
+            whole: Duration::from_secs(7 * 24 * 3_600),
+            quiet: Vec::new(),
+            maintenance: None,
+            journal_days: 0,
+            backups: None,
+            keep_backups: 7,
+        }
     }
 }
 

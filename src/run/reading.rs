@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::changes::{self, Changes};
 use super::import::{self, ImportReport};
 use super::session::Session;
-use super::{Progress, RunError, export, lines};
+use super::{Progress, RunError, in_flight, lines};
 
 /// How often directories are asked about themselves (schema, domains, licences) while only changes are read.
 const LEARN: Duration = Duration::from_secs(600);
@@ -99,7 +99,7 @@ pub(super) fn read(
 /// What was under way when a run broke off: nobody knows, so it is looked at.
 fn settle(session: &mut Session) -> Result<(), RunError> {
     let targets: Vec<String> = session.target_kinds().map(|(name, _)| name.clone()).collect();
-    targets.into_iter().try_for_each(|name| export::settle_in_flight(session, &name).map(drop))
+    targets.into_iter().try_for_each(|name| in_flight::settle(session, &name).map(drop))
 }
 
 fn read_all(session: &mut Session, progress: &dyn Progress) -> Result<Vec<ImportReport>, RunError> {

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::export::{self, ExportReport, Only};
+use super::export::{ExportReport, Only};
 use super::guard::{self, ByReason, Exceeded};
 use super::plan::{self, Moved, Plan, SavedPlan};
 use super::session::Session;
 use super::taking_back::{self, Left};
-use super::{Progress, RunError, cycle, import, lines, runs};
+use super::{Progress, RunError, cycle, import, in_flight, lines, runs};
 use crate::connector_space::ObjectId;
 use crate::store::Draft;
 
@@ -166,7 +166,7 @@ fn look(session: &mut Session, progress: &dyn Progress) -> Result<(), RunError> 
     session.wake()?;
     let names: Vec<String> = session.target_kinds().map(|(name, _)| name.clone()).collect();
     for name in names {
-        export::settle_in_flight(session, &name)?;
+        in_flight::settle(session, &name)?;
         let imported = import::run(session, &name, progress)?;
         progress.end(&lines::import_line(&imported));
         let shrunk = imported.shrunk.iter().map(ToString::to_string);

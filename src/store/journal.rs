@@ -77,6 +77,30 @@ impl Draft<'_> {
         Ok(entries)
     }
 
+    /// Takes out entries from before a time (seconds since 1970), the oldest first, and looks at so many. Gives how many it took;
+    /// the numbers of the others stay.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn forget_journal(&mut self, before: i64, limit: usize) -> Result<usize> {
+        let prefix = Key::new(key::JOURNAL).bytes();
+        let mut count = 0;
+        for (key, bytes) in self.bytes.scan(&prefix, None, limit)? {
+            let entry: JournalEntry = codec::decode(&bytes)?;
+            if entry.stamp.at >= before {
+                break;
+            }
+            let number = key.get(prefix.len()..).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+            let number = number.ok_or_else(view::bad_key)?;
+            for subject in entry.changes.iter().filter(|change| is_history(change)).map(Change::subject) {
+                self.bytes.remove(Key::new(key::HISTORY).id(subject).number(number).bytes());
+            }
+            self.bytes.remove(key);
+            count += 1;
+        }
+        Ok(count)
+    }
+
     /// One journal entry by its number.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::changes::{self, Changes, News};
 use super::cycle::{self, CycleReport, Permissions};
 use super::export::ExportReport;
+use super::maintenance::{self, Maintained};
 use super::reading::Reading;
 use super::rules_in_use::{self, RulesStatus};
 use super::session::{Session, folders};
@@ -56,6 +57,10 @@ pub enum Event<'a> {
     Up(&'a str),
     /// A connector is read whole, and why.
     Whole(&'a str, &'a str),
+    /// The journal was pruned, or a backup made.
+    Maintained(&'a Maintained),
+    /// That could not be done; it is tried again the next time.
+    NotMaintained(&'a RunError),
     /// What was saved cannot be used; the rules stay.
     Refused(&'a [Diagnostic]),
     /// What was saved does not fit what a directory says of its attributes; the rules stay.
@@ -110,6 +115,7 @@ pub fn run(config: &Config, stop: &Arc<AtomicBool>, audience: Audience<'_>) -> R
         resting: None,
         last: None,
         backlog: BTreeMap::new(),
+        maintained: None,
     };
     server.in_use();
     server.serve(&watcher);
@@ -145,6 +151,8 @@ struct Server<'a> {
     last: Option<(Instant, Left)>,
     /// Changes that were told and not taken in yet.
     backlog: BTreeMap<String, Changes>,
+    /// The minute (since 1970) of the last maintenance.
+    maintained: Option<i64>,
 }
 
 /// What a cycle left for the next.
@@ -177,6 +185,7 @@ impl Server<'_> {
             if turn::is_wanted(&self.config.store_folder) {
                 self.give_away(&mut open);
             }
+            self.maintain(&mut open);
             if !self.is_resting() {
                 match self.turn(&mut open, std::mem::take(&mut heard)) {
                     Ok(()) => self.failures = 0,
@@ -359,6 +368,21 @@ impl Server<'_> {
         let Some(Open { session, .. }) = open else { return };
         if let Err(error) = session.close() {
             (self.tell)(Event::Failed(&error, Duration::ZERO));
+        }
+    }
+
+    /// Does what is due at this minute, once.
+    fn maintain(&mut self, open: &mut Option<Open>) {
+        let now = jiff::Timestamp::now();
+        let minute = now.as_second().div_euclid(60);
+        let is_due = self.config.serving.maintenance.as_ref().is_some_and(|times| times.cover(now));
+        let Some(Open { session, .. }) = open.as_mut().filter(|_| is_due && self.maintained != Some(minute)) else {
+            return;
+        };
+        self.maintained = Some(minute);
+        match maintenance::run(session, self.progress) {
+            Ok(maintained) => (self.tell)(Event::Maintained(&maintained)),
+            Err(error) => (self.tell)(Event::NotMaintained(&error)),
         }
     }
 
