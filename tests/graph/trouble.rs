@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
-use syncline::connector::{Anchor, ConnectorErrorKind, ExportAction, ExportItem, ExportOutcome};
+use syncline::connector::{Anchor, ConnectorErrorKind, ExportAction, ExportItem, ExportOutcome, ImportRequest};
 use syncline::emulator;
+use uuid::Uuid;
 
 use crate::world::*;
 
@@ -203,4 +204,24 @@ async fn tokens_that_end_in_the_middle_of_an_export_are_renewed() {
     let stats = world.admin("stats", Json::Null).await;
     assert!(stats["requests"]["POST token"].as_u64() > Some(1), "{stats}");
     assert_eq!(stats["requests"]["POST users"], 200, "{stats}");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_an_hour() {
+    let world = World::new().await;
+    let users = world.users(3).await;
+    world.faults(json!({"too-many": 1.0, "retry-after": 3_600.0})).await;
+    let items: Vec<ExportItem> = users
+        .iter()
+        .map(|user| ExportItem::new(Uuid::nil(), "user", update(user, json!({"city": "Ulm"}))))
+        .collect();
+    let begun = std::time::Instant::now();
+    let outcomes = world.export(items).await;
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, ExportOutcome::Temporary { .. })), "{outcomes:?}");
+    let until = world.graph.traffic().closed_until.expect("Graph said how long");
+    let wait = until - jiff::Timestamp::now().as_second();
+    assert!((3_500..=3_600).contains(&wait), "{wait}");
+    let request = ImportRequest { types: [("user".to_owned(), [].into())].into() };
+    assert!(world.graph.look_up(&request, &users).await.is_err());
+    assert!(begun.elapsed().as_secs() < 60, "an hour is not waited for");
 }

@@ -61,3 +61,29 @@ fn what_others_do_in_the_tenant_is_noticed_and_put_right() {
     let (report, _) = follow(&mut session, &["ldap", "entra"]);
     assert_eq!(report.exports.iter().map(|export| export.written()).sum::<u64>(), 0, "it is settled: {report:?}");
 }
+
+#[test]
+fn a_long_wait_that_graph_asked_for_outlives_a_restart() {
+    let kind = Kind::Slapd("auto");
+    let world = World::start(kind, 69, &World::generated(kind, 20, 1));
+    let mut session = world.session("state");
+    read_everything(&mut session);
+    let name = world.server.search("OU=Sales,OU=People,DC=contoso,DC=test", "(uid=*)", &["1.1"]).remove(0);
+    let name = name.strip_prefix("dn: ").unwrap().to_owned();
+    world.modify(&format!("dn: {name}\nchangetype: modify\nreplace: title\ntitle: Later\n\n"));
+    let closed_until = |session: &mut syncline::run::session::Session, at: i64| {
+        let mut draft = session.store.draft();
+        draft.put_fact("closed/entra", &at).unwrap();
+        let writes = draft.finish();
+        session.store.commit(writes).unwrap();
+    };
+    let now = jiff::Timestamp::now().as_second();
+    closed_until(&mut session, now + 3_600);
+    session.close().unwrap();
+    let mut session = world.session("state");
+    let (report, _) = follow(&mut session, &["ldap", "entra"]);
+    assert_eq!((report.exports[0].written(), report.exports[0].closed_until), (0, Some(now + 3_600)));
+    closed_until(&mut session, now - 1);
+    let (report, _) = follow(&mut session, &["ldap", "entra"]);
+    assert_eq!((report.exports[0].updated, report.exports[0].closed_until), (1, None), "{:?}", report.exports);
+}

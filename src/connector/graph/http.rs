@@ -290,8 +290,8 @@ impl Client {
             attempt += 1;
             let last = attempt >= ATTEMPTS;
             let pause = match self.send(method.clone(), path, None).await {
-                Ok(reply) if is_passing(reply.status) && !last => {
-                    reply.retry_after.unwrap_or_else(|| self.backoff(attempt)).min(LONGEST_WAIT)
+                Ok(reply) if is_passing(reply.status) && !last && !is_long(reply.retry_after) => {
+                    reply.retry_after.unwrap_or_else(|| self.backoff(attempt))
                 }
                 Ok(reply) => return Ok(reply),
                 Err(broken) if last => return Err(broken.into_error()),
@@ -319,6 +319,11 @@ impl Client {
         let jitter = getrandom::u32().map_or(0, |dice| u64::from(dice) % (base / 2 + 1));
         Duration::from_millis(base + jitter)
     }
+}
+
+/// Whether nobody waits for so long.
+pub(super) fn is_long(wait: Option<Duration>) -> bool {
+    wait.is_some_and(|wait| wait > LONGEST_WAIT)
 }
 
 /// Statuses that pass by themselves.

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use tokio::task::JoinSet;
 
 use super::batch::{self, Part};
-use super::http::{ATTEMPTS, Broken, Client, Reply, is_passing, refusal};
+use super::http::{ATTEMPTS, Broken, Client, Reply, is_long, is_passing, refusal};
 use super::query::{Query, finding, queries};
 use crate::connector::{
     Anchor, ConnectorError, ConnectorErrorKind, ImportEnd, ImportEvent, ImportRequest, ImportSink, ImportedObject,
@@ -183,7 +183,8 @@ async fn read_batch(client: &Client, parts: &[Part]) -> Result<Vec<Reply>, Conne
                     if reply.status == 401 {
                         client.forget_token().await;
                     }
-                    if !last && (matches!(reply.status, 0 | 401) || is_passing(reply.status)) {
+                    let passes = matches!(reply.status, 0 | 401) || is_passing(reply.status);
+                    if !last && passes && !is_long(reply.retry_after) {
                         pause = pause.max(Some(reply.retry_after.unwrap_or_else(|| client.backoff(attempt))));
                     } else if let Some(place) = replies.get_mut(at).filter(|_| reply.status != 0) {
                         *place = Some(reply);
