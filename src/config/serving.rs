@@ -1,10 +1,13 @@
-//! `[serve]`: when everything is read again, and when nothing is written.
+//! `[serve]`: when everything is read again, when nothing is written, and how it is watched.
 
+use std::net::SocketAddr;
 use std::str::FromStr as _;
 use std::time::Duration;
 
 use cronexpr::Crontab;
 use jiff::{Timestamp, tz::TimeZone};
+
+use super::observing::Logging;
 
 /// What `syncline serve` heeds besides how often it looks.
 #[derive(Clone, Debug)]
@@ -13,11 +16,23 @@ pub struct Serving {
     pub whole: Duration,
     /// When nothing is exported: reading and deciding goes on, and what is due waits.
     pub quiet: Vec<Times>,
+    /// Where metrics and health are served; nothing: nowhere.
+    pub listen: Option<SocketAddr>,
+    /// How the log is written.
+    pub log: Logging,
+    /// The collector that traces go to, without the path: `http://localhost:4318`.
+    pub otlp: Option<String>,
 }
 
 impl Default for Serving {
     fn default() -> Serving {
-        Serving { whole: Duration::from_secs(7 * 24 * 3_600), quiet: Vec::new() }
+        Serving {
+            whole: Duration::from_secs(7 * 24 * 3_600),
+            quiet: Vec::new(),
+            listen: None,
+            log: Logging::default(),
+            otlp: None,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! reloaded in between, and so is the configuration, until somebody says stop.
 //!
 //! The store stays open, so that a change costs what the change costs; another command that asks for it gets it between
-//! two cycles (see [`super::turn`]). Reading order: this file, [`due`], [`triggers`], [`saved`].
+//! two cycles (see [`super::turn`]). Reading order: this file, [`due`], [`triggers`], [`moments`], [`saved`], [`census`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,10 +21,14 @@ use crate::diagnostic::Diagnostic;
 use crate::reload::Watcher;
 use crate::rules::RuleSet;
 use crate::store::StoreError;
+use census::{Census, Counting};
 use due::Due;
+use moments::Moments;
 use triggers::Triggers;
 
+pub mod census;
 mod due;
+mod moments;
 mod saved;
 mod triggers;
 
@@ -54,6 +58,12 @@ pub enum Event<'a> {
     Down(&'a str, &'a RunError, Duration, u32),
     /// A connector that could not be asked answers again.
     Up(&'a str),
+    /// A connector was asked what changed, and answered.
+    Answered(&'a str),
+    /// How long changes took from when a connector said that there are some, or was asked, until they were exported.
+    Lag(&'a [(String, Duration)]),
+    /// What the store holds.
+    Counted(&'a Census),
     /// A connector is read whole, and why.
     Whole(&'a str, &'a str),
     /// What was saved cannot be used; the rules stay.
@@ -110,6 +120,8 @@ pub fn run(config: &Config, stop: &Arc<AtomicBool>, audience: Audience<'_>) -> R
         resting: None,
         last: None,
         backlog: BTreeMap::new(),
+        moments: Moments::default(),
+        counting: Counting::default(),
     };
     server.in_use();
     server.serve(&watcher);
@@ -145,6 +157,10 @@ struct Server<'a> {
     last: Option<(Instant, Left)>,
     /// Changes that were told and not taken in yet.
     backlog: BTreeMap<String, Changes>,
+    /// Since when changes wait.
+    moments: Moments,
+    /// When the store was counted.
+    counting: Counting,
 }
 
 /// What a cycle left for the next.
@@ -187,6 +203,7 @@ impl Server<'_> {
                     }
                 }
             }
+            self.count(open.as_ref());
             heard.extend(self.wait(open.as_ref()));
         }
         self.close(open);
@@ -277,9 +294,11 @@ impl Server<'_> {
         let mut whole = Vec::new();
         for name in names {
             session.go_on()?;
+            self.moments.asked(&name);
             match changes::collect(session, &name) {
                 Ok(news) => {
                     self.answered(&name);
+                    self.moments.answered(&name, !matches!(news, News::Nothing));
                     match news {
                         News::Nothing => {}
                         News::Changes(changes) => drop(self.backlog.insert(name, changes)),
@@ -300,6 +319,7 @@ impl Server<'_> {
         if self.due.answered(name, Instant::now()) {
             (self.tell)(Event::Up(name));
         }
+        (self.tell)(Event::Answered(name));
     }
 
     fn cycle(&mut self, session: &mut Session, reading: Reading) -> Result<(), RunError> {
@@ -321,6 +341,8 @@ impl Server<'_> {
             self.due.failed(&import.connector, Instant::now());
         }
         (self.tell)(Event::Cycle(&report));
+        (self.tell)(Event::Lag(&self.moments.exported(&report, &self.backlog)));
+        self.counting.is_stale();
         if let Some(adoption) = &report.adoption {
             self.adopted(adoption);
         }
@@ -339,7 +361,7 @@ impl Server<'_> {
                     session.slice = Some(SLICE);
                     // What was told before belongs to another opening of the store.
                     self.backlog.clear();
-                    let triggers = Triggers::of(&session);
+                    let triggers = Triggers::of(&session, &self.moments);
                     return Ok(Open { session, triggers });
                 }
             }
@@ -366,6 +388,13 @@ impl Server<'_> {
         self.close(open.take());
         turn::granted(&self.config.store_folder);
         std::thread::sleep(GRANT);
+    }
+
+    /// Counts what the store holds, if that is due and takes no noticeable time.
+    fn count(&mut self, open: Option<&Open>) {
+        if let Some(census) = open.and_then(|open| self.counting.take(&open.session)) {
+            (self.tell)(Event::Counted(&census));
+        }
     }
 
     /// Waits until somebody says something, or it is time.
