@@ -92,7 +92,8 @@ const LIBRARIES: &[(&[&str], &[&str])] = &[
     (&["notify"], &["reload"]),
     (&["minisign"], &["signature"]),
     (&["quick_xml", "saphyr_parser"], &["entra_connect"]),
-    (&["clap", "anstream", "indicatif", "rpassword"], &["cli"]),
+    (&["clap", "clap_complete", "clap_mangen", "anstream", "indicatif", "rpassword"], &["cli"]),
+    (&["flate2", "rustix"], &["run"]),
 ];
 
 /// No clock, no dice, no files, no environment, no network: what comes out depends on what goes in.

@@ -21,15 +21,23 @@ use crate::value::AttributeName;
 #[derive(Subcommand)]
 pub(super) enum RulesCommand {
     /// Lists them with direction, link and precedence.
+    #[command(after_help = "Examples:\n  syncline rules list\n  syncline rules list --format json")]
     List,
     /// Where own rules depart from those that they lie over, and what has changed since the last run.
+    #[command(after_help = "Examples:\n  syncline rules diff")]
     Diff,
     /// Says that rules which vanished are meant to be gone.
+    #[command(
+        after_help = "Examples:\n  syncline plan                what would become of their objects\n  syncline rules accept"
+    )]
     Accept,
 }
 
 /// Lets runs write to a target that was not empty when it was first seen.
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  syncline plan                        what runs would write\n  syncline go-live entra"
+)]
 pub(super) struct GoLiveArguments {
     /// The connector.
     connector: String,

@@ -17,11 +17,13 @@ use crate::store::decisions::{self, Decisions};
 #[derive(Subcommand)]
 pub(super) enum DecisionsCommand {
     /// Writes them to a file, a line of JSON each.
+    #[command(after_help = "Examples:\n  syncline decisions export kept.jsonl")]
     Export {
         /// The file; it must not be there.
         file: PathBuf,
     },
     /// Fills an empty store from such a file. The next run imports everything, and goes on from there.
+    #[command(after_help = "Examples:\n  syncline decisions restore kept.jsonl")]
     Restore {
         /// The file.
         file: PathBuf,

@@ -22,6 +22,7 @@ pub(super) enum DocsCommand {
     /// The functions of Entra Connect's expression language, as rules call them: `entra::Mid`.
     Entra(EntraArguments),
     /// The findings of `check`, as a page.
+    #[command(after_help = "Examples:\n  syncline docs diagnostics > diagnostics.md")]
     Diagnostics,
     /// Definition files for editors that know Rhai: functions, and the attributes of the configured connectors.
     #[command(

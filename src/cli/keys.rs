@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::output::{print, print_json, say};
 use super::{Exit, Format};
-use crate::connector::secret::Secret;
+use crate::connector::secret::{PLACES, Secret};
 use crate::run::RunError;
 use crate::run::approval::fetch;
 use crate::signature::{self, SecretKey};
@@ -33,7 +33,7 @@ pub(super) struct NewArguments {
     /// Where the secret key goes; without, `NAME.key`. The file must not be there.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Where the password is that protects it: `env:NAME`, `file:PATH` or `command:…`; without, it is asked for.
+    /// Where the password is that protects it: `env:NAME`, `file:PATH`, `credential:NAME` or `command:…`; without, it is asked for.
     #[arg(long, value_name = "WHERE")]
     password: Option<String>,
     /// Without a password, for services.
@@ -47,7 +47,7 @@ pub(super) struct KeyArguments {
     /// The file of your secret key.
     #[arg(long, value_name = "FILE")]
     pub(super) key: Option<PathBuf>,
-    /// Where its password is: `env:NAME`, `file:PATH` or `command:…`; without, it is asked for.
+    /// Where its password is: `env:NAME`, `file:PATH`, `credential:NAME` or `command:…`; without, it is asked for.
     #[arg(long, value_name = "WHERE")]
     pub(super) password: Option<String>,
 }
@@ -99,8 +99,7 @@ pub(super) fn secret_key(path: &Path, password: Option<&str>) -> Result<SecretKe
 
 fn fetch_password(place: &str) -> Result<Zeroizing<String>, RunError> {
     // The text itself stays out of the message: it may be the password.
-    let plain =
-        || RunError::Unknown("`--password` says where the password is: `env:NAME`, `file:PATH` or `command:…`".into());
+    let plain = || RunError::Unknown(format!("`--password` says where the password is: {PLACES}"));
     fetch(&Secret::parse(place).ok_or_else(plain)?)
 }
 

@@ -1,6 +1,6 @@
 //! The command line: arguments in, messages, hints and exit codes out. One file a command.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use crate::store::StoreError;
 mod accept;
 mod approve;
 mod audit;
+mod backup;
 mod bisect;
 mod check;
 mod compare;
@@ -29,6 +30,7 @@ mod explain_code;
 mod import_entra_connect;
 mod join;
 mod keys;
+mod man;
 mod output;
 mod plan;
 mod preview;
@@ -39,6 +41,7 @@ mod runs;
 mod sarif;
 mod serve;
 mod show;
+mod sync;
 mod test;
 mod undo;
 
@@ -130,9 +133,14 @@ enum Command {
     /// Rules, settings and tests from the configuration of an Entra Connect server.
     ImportEntraConnect(import_entra_connect::ImportArguments),
     /// Whether every directory can be reached and allows what a run needs.
+    #[command(after_help = "Examples:\n  syncline doctor\n  syncline doctor --format json")]
     Doctor,
     /// Why a value is what it is, why something is not there, and since when.
     Explain(explain::ExplainArguments),
+    /// Reads, synchronises and exports one object now.
+    Sync(sync::SyncArguments),
+    /// Lists the last runs: when, with which rules, and what came of them.
+    History(runs::HistoryArguments),
     /// Shows stored objects, and what runs did.
     Show(show::ShowArguments),
     /// Finds stored objects by a value.
@@ -166,9 +174,24 @@ enum Command {
     /// What only the store knows, as a file, and a store made anew from it.
     #[command(subcommand)]
     Decisions(decisions::DecisionsCommand),
+    /// Writes the whole state into one file, or looks whether such a file is whole.
+    ///
+    /// In it are the store (what was imported, links, what waits, the journal, the runs), the audit log, the rules in use, and
+    /// lists of the guard. Not in it are the configuration, the rules folder, and secrets. `serve` may go on meanwhile: the
+    /// backup is made between two of its commits.
+    Backup(backup::BackupArguments),
+    /// Makes the state anew from a backup.
+    ///
+    /// The backup is read from end to end before anything is written. The new state is filled beside the old one, compared
+    /// with the backup, and put in its place in one step. Stop `serve` first.
+    Restore(backup::RestoreArguments),
     /// Documentation that the program carries.
     #[command(subcommand)]
     Docs(docs::DocsCommand),
+    /// Completions for a shell, on standard output.
+    Completions(man::CompletionsArguments),
+    /// Manual pages, one for each command.
+    Man(man::ManArguments),
     /// Starts a stand-in for a cloud directory.
     #[command(subcommand)]
     Emulate(emulate::EmulateCommand),
@@ -195,7 +218,7 @@ pub enum Exit {
     Guard = 5,
     /// A target waits for `go-live`.
     Staging = 6,
-    /// The store could not be used.
+    /// The store, or a backup of it, could not be used.
     Store = 7,
     /// Somebody pressed Ctrl-C.
     Interrupted = 130,
@@ -248,6 +271,8 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Doctor => doctor::run(open(arguments, false)?, format),
         Command::Explain(explain) if explain.asks_for_code() => explain_code::run(&explain.connector, format),
         Command::Explain(explain) => explain::run(open(arguments, false)?, explain, format),
+        Command::Sync(sync) => sync::run(open(arguments, false)?, sync, format),
+        Command::History(history) => runs::history(open(arguments, false)?, history, format),
         Command::Show(show) if show.asks_for_rules() => accept::status(&load(arguments)?, format),
         Command::Show(show) => show::show(open(arguments, false)?, show, format),
         Command::Search(search) => show::search(open(arguments, false)?, search, format),
@@ -265,6 +290,10 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Audit(audit) => audit::run(&load(arguments)?, audit, format),
         Command::Keys(command) => keys::run(command, format),
         Command::Decisions(command) => decisions::run(open(arguments, false)?, command, format),
+        Command::Backup(backup) => backup::backup(|| load(arguments), backup, format),
+        Command::Restore(restore) => backup::restore(&load(arguments)?, arguments.who.as_deref(), restore, format),
+        Command::Completions(completions) => Ok(man::completions(completions)),
+        Command::Man(pages) => man::man(pages, format),
         Command::Docs(docs) => docs::run(docs, || load(arguments), format),
         Command::Emulate(emulate) => emulate::run(emulate),
     }
@@ -292,10 +321,14 @@ fn open_for(plan: &plan::PlanArguments, arguments: &Arguments) -> Result<Session
 
 fn open_config(config: Config, proposed: bool, arguments: &Arguments) -> Result<Session, RunError> {
     let folder = config.store_folder.clone();
-    let waits = || say("another command has the store; waiting for it");
-    let mut session = turn::take(&folder, PATIENCE, waits, || Session::open(config.clone(), proposed))?;
+    let mut session = patiently(&folder, || Session::open(config.clone(), proposed))?;
     session.who.clone_from(&arguments.who);
     Ok(session)
+}
+
+/// Asks whoever has the store, and tries again for a while.
+fn patiently<T>(folder: &Path, open: impl FnMut() -> Result<T, RunError>) -> Result<T, RunError> {
+    turn::take(folder, PATIENCE, || say("another command has the store; waiting for it"), open)
 }
 
 /// Says what went wrong, with a hint, and decides the exit code. The only place that does.
@@ -325,6 +358,8 @@ fn report(error: &RunError, format: Format) -> Exit {
             (Exit::Store, Some("what cannot be written down is not done; make the log writable".to_owned()))
         }
         RunError::Interrupted => (Exit::Interrupted, None),
+        RunError::Backup(error) if error.is_usage() => (Exit::Usage, error.hint()),
+        RunError::Backup(error) => (Exit::Store, error.hint()),
         RunError::Runtime(_) => (Exit::Connector, None),
     };
     if format == Format::Json {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::Format;
+use clap::Args;
+
 use super::explain::time;
 use super::output::{print, print_json, say};
+use super::{Exit, Format};
 use crate::change::Change;
 use crate::run::RunError;
 use crate::run::runs::{self, RunLog};
@@ -14,11 +16,31 @@ use crate::sync::ledger::View;
 
 /// How many runs are listed.
 const RUNS: usize = 20;
+
+/// Lists the last runs: when, with which rules, and what came of them.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  syncline history\n  syncline history --last 100 --format json\n  \
+                  syncline show run 4711     everything that one run did")]
+pub(super) struct HistoryArguments {
+    /// How many.
+    #[arg(long, value_name = "COUNT", default_value_t = RUNS)]
+    last: usize,
+}
+
+pub(super) fn history(session: Session, arguments: &HistoryArguments, format: Format) -> Result<Exit, RunError> {
+    tell(&session, arguments.last, format)?;
+    session.close()?;
+    Ok(Exit::Success)
+}
 /// How many changes of a run are listed.
 const CHANGES: usize = 200;
 
 pub(super) fn list(session: &Session, format: Format) -> Result<(), RunError> {
-    let logs = runs::last(&session.store.draft(), RUNS)?;
+    tell(session, RUNS, format)
+}
+
+fn tell(session: &Session, count: usize, format: Format) -> Result<(), RunError> {
+    let logs = runs::last(&session.store.draft(), count)?;
     if format == Format::Json {
         print_json(&logs);
         return Ok(());

@@ -246,7 +246,9 @@ fn cycle(report: &CycleReport, last: &mut String) {
     }
     parts.extend(report.shrunk.iter().map(|shrunk| format!("STOPPED: {shrunk}: `syncline run --allow-shrinkage …`")));
     if let Some(path) = report.list.as_ref().filter(|_| !report.exceeded.is_empty()) {
-        parts.push(format!("STOPPED by the guard: `syncline run --allow {}`", path.display()));
+        let deed =
+            report.exceeded.first().map_or_else(String::new, |exceeded| format!("it would {}: ", exceeded.deed()));
+        parts.push(format!("STOPPED by the guard: {deed}`syncline run --allow {}`", path.display()));
     }
     let state = parts.get(1..).unwrap_or_default().join(", ");
     if written == 0 && state == *last {

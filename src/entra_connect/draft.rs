@@ -12,8 +12,8 @@ use super::spelling;
 
 mod mapping;
 
-pub(super) use mapping::{Mapping, failing};
-use mapping::{holds_text, source};
+use mapping::source;
+pub(super) use mapping::{Mapping, failing, holds_text};
 
 /// What stands for a precedence that is not known: the last of those that people give to rules of their own.
 pub(super) const UNKNOWN_PRECEDENCE: i64 = 99;

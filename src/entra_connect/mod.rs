@@ -11,6 +11,7 @@ mod expression;
 mod policy;
 mod powershell;
 mod report;
+mod selection;
 mod settings;
 mod spelling;
 mod stock;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::convert::{Conversion, State};
 use super::export::{Connector, ConnectorKind, Direction, Export, Partition};
+use super::selection;
 use super::written::{key, one_line, quoted};
 
 /// Where the number of deletions stands that a server allows.
@@ -30,7 +31,9 @@ pub fn settings(export: &Export, conversion: &Conversion) -> String {
         let name = name_of(export, conversion, connector);
         match &connector.kind {
             ConnectorKind::ActiveDirectory => {
-                active_directory(&mut text, connector, &name, &types(export, conversion, connector))
+                let types = types(export, conversion, connector);
+                let selection = selection::comment(connector, conversion, &name, &types);
+                active_directory(&mut text, connector, &name, &types, &selection);
             }
             ConnectorKind::Entra => tenant(&mut text, connector, &name),
             ConnectorKind::Other(category) => {
@@ -82,7 +85,7 @@ fn types(export: &Export, conversion: &Conversion, connector: &Connector) -> Vec
     types.into_iter().collect()
 }
 
-fn active_directory(text: &mut String, connector: &Connector, name: &str, types: &[String]) {
+fn active_directory(text: &mut String, connector: &Connector, name: &str, types: &[String], selection: &str) {
     let selected: Vec<&Partition> = connector.partitions.iter().filter(|partition| partition.selected).collect();
     let root = selected.first().map_or("DC=CHANGE", |partition| partition.dn.as_str());
     let domain = crate::dn::domain(root);
@@ -101,6 +104,7 @@ fn active_directory(text: &mut String, connector: &Connector, name: &str, types:
     let variable = name.to_uppercase().replace('-', "_");
     let _ = writeln!(text, "password = {}", quoted(&format!("env:SYNCLINE_{variable}_PASSWORD")));
     let _ = writeln!(text, "objects = {}", list(types.iter().map(String::as_str)));
+    text.push_str(selection);
     let (includes, excludes) = places(&selected);
     if !includes.is_empty() {
         let _ = writeln!(text, "include = {}", lines(&includes));
@@ -111,22 +115,21 @@ fn active_directory(text: &mut String, connector: &Connector, name: &str, types:
     text.push('\n');
 }
 
-/// Containers to read, and below them what is left out. A domain that is excluded whole is one of which only the
-/// containers below it are read.
+/// Containers to read and to leave out, as they are ticked: here as there the deepest decides. Without a ticked container
+/// the domain is meant, unless it is left out itself.
 fn places(partitions: &[&Partition]) -> (Vec<String>, Vec<String>) {
     let (mut includes, mut excludes) = (Vec::new(), Vec::new());
     for partition in partitions {
-        let inside = |place: &&String| !place.is_empty() && crate::dn::is_dn(place);
-        let here: Vec<String> = partition.includes.iter().filter(inside).cloned().collect();
-        let below = |place: &String| here.iter().any(|include| crate::dn::is_under(place, include));
-        excludes.extend(partition.excludes.iter().filter(inside).filter(|place| below(place)).cloned());
-        // Nothing is ticked: the root is left out, and nothing below it is in.
-        let nothing =
-            here.is_empty() && partition.excludes.iter().any(|place| crate::dn::is_under(&partition.dn, place));
-        if nothing {
-            continue;
+        let proper = |places: &[String]| -> Vec<String> {
+            places.iter().filter(|place| crate::dn::is_dn(place)).cloned().collect()
+        };
+        let (ticked, unticked) = (proper(&partition.includes), proper(&partition.excludes));
+        let nothing = unticked.iter().any(|place| crate::dn::is_under(&partition.dn, place));
+        if ticked.is_empty() && !nothing {
+            includes.push(partition.dn.clone());
         }
-        includes.extend(if here.is_empty() { vec![partition.dn.clone()] } else { here });
+        includes.extend(ticked);
+        excludes.extend(unticked);
     }
     (includes, excludes)
 }
@@ -204,5 +207,40 @@ fn lines(names: &[String]) -> String {
             let lines: String = names.iter().map(|name| format!("    {},\n", quoted(name))).collect();
             format!("[\n{lines}]")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(includes: &[&str], excludes: &[&str]) -> (Vec<String>, Vec<String>) {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let partition = Partition {
+            dn: "DC=contoso,DC=com".into(),
+            selected: true,
+            object_classes: Vec::new(),
+            includes: names(includes),
+            excludes: names(excludes),
+            parameters: Default::default(),
+        };
+        places(&[&partition])
+    }
+
+    #[test]
+    fn what_is_ticked_is_carried_over_as_it_is() {
+        let root = "DC=contoso,DC=com";
+        let [staff, left, back] = [
+            "OU=Staff,DC=contoso,DC=com",
+            "OU=Left,OU=Staff,DC=contoso,DC=com",
+            "OU=Back,OU=Left,OU=Staff,DC=contoso,DC=com",
+        ];
+        assert_eq!(
+            read(&[staff, back], &[root, left]),
+            (vec![staff.into(), back.into()], vec![root.into(), left.into()])
+        );
+        assert_eq!(read(&["", root], &[]), (vec![root.into()], vec![]));
+        assert_eq!(read(&[""], &[left]), (vec![root.into()], vec![left.into()]));
+        assert_eq!(read(&[], &[root]), (vec![], vec![root.into()]), "nothing is read");
     }
 }

@@ -138,10 +138,12 @@ pub fn collect(session: &mut Session, connector: &str) -> Result<News, RunError>
     };
     let moved = watermark != reached.watermark;
     let reached = Reached { watermark, ..reached };
-    let due = due(session, connector, &wanted, &events, present.as_ref())?;
-    let gone = due.looked_at.values().filter(|hint| **hint == Hint::Gone).count();
-    if let Some(why) = shrinkage::doubts(session, connector, &wanted, gone)? {
-        return Ok(News::Everything(why));
+    let mut due = due(session, connector, &wanted, &events, present.as_ref())?;
+    if shrinkage::doubts(session, connector, &wanted, due.gone())?.is_some() {
+        make_sure(session, connector, &directory, &wanted, &mut due)?;
+        if let Some(why) = shrinkage::doubts(session, connector, &wanted, due.gone())? {
+            return Ok(News::Everything(why));
+        }
     }
     if due.looked_at.is_empty() && due.references.is_empty() {
         if moved {
@@ -238,6 +240,36 @@ struct Due {
     references: Vec<(Anchor, AttributeName, Vec<(Target, bool)>)>,
 }
 
+impl Due {
+    fn gone(&self) -> usize {
+        self.looked_at.values().filter(|hint| **hint == Hint::Gone).count()
+    }
+}
+
+/// Looks for those that are said to be gone: OpenLDAP says so of entries that change while it answers.
+fn make_sure(
+    session: &Session,
+    connector: &str,
+    directory: &Directory,
+    wanted: &Wanted,
+    due: &mut Due,
+) -> Result<(), RunError> {
+    let gone: Vec<Anchor> =
+        due.looked_at.iter().filter(|(_, hint)| **hint == Hint::Gone).map(|(anchor, _)| anchor.clone()).collect();
+    for chunk in gone.chunks(LOOK_UP_BATCH) {
+        session.go_on()?;
+        let asked: Vec<_> = chunk.iter().map(|anchor| (anchor.clone(), None)).collect();
+        let found = session.runtime.block_on(directory.look_up(&wanted.request, &asked));
+        let found = found.map_err(|error| RunError::Connector { connector: connector.to_owned(), error })?;
+        for (anchor, presence) in found {
+            if matches!(presence, Presence::Present(_)) {
+                due.looked_at.insert(anchor, Hint::There);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// One entry for each object, however often it was told of; nothing that is neither known nor of interest.
 fn due(
     session: &Session,
@@ -282,7 +314,7 @@ fn due(
 }
 
 /// Looks at some objects, and stages what is found. Gives those that came into sight, with their names.
-fn look_at(
+pub(super) fn look_at(
     session: &mut Session,
     connector: &str,
     wanted: &Wanted,
@@ -329,7 +361,7 @@ fn look_at(
 
 /// Who refers to objects that came into sight: nobody was told of for it, and whoever is known to refer to such a name may
 /// have meant somebody else.
-fn referred_to(
+pub(super) fn referred_to(
     session: &mut Session,
     connector: &str,
     wanted: &Wanted,

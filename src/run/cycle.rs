@@ -348,6 +348,9 @@ fn export_to(
         report.list = Some(path);
     }
     drop(draft);
+    if let Some(path) = report.list.take() {
+        report.list = Some(guard::settle_list(session, connector, path)?);
+    }
     if !exceeded.is_empty() {
         report.exceeded = exceeded;
         return Ok(());

@@ -408,6 +408,29 @@ fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
+/// A list that says the same as the one before is not kept twice: cycles come often, and a person looks at one of them. Gives
+/// which one to look at.
+///
+/// # Errors
+/// When the store fails.
+pub(super) fn settle_list(session: &mut Session, connector: &str, path: PathBuf) -> Result<PathBuf, RunError> {
+    let key = format!("stopped/{connector}");
+    let mut draft = session.store.draft();
+    let before: Option<PathBuf> = draft.fact(&key)?;
+    if let Some(before) = before.filter(|before| *before != path) {
+        let same = std::fs::read(&before).ok().zip(std::fs::read(&path).ok()).is_some_and(|(was, is)| was == is);
+        if same {
+            // A second copy does no harm.
+            let _ = std::fs::remove_file(&path);
+            return Ok(before);
+        }
+    }
+    draft.put_fact(&key, &path)?;
+    let writes = draft.finish();
+    session.store.commit(writes)?;
+    Ok(path)
+}
+
 /// Where the list of a run is.
 pub fn list_path(store_folder: &Path, run: u64) -> PathBuf {
     store_folder.join(format!("stopped-{run}.jsonl"))

@@ -3,13 +3,15 @@
 //! Reading order: [`session`] (what a run needs), [`import`], `affected` (who is due),
 //! [`synchronise`], [`guard`], [`export`], [`cycle`] (all of it
 //! in order), [`plan`] (all of it on a draft that nobody commits), [`analysis`] (rules against everybody, twice), [`preview`]
-//! (one object, in full), [`approval`] (who has to look at a plan), [`audit`] (who did what).
+//! (one object, in full), [`approval`] (who has to look at a plan), [`audit`] (who did what), [`backup`] (the whole state in
+//! one file).
 
 pub mod adoption;
 mod affected;
 pub mod analysis;
 pub mod approval;
 pub mod audit;
+pub mod backup;
 pub mod bisect;
 pub mod canary;
 pub mod changes;
@@ -32,6 +34,7 @@ pub mod runs;
 pub mod serve;
 pub mod session;
 mod shrinkage;
+pub mod single;
 mod swaps;
 pub mod synchronise;
 mod taking_back;
@@ -82,6 +85,9 @@ pub enum RunError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A backup.
+    #[error(transparent)]
+    Backup(backup::BackupError),
     /// Somebody pressed Ctrl-C.
     #[error("interrupted; everything up to here is kept, and the next run goes on")]
     Interrupted,

@@ -21,10 +21,10 @@ const CACHE: u64 = 96 * 1024 * 1024;
 const FREED_AT_A_TIME: usize = 128;
 
 /// How long sled may take to let go of a store that was closed.
-const LETTING_GO: Duration = Duration::from_secs(2);
+pub(super) const LETTING_GO: Duration = Duration::from_secs(2);
 
 /// The file that holds the number of the last checkpoint.
-const COUNT: &str = "checkpoint";
+pub(super) const COUNT: &str = "checkpoint";
 
 pub(super) struct Disk {
     tree: sled::Db,
@@ -171,7 +171,7 @@ fn reading(error: sled::Error) -> LedgerError {
 }
 
 /// A lock of our own: sled takes its lock late, and what a store leaves behind is tidied up before that.
-fn own(folder: &Path) -> std::result::Result<File, StoreError> {
+pub(super) fn own(folder: &Path) -> std::result::Result<File, StoreError> {
     let path = folder.join("lock");
     let file = File::create(&path).map_err(|error| StoreError::io(&path, &error))?;
     match file.try_lock() {

@@ -1,7 +1,7 @@
 //! The store: records in one ordered tree, one atomic batch a commit. The only place that knows sled.
 //!
 //! Reading order: `key.rs` and `codec.rs` (what is stored), `records.rs` (a [`Draft`]: typed reads and writes), `derived.rs` (the keys that follow from them), `disk.rs`
-//! (sled), this file (opening, committing, rebuilding).
+//! (sled), this file (opening, committing, rebuilding), `copy.rs` (all of it, for backups).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use crate::sync::ledger::{LedgerError, View};
 use crate::value::AttributeName;
 
 mod codec;
+mod copy;
 pub mod decisions;
 mod derived;
 mod disk;
@@ -26,6 +27,7 @@ mod symbols;
 mod view;
 mod walk;
 
+pub use copy::Held;
 use disk::Disk;
 use keyspace::{Keyspace, Memory, Writes};
 pub use records::{Draft, DraftWrites};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
@@ -10,10 +11,16 @@ use syncline::entra_connect::FlowOutcome;
 use crate::engine::{answers, converted, imported, is_boolean, is_list, parameters, plain};
 use crate::oracle::{self, Object};
 
-/// Real data, where it is there.
+/// Real data, where it is there. Where it is not, the test that asks for it says that it was not run.
 pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/entra-connect-config").join(name);
-    path.exists().then_some(path)
+    if path.exists() {
+        return Some(path);
+    }
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Past what the harness keeps back of tests that pass.
+    let _ = writeln!(std::io::stderr(), "{test}: NOT RUN, for there is no {}", path.display());
+    None
 }
 
 /// What the converter makes of every expression of the corpus, and what it gives for an object that has nothing, beside

@@ -17,3 +17,6 @@ mod population;
 mod random;
 mod real;
 mod report;
+#[path = "../ldap/server.rs"]
+#[expect(dead_code, reason = "the tests of connectors use more of it")]
+mod server;

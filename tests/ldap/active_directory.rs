@@ -19,7 +19,7 @@ fn directory() -> String {
     let quoted: Vec<u8> = format!("\"{PASSWORD}\"").encode_utf16().flat_map(u16::to_le_bytes).collect();
     let password = base64::engine::general_purpose::STANDARD.encode(quoted);
     let mut text = String::new();
-    for ou in ["OU=Staff", "OU=Left,OU=Staff", "OU=Elsewhere"] {
+    for ou in ["OU=Staff", "OU=Left,OU=Staff", "OU=Back,OU=Left,OU=Staff", "OU=Elsewhere"] {
         text.push_str(&format!("dn: {ou},{BASE}\nobjectClass: organizationalUnit\n\n"));
     }
     for number in 1..=30 {
@@ -31,6 +31,7 @@ fn directory() -> String {
         ));
     }
     text.push_str(&format!("dn: CN=Gone,OU=Left,OU=Staff,{BASE}\nobjectClass: user\nsAMAccountName: gone\n\n"));
+    text.push_str(&format!("dn: CN=Back,OU=Back,OU=Left,OU=Staff,{BASE}\nobjectClass: user\nsAMAccountName: back\n\n"));
     text.push_str(&format!("dn: CN=PC1,OU=Staff,{BASE}\nobjectClass: computer\nsAMAccountName: PC1$\n\n"));
     text.push_str(&format!("dn: CN=Partner,OU=Staff,{BASE}\nobjectClass: contact\nmail: p@partner.test\n\n"));
     text.push_str(&format!("dn: CN=All,OU=Staff,{BASE}\nobjectClass: group\nsAMAccountName: all\n"));
@@ -91,7 +92,26 @@ async fn imports_what_is_in_scope(server: &Server) -> Imported {
     let whole_domain = import(&server.source(AD, ""), &request(&[("user", &[])])).await;
     assert_eq!(whole_domain.end, Ok(ImportEnd::Complete), "references to other partitions are no gaps");
     assert!(whole_domain.objects.len() > 31);
+    reads_again_below_what_is_left_out(server).await;
     imported
+}
+
+async fn reads_again_below_what_is_left_out(server: &Server) {
+    let [staff, left, back] =
+        ["OU=Staff", "OU=Left,OU=Staff", "OU=Back,OU=Left,OU=Staff"].map(|ou| format!("{ou},{BASE}"));
+    let wanted = request(&[("user", &[])]);
+    let settings = format!("include = ['{staff}', '{back}']\nexclude = ['{left}', '{BASE}']");
+    let again = import(&server.source(AD, &settings), &wanted).await;
+    assert_eq!(again.end, Ok(ImportEnd::Complete));
+    assert_eq!(again.objects.len(), 31, "each once: {:?}", again.names());
+    let anchor = again.by_name("CN=Back,").anchor.clone();
+    for (settings, is_in) in [(settings.as_str(), true), (STAFF, false)] {
+        let found = server.source(AD, settings).look_up(&wanted, &[(anchor.clone(), None)]).await.unwrap();
+        assert_eq!(matches!(found[0].1, Presence::Present(_)), is_in, "{found:?}");
+    }
+    let missing = format!("include = ['{staff}', 'OU=No,{left}']\nexclude = ['{left}']");
+    let error = import(&server.source(AD, &missing), &wanted).await.end.unwrap_err();
+    assert!(error.message.contains("search base `OU=No,OU=Left,"), "what is read again must be there: {error}");
 }
 
 async fn looks_up_by_guid(server: &Server, imported: &Imported) {

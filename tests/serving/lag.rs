@@ -11,20 +11,16 @@ use syncline::connector::graph::{Graph, Settings};
 use syncline::connector::{Anchor, ImportRequest, Presence};
 use syncline::value::{AttributeName, Value};
 
-use crate::world::{Kind, World};
+use crate::world::{Kind, World, number};
 
 /// How long anything may take before a test fails.
 const LONG: Duration = Duration::from_secs(900);
 
-fn number(name: &str, otherwise: u32) -> u32 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
-}
-
 /// A process that serves; killed with its test.
-struct Serving(Child);
+pub(crate) struct Serving(Child);
 
 impl Serving {
-    fn start(world: &World) -> Serving {
+    pub(crate) fn start(world: &World) -> Serving {
         let log = std::fs::File::create(world.path("log")).unwrap();
         let program = std::env::var("LAG_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_syncline").to_owned());
         let process = Command::new(std::fs::canonicalize(program).unwrap())
@@ -38,7 +34,7 @@ impl Serving {
     }
 
     /// Seconds of processor time, so far.
-    fn cpu(&self) -> f64 {
+    pub(crate) fn cpu(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
         let after = stat.rsplit_once(')').unwrap().1;
         let field = |at: usize| after.split_whitespace().nth(at).unwrap().parse::<f64>().unwrap();
@@ -61,7 +57,7 @@ impl Drop for Serving {
 }
 
 /// The tenant, as anybody sees it.
-fn tenant(world: &World) -> Graph {
+pub(crate) fn tenant(world: &World) -> Graph {
     Graph::new(Settings::for_emulator(&world.emulator.base_url, "contoso.com")).unwrap()
 }
 
@@ -106,11 +102,11 @@ async fn people(world: &World, tenant: &Graph) -> Vec<(String, Anchor)> {
     people
 }
 
-fn log(world: &World) -> String {
+pub(crate) fn log(world: &World) -> String {
     std::fs::read_to_string(world.path("log")).unwrap_or_default()
 }
 
-async fn connect(world: &World) -> ldap3::Ldap {
+pub(crate) async fn connect(world: &World) -> ldap3::Ldap {
     let ca = std::fs::read(world.server.fact("CA_FILE")).unwrap();
     let mut roots = rustls::RootCertStore::empty();
     for certificate in rustls_pemfile(&ca) {

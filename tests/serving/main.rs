@@ -6,6 +6,8 @@
 #[expect(dead_code, reason = "shared with the tests of the connector, which need more of it")]
 mod server;
 
+mod burst;
+mod chaos;
 mod entra;
 mod following;
 mod lag;

@@ -24,23 +24,33 @@ pub(crate) enum Kind {
     Slapd(&'static str),
 }
 
-/// Rules for both kinds: people with a manager, groups with members.
-fn rules(kind: Kind) -> [(&'static str, String); 4] {
+/// A number from the environment.
+pub(crate) fn number(name: &str, otherwise: u32) -> u32 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// Rules for both kinds: people with a manager, groups with members. Accounts of an OpenLDAP server that is not alone begin
+/// otherwise.
+pub(crate) fn rules_of(kind: Kind, connector: &str) -> [(String, String); 4] {
     let (person, anchor, group) = match kind {
         Kind::Samba(_) => ("user", "base64(user.objectGUID)", "group"),
         Kind::Slapd(_) => ("inetOrgPerson", "user.entryUUID", "groupOfNames"),
     };
     let group_anchor = anchor.replace("user.", "group.");
-    let account = if matches!(kind, Kind::Samba(_)) { "user.sAMAccountName" } else { "first(user.uid)" };
+    let account = match (kind, connector) {
+        (Kind::Samba(_), _) => "user.sAMAccountName",
+        (Kind::Slapd(""), _) => "\"l-\" + first(user.uid)",
+        (Kind::Slapd(_), _) => "first(user.uid)",
+    };
     let one = |name: &str| match kind {
         Kind::Samba(_) => name.to_owned(),
         Kind::Slapd(_) => format!("first({name})"),
     };
     [
         (
-            "in-user.rhai",
+            format!("in-{connector}-user.rhai"),
             format!(
-                "const rule = #{{ from: \"ldap/{person}\", to: \"metaverse/person\", link: \"project\", precedence: 100 }};\n\
+                "const rule = #{{ from: \"{connector}/{person}\", to: \"metaverse/person\", link: \"project\", precedence: 100 }};\n\
                  fn scope(user) {{ {account} != () }}\n\
                  fn join(user) {{ [ #{{ sourceAnchor: exact({anchor}) }} ] }}\n\
                  fn flow(user) {{ #{{ sourceAnchor: {anchor}, account: lower({account}), displayName: user.displayName ?? {cn},\n\
@@ -50,9 +60,9 @@ fn rules(kind: Kind) -> [(&'static str, String); 4] {
             ),
         ),
         (
-            "in-group.rhai",
+            format!("in-{connector}-group.rhai"),
             format!(
-                "const rule = #{{ from: \"ldap/{group}\", to: \"metaverse/group\", link: \"project\", precedence: 100 }};\n\
+                "const rule = #{{ from: \"{connector}/{group}\", to: \"metaverse/group\", link: \"project\", precedence: 100 }};\n\
                  fn scope(group) {{ !starts_with({cn}, \"private\") }}\n\
                  fn join(group) {{ [ #{{ sourceAnchor: exact({group_anchor}) }} ] }}\n\
                  fn flow(group) {{ #{{ sourceAnchor: {group_anchor}, displayName: {cn}, member: group.member }} }}\n",
@@ -60,7 +70,7 @@ fn rules(kind: Kind) -> [(&'static str, String); 4] {
             ),
         ),
         (
-            "out-user.rhai",
+            "out-user.rhai".to_owned(),
             "const rule = #{ from: \"metaverse/person\", to: \"entra/user\", link: \"provision\", precedence: 100 };\n\
              fn join(person) { [ #{ onPremisesImmutableId: exact(person.sourceAnchor) } ] }\n\
              fn flow(person) { #{ onPremisesImmutableId: person.sourceAnchor, userPrincipalName: person.account + \"@contoso.com\",\n\
@@ -69,7 +79,7 @@ fn rules(kind: Kind) -> [(&'static str, String); 4] {
                 .to_owned(),
         ),
         (
-            "out-group.rhai",
+            "out-group.rhai".to_owned(),
             "const rule = #{ from: \"metaverse/group\", to: \"entra/group\", link: \"provision\", precedence: 100 };\n\
              fn join(group) { [ #{ uniqueName: exact(group.sourceAnchor) } ] }\n\
              fn flow(group) { #{ uniqueName: group.sourceAnchor, displayName: group.displayName, mailEnabled: false,\n\
@@ -86,11 +96,17 @@ pub(crate) struct World {
     pub(crate) emulator: emulator::Emulator,
     pub(crate) runtime: tokio::runtime::Runtime,
     pub(crate) kind: Kind,
+    is_throttled: bool,
 }
 
 impl World {
     /// Starts a server with what it holds (LDIF), and the emulator.
     pub(crate) fn start(kind: Kind, number: u32, directory: &str) -> World {
+        World::throttled(kind, number, directory, emulator::Throttling::Off)
+    }
+
+    /// The same, with an emulator that takes only so many writes.
+    pub(crate) fn throttled(kind: Kind, number: u32, directory: &str, throttle: emulator::Throttling) -> World {
         let folder = tempfile::tempdir().unwrap();
         let server = match kind {
             Kind::Samba(_) => {
@@ -111,11 +127,15 @@ impl World {
             }
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let settings = emulator::Settings::for_tenant("contoso.com", Some(folder.path().join("tenant")));
+        let settings = emulator::Settings {
+            throttle,
+            ..emulator::Settings::for_tenant("contoso.com", Some(folder.path().join("tenant")))
+        };
         let emulator = runtime.block_on(emulator::start(settings)).unwrap();
-        let world = World { folder, server, emulator, runtime, kind };
+        let is_throttled = throttle != emulator::Throttling::Off;
+        let world = World { folder, server, emulator, runtime, kind, is_throttled };
         std::fs::create_dir(world.path("rules")).unwrap();
-        for (name, text) in rules(kind) {
+        for (name, text) in rules_of(kind, "ldap") {
             std::fs::write(world.path("rules").join(name), text).unwrap();
         }
         std::fs::write(world.path("password"), world.server.fact("BIND_PASSWORD")).unwrap();
@@ -134,11 +154,13 @@ impl World {
             Kind::Samba(way) => ("active-directory", way),
             Kind::Slapd(way) => ("openldap", way),
         };
+        // Fifty times what Graph allows, where the emulator counts.
+        let writes = if self.is_throttled { 150_000 } else { 0 };
         let config = format!(
             "[connector.ldap]\nkind = '{kind}'\nurl = '{}'\nca_file = '{}'\nbind_dn = '{}'\npassword = 'file:{}'\n\
              include = ['OU=People,{BASE}', 'OU=Groups,{BASE}']\nexclude = ['OU=Legal,OU=People,{BASE}']\nchanges = '{way}'\n\
              [connector.entra]\nkind = 'entra'\ntenant = 'contoso.com'\nclient_id = '00001111-aaaa-2222-bbbb-3333cccc4444'\n\
-             client_secret = 'file:{}'\nlogin_url = '{url}'\ngraph_url = '{url}'\nwrites_per_150s = 0\nretry_pause_ms = 10\n\
+             client_secret = 'file:{}'\nlogin_url = '{url}'\ngraph_url = '{url}'\nwrites_per_150s = {writes}\nretry_pause_ms = 10\n\
              [rules]\nfolder = 'rules'\n[limits]\ndeletes = 1000\ndisables = 1000\nshrinkage = '80%'\n[store]\nfolder = '{state}'\n",
             self.server.fact("LDAPS_URL"),
             self.server.fact("CA_FILE"),

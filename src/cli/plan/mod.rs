@@ -39,7 +39,7 @@ pub(super) struct PlanArguments {
     /// Signs the plan that is kept with this key of a person, in the place of the installation's.
     #[arg(long, requires = "out", value_name = "KEY")]
     sign_with: Option<PathBuf>,
-    /// Where the password of that key is: `env:NAME`, `file:PATH` or `command:…`; without, it is asked for.
+    /// Where the password of that key is: `env:NAME`, `file:PATH`, `credential:NAME` or `command:…`; without, it is asked for.
     #[arg(long, requires = "sign_with", value_name = "WHERE")]
     password: Option<String>,
     /// Ends with 0 if nothing would change, 2 if something would, 3 if a limit would be exceeded, and 1 if there is no whole

@@ -57,7 +57,7 @@ async fn bases(source: &Ldap, connection: &mut Connection) -> Vec<Finding> {
     };
     let types = source.object_types();
     let mut findings = Vec::new();
-    for base in &covered.bases {
+    for base in covered.bases.iter().chain(&covered.again) {
         let subject = format!("rights on {base}");
         if let Err(error) = scope::check_base(connection, base).await {
             findings.push(failed(&subject, error));

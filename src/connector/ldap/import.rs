@@ -23,9 +23,7 @@ pub(crate) async fn run(
         return Ok(ImportEnd::Complete);
     }
     let scope = scope::of(source, connection)?;
-    for base in &scope.bases {
-        scope::check_base(connection, base).await?;
-    }
+    scope::check(connection, &scope).await?;
     let schema = source.read_schema(connection).await?;
     let types: Vec<&str> = request.types.keys().map(String::as_str).collect();
     let mut reading = Reading {
@@ -161,7 +159,7 @@ impl Reading<'_> {
             return;
         }
         let urls = referral_urls(answer);
-        let inside = urls.iter().all(|url| referred_name(url).is_none_or(|name| self.scope.contains(&name)));
+        let inside = urls.iter().all(|url| referred_name(url).is_none_or(|name| self.scope.reaches(&name)));
         if inside {
             let shown = urls.first().map_or("another server", String::as_str);
             self.reasons

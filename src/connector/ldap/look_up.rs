@@ -23,9 +23,7 @@ pub(crate) async fn run(
 ) -> Result<Vec<(Anchor, Presence)>, ConnectorError> {
     let Kept { connection, schema, .. } = kept;
     let scope = scope::of(source, connection)?;
-    for base in &scope.bases {
-        scope::check_base(connection, base).await?;
-    }
+    scope::check(connection, &scope).await?;
     let converter = Converter::new(request, schema);
     let mut wanted = entry::attributes_to_ask(request, source.flavour);
     if source.flavour == Flavour::ActiveDirectory {

@@ -74,10 +74,12 @@ pub struct Settings {
     pub allow_plaintext: bool,
     /// The object types to read, by class name; the usual ones of the flavour without.
     pub objects: Option<Vec<String>>,
-    /// Search bases: distinguished names, or DNS names of domains. The whole domain or suffix without.
+    /// What is read: distinguished names, or DNS names of domains. The whole domain or suffix without. One that lies
+    /// below what is left out is read all the same: the deepest name of `include` and `exclude` decides.
     #[serde(default)]
     pub include: Vec<String>,
-    /// Names of entries or domains that are left out with everything below them.
+    /// Names of entries or domains that are left out with everything below them, as far as `include` names nothing there.
+    /// Of equal names this one counts.
     #[serde(default)]
     pub exclude: Vec<String>,
     /// Whether rules may write to it.

@@ -8,45 +8,75 @@ use crate::dn;
 /// Trees that servers keep for themselves beside the suffixes that hold people.
 const SERVER_TREES: &[&str] = &["cn=accesslog", "cn=changelog", "cn=config", "cn=monitor", "cn=deltalog"];
 
-/// The search bases and what is left out.
+/// The search bases and what is left out. The deepest name that an entry lies under decides: one that is included below
+/// one that is excluded is read again. Of equal names the excluded one counts.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope {
-    /// As spelled; none lies below another.
+    /// Where searches start, as spelled; none lies below another.
     pub(crate) bases: Vec<String>,
+    /// Below a base, what is read again although something above it is left out; as spelled. No search starts here.
+    pub(crate) again: Vec<String>,
     included: Vec<String>,
     excluded: Vec<String>,
 }
 
 impl Scope {
-    pub(crate) fn new(bases: Vec<String>, exclude: &[String]) -> Scope {
-        let normal: Vec<String> = bases.iter().map(|base| dn::normalise(base)).collect();
-        let mut kept: Vec<(String, String)> = Vec::new();
-        for (index, (base, name)) in bases.into_iter().zip(&normal).enumerate() {
-            let covered = normal.iter().enumerate().any(|(other, above)| {
-                other != index && dn::is_under_normalised(name, above) && (name != above || other < index)
-            });
-            if !covered {
-                kept.push((base, name.clone()));
+    pub(crate) fn new(include: Vec<String>, exclude: &[String]) -> Scope {
+        let mut scope = Scope {
+            bases: Vec::new(),
+            again: Vec::new(),
+            included: include.iter().map(|name| dn::normalise(name)).collect(),
+            excluded: exclude.iter().map(|name| dn::normalise(name)).collect(),
+        };
+        for (index, base) in include.into_iter().enumerate() {
+            let Some(name) = scope.included.get(index) else { break };
+            let mut others = scope.included.iter().enumerate().filter(|(other, _)| *other != index);
+            let outermost =
+                !others.any(|(other, above)| dn::is_under_normalised(name, above) && (name != above || other < index));
+            if outermost {
+                scope.bases.push(base);
+            } else if scope.reads_again(index, name) {
+                scope.again.push(base);
             }
         }
-        let (bases, included) = kept.into_iter().unzip();
-        Scope { bases, included, excluded: exclude.iter().map(|name| dn::normalise(name)).collect() }
+        scope
+    }
+
+    /// Whether an included name lies below an excluded one that is deeper than all other included ones above it.
+    fn reads_again(&self, index: usize, name: &str) -> bool {
+        let repeated = self.included.iter().take(index).any(|earlier| earlier == name);
+        let above = |names: &[String]| deepest(names.iter().filter(|above| *above != name), name);
+        !repeated
+            && !self.excluded.iter().any(|left_out| left_out == name)
+            && above(&self.excluded) >= above(&self.included)
     }
 
     /// Whether an entry of this name is covered.
     pub(crate) fn contains(&self, name: &str) -> bool {
         let name = dn::normalise(name);
-        self.included.iter().any(|base| dn::is_under_normalised(&name, base)) && !self.is_excluded(&name)
+        deepest(self.included.iter(), &name) > deepest(self.excluded.iter(), &name)
     }
 
     /// Whether an entry found below a base is left out.
     pub(crate) fn leaves_out(&self, name: &str) -> bool {
-        !self.excluded.is_empty() && self.is_excluded(&dn::normalise(name))
+        if self.excluded.is_empty() {
+            return false;
+        }
+        let name = dn::normalise(name);
+        let left_out = deepest(self.excluded.iter(), &name);
+        left_out.is_some() && left_out >= deepest(self.included.iter(), &name)
     }
 
-    fn is_excluded(&self, normalised: &str) -> bool {
-        self.excluded.iter().any(|base| dn::is_under_normalised(normalised, base))
+    /// Whether something that may lie at or below this name is covered.
+    pub(crate) fn reaches(&self, name: &str) -> bool {
+        let below = |place: &String| dn::is_under(place, name) && self.contains(place);
+        self.contains(name) || self.bases.iter().chain(&self.again).any(below)
     }
+}
+
+/// How deep the deepest of some names is that an entry lies under: of names above one entry, the longer is the deeper.
+fn deepest<'a>(names: impl Iterator<Item = &'a String>, entry: &str) -> Option<usize> {
+    names.filter(|name| dn::is_under_normalised(entry, name)).map(String::len).max()
 }
 
 /// The scope of a source on this server.
@@ -71,6 +101,14 @@ pub(crate) fn suffixes(flavour: Flavour, connection: &Connection) -> Vec<String>
             contexts.filter(|name| !SERVER_TREES.contains(&dn::normalise(name).as_str())).cloned().collect()
         }
     }
+}
+
+/// Refuses a scope with a place that is not there: below it, an empty answer is no empty directory.
+pub(crate) async fn check(connection: &mut Connection, scope: &Scope) -> Result<(), ConnectorError> {
+    for place in scope.bases.iter().chain(&scope.again) {
+        check_base(connection, place).await?;
+    }
+    Ok(())
 }
 
 /// Refuses a search base that is not there, or not for this account: an empty answer is no empty directory.
@@ -146,6 +184,88 @@ mod tests {
         assert!(!scope.contains("CN=1,OU=gone,DC=y"));
         assert!(scope.leaves_out("OU=Gone,DC=y"));
         assert!(!scope.leaves_out("CN=1,DC=y"));
+    }
+
+    #[test]
+    fn what_is_included_again_is_read_without_a_search_of_its_own() {
+        let include = ["OU=A,DC=x", "ou=Again, ou=Out, ou=a, dc=x", "OU=B,OU=A,DC=x", "OU=C,OU=Else,DC=x"];
+        let exclude = ["OU=Out,OU=A,DC=x", "OU=Not,OU=Again,OU=Out,OU=A,DC=x", "OU=Else,DC=x"].map(str::to_owned);
+        let scope = Scope::new(include.map(str::to_owned).to_vec(), &exclude);
+        assert_eq!(scope.bases, ["OU=A,DC=x", "OU=C,OU=Else,DC=x"], "below nothing that is read, it is just a base");
+        assert_eq!(scope.again, ["ou=Again, ou=Out, ou=a, dc=x"]);
+        for (name, is_read) in [
+            ("CN=1,OU=A,DC=x", true),
+            ("CN=1,OU=Out,OU=A,DC=x", false),
+            ("OU=Again,OU=Out,OU=A,DC=x", true),
+            ("CN=1,OU=Again,OU=Out,OU=A,DC=x", true),
+            ("CN=1,OU=Not,OU=Again,OU=Out,OU=A,DC=x", false),
+            ("CN=1,OU=C,OU=Else,DC=x", true),
+            ("CN=1,OU=Else,DC=x", false),
+        ] {
+            assert_eq!((scope.contains(name), scope.leaves_out(name)), (is_read, !is_read), "{name}");
+        }
+        assert!(scope.reaches("OU=Out,OU=A,DC=x") && !scope.reaches("OU=Not,OU=Again,OU=Out,OU=A,DC=x"));
+    }
+
+    #[test]
+    fn of_equal_names_the_excluded_one_counts() {
+        let scope = Scope::new(vec!["OU=A,DC=x".into(), "OU=B,OU=A,DC=x".into()], &["ou=b,ou=a,dc=x".into()]);
+        assert!(scope.again.is_empty() && !scope.contains("CN=1,OU=B,OU=A,DC=x"));
+        assert!(scope.contains("CN=1,OU=A,DC=x"));
+    }
+
+    /// All units down to a depth of four, two in each.
+    fn tree() -> Vec<String> {
+        let mut names = vec!["DC=x".to_owned()];
+        for depth in 0..4 {
+            let level: Vec<String> =
+                names.iter().filter(|name| name.split(',').count() == depth + 1).cloned().collect();
+            names.extend(level.iter().flat_map(|above| ["A", "B"].map(|unit| format!("OU={unit},{above}"))));
+        }
+        names
+    }
+
+    /// From an entry upwards: the first name that the settings know says whether it is read.
+    fn walked(name: &str, include: &[String], exclude: &[String]) -> bool {
+        let mut place = Some(name);
+        while let Some(name) = place {
+            let known = |names: &[String]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+            match (known(exclude), known(include)) {
+                (true, _) => return false,
+                (false, true) => return true,
+                (false, false) => place = dn::parent(name),
+            }
+        }
+        false
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_deepest_name_decides(
+            include in proptest::sample::subsequence(tree(), 0..7),
+            exclude in proptest::sample::subsequence(tree(), 0..7),
+            turn in 0..7_usize,
+        ) {
+            let mut include: Vec<String> = include;
+            let turn = turn.min(include.len());
+            include.rotate_left(turn);
+            let small: Vec<String> = exclude.iter().map(|name| name.to_lowercase()).collect();
+            let scope = Scope::new(include.clone(), &small);
+            let needed = Scope::new(scope.bases.iter().chain(&scope.again).cloned().collect(), &small);
+            let names = tree();
+            for name in &names {
+                let is_read = walked(name, &include, &exclude);
+                assert_eq!(scope.contains(name), is_read, "{name}");
+                assert_eq!(needed.contains(name), is_read, "{name}: the rest of the includes says nothing");
+                let searched = scope.bases.iter().filter(|base| dn::is_under(name, base)).count();
+                assert!(searched <= 1 && (searched == 1 || !is_read), "{name} is found once, if it is read");
+                if searched == 1 {
+                    assert_eq!(scope.leaves_out(name), !is_read, "{name}");
+                }
+                let below = names.iter().any(|below| dn::is_under(below, name) && scope.contains(below));
+                assert_eq!(scope.reaches(name), below, "{name}");
+            }
+        }
     }
 
     #[test]

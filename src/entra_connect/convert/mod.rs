@@ -83,7 +83,8 @@ fn stand_ins(export: &Export, names: &Names, files: &[String], remarks: &mut Vec
         .filter(|rule| rule.by_reference && rule.disabled)
         .map(|rule| names::slug(&rule.name))
         .collect();
-    shipped::rules(&directory, &tenant, &off).into_iter().filter(|rule| !files.contains(&rule.file)).collect()
+    let rules = shipped::rules(&directory, &tenant, &off).into_iter().filter(|rule| !files.contains(&rule.file));
+    rules.map(|rule| AddedRule { text: names.standing_in(rule.text), ..rule }).collect()
 }
 
 /// Begins remarks that somebody should look at: a report counts them.

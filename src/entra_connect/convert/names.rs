@@ -20,6 +20,8 @@ pub(super) struct Names {
     files: BTreeMap<Identity, String>,
     precedences: BTreeMap<Identity, i64>,
     moved: bool,
+    /// Rules whose place among the others nobody can tell, a sentence each.
+    lost: Vec<String>,
 }
 
 /// What tells rules apart: names and ids need not.
@@ -66,8 +68,8 @@ impl Names {
             }
             files.insert(identity(rule), free(name, &mut taken));
         }
-        let (precedences, moved) = precedences(&export.rules);
-        Names { connectors, files, precedences, moved }
+        let (precedences, moved, lost) = precedences(&export.rules);
+        Names { connectors, files, precedences, moved, lost }
     }
 
     pub(super) fn connector(&self, id: &str) -> String {
@@ -80,6 +82,11 @@ impl Names {
 
     pub(super) fn precedence(&self, rule: &Rule) -> i64 {
         self.precedences.get(&identity(rule)).copied().unwrap_or(rule.precedence)
+    }
+
+    /// A rule that stands in for one that is only named, with its precedence among those of the others.
+    pub(super) fn standing_in(&self, text: String) -> String {
+        if self.moved { moved_apart(&text) } else { text }
     }
 
     /// Names there and here.
@@ -132,7 +139,7 @@ impl Names {
 
     /// What is odd about names and numbers.
     pub(super) fn remarks(&self, export: &Export) -> Vec<String> {
-        let mut remarks = Vec::new();
+        let mut remarks = self.lost.clone();
         if self.moved {
             remarks.push(format!(
                 "some rules go before or after others by reference: all precedences are {SPACE} times what they were, to make room"
@@ -205,27 +212,87 @@ fn parameters(rule: &Rule) -> BTreeSet<String> {
 
 type Precedences = BTreeMap<Identity, i64>;
 
-/// The numbers as they are; where rules go before or after others by reference, all are moved apart, to make room.
-fn precedences(rules: &[Rule]) -> (Precedences, bool) {
+/// The numbers as they are; where rules go before or after others by reference, all are moved apart, to make room. And what
+/// is to be known of rules whose place nobody can tell.
+fn precedences(rules: &[Rule]) -> (Precedences, bool, Vec<String>) {
     let relative = |rule: &&Rule| rule.precedence == 0 && (rule.before.is_some() || rule.after.is_some());
-    if !rules.iter().any(|rule| relative(&rule)) {
-        return (BTreeMap::new(), false);
+    let (mut waiting, fixed): (Vec<&Rule>, Vec<&Rule>) = rules.iter().partition(relative);
+    if waiting.is_empty() {
+        return (BTreeMap::new(), false, Vec::new());
     }
-    let mut numbers: Precedences =
-        rules.iter().filter(|rule| !relative(rule)).map(|rule| (identity(rule), rule.precedence * SPACE)).collect();
-    let by_id: BTreeMap<&str, i64> =
-        rules.iter().filter(|rule| !relative(rule)).map(|rule| (rule.id.as_str(), rule.precedence * SPACE)).collect();
-    let mut used: BTreeSet<i64> = numbers.values().copied().collect();
-    for rule in rules.iter().filter(relative) {
-        let before = rule.before.as_deref().and_then(|id| by_id.get(id)).map(|number| number - 1);
-        let after = rule.after.as_deref().and_then(|id| by_id.get(id)).map(|number| number + 1);
-        let mut number = before.or(after).unwrap_or(0).max(0);
-        // Before a rule there is room below its number, behind it above.
-        let step = if before.is_some() { -1 } else { 1 };
-        while !used.insert(number) {
+    let mut placed = Placed::default();
+    for rule in fixed {
+        placed.put(rule, rule.precedence * SPACE);
+    }
+    // One may go before or after another that waits, too.
+    while let Some(at) = waiting.iter().position(|rule| placed.beside(rule).is_some()) {
+        let rule = waiting.remove(at);
+        if let Some((number, step)) = placed.beside(rule) {
+            placed.put_near(rule, number, step);
+        }
+    }
+    let mut remarks = Vec::new();
+    for rule in &waiting {
+        placed.put_near(rule, 0, 1);
+        let names = [&rule.before, &rule.after].into_iter().flatten();
+        let named = |id: &String| rules.iter().find(|other| other.id == *id);
+        let why = match names.filter_map(named).next() {
+            Some(other) if other.by_reference => format!("`{}`, whose precedence the export does not have", other.name),
+            Some(other) => format!("`{}`, which goes before or after it in turn", other.name),
+            None => "a rule that the export does not have".to_owned(),
+        };
+        remarks.push(format!(
+            "`{}` goes before or after {why}: it goes before all others now; give it a precedence ({})",
+            rule.name, rule.place
+        ));
+    }
+    (placed.numbers, true, remarks)
+}
+
+/// Rules that have a number.
+#[derive(Default)]
+struct Placed<'a> {
+    numbers: Precedences,
+    by_id: BTreeMap<&'a str, i64>,
+    used: BTreeSet<i64>,
+}
+
+impl<'a> Placed<'a> {
+    fn put(&mut self, rule: &'a Rule, number: i64) {
+        self.numbers.insert(identity(rule), number);
+        self.used.insert(number);
+        if !rule.id.is_empty() && !rule.by_reference {
+            self.by_id.insert(&rule.id, number);
+        }
+    }
+
+    /// The number, or the next one in a direction that is free.
+    fn put_near(&mut self, rule: &'a Rule, mut number: i64, step: i64) {
+        while self.used.contains(&number) {
             number += step;
         }
-        numbers.insert(identity(rule), number);
+        self.put(rule, number);
     }
-    (numbers, true)
+
+    /// The place before or after the rule that one names, and the direction in which there is room.
+    fn beside(&self, rule: &Rule) -> Option<(i64, i64)> {
+        let number = |id: &Option<String>| id.as_deref().and_then(|id| self.by_id.get(id)).copied();
+        number(&rule.before).map(|before| (before - 1, -1)).or_else(|| Some((number(&rule.after)? + 1, 1)))
+    }
 }
+
+/// The text of a rule that ships, with its precedence moved like all others.
+fn moved_apart(text: &str) -> String {
+    let line = |line: &str| {
+        let number = line.trim().strip_prefix("precedence:").and_then(|rest| rest.trim().strip_suffix(','));
+        match number.and_then(|number| number.trim().parse::<i64>().ok()) {
+            Some(number) => format!("    precedence: {},\n", number * SPACE),
+            None => format!("{line}\n"),
+        }
+    };
+    text.lines().map(line).collect()
+}
+
+#[cfg(test)]
+#[path = "names_tests.rs"]
+mod tests;

@@ -55,7 +55,7 @@ pub(super) fn source(mapping: &Mapping) -> Result<FlowSource, String> {
 }
 
 /// Whether a source holds text of its own, which for a password is the password or a part of it.
-pub(super) fn holds_text(from: &FlowSource) -> bool {
+pub(in crate::entra_connect) fn holds_text(from: &FlowSource) -> bool {
     match from {
         FlowSource::Direct(_) => false,
         FlowSource::Constant(text) => !text.is_empty(),

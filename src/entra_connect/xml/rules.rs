@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::tree::Element;
 use super::{NIL, Reading, flag, guid};
 use crate::entra_connect::export::{Clause, Direction, Flow, FlowSource, JoinKey, Link, Merge, Rule, Unreadable};
+use crate::entra_connect::{draft, spelling};
 
 /// What a rule consists of. Ids of the product's own, and versions, say nothing about what it does.
 const KNOWN: [&str; 20] = [
@@ -197,13 +198,18 @@ fn flows(reading: &mut Reading, element: &Element, rule: &str) -> Result<Vec<Flo
     for mapping in element.all("attribute-mappings").flat_map(|all| all.all("mapping")) {
         reading.tell_unknown(mapping, &["dest", "src", "expression", "valueMergeType"]);
         let to = needed(reading, mapping, rule, "dest")?.to_owned();
-        let Some((from, line)) = source(reading, mapping, rule, &to)? else {
+        let Some((mut from, line)) = source(reading, mapping, rule, &to)? else {
             reading.remark(
                 mapping.line,
                 format!("the flow to `{to}` in the rule `{rule}` has no source, and is left out"),
             );
             continue;
         };
+        if spelling::is_secret(&to) && draft::holds_text(&from) {
+            let remark = format!("the flow to `{to}` in the rule `{rule}` holds a password, which is left out");
+            reading.remark(mapping.line, remark);
+            from = FlowSource::Constant(String::new());
+        }
         if !written.insert(to.to_lowercase()) {
             reading.remark(mapping.line, format!("the rule `{rule}` has more than one flow to `{to}`"));
         }

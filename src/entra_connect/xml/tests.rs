@@ -167,6 +167,15 @@ fn a_flow_that_writes_twice_or_nothing_is_told_of() {
 }
 
 #[test]
+fn a_password_in_a_flow_is_left_out() {
+    let mapping =
+        "<attribute-mappings><mapping><dest>unicodePwd</dest><src>Secret.1</src></mapping></attribute-mappings>";
+    let export = export(&rule_with(mapping));
+    assert!(remarks(&export).contains("the flow to `unicodePwd`") && remarks(&export).contains("holds a password"));
+    assert!(!format!("{export:?}").contains("Secret.1"));
+}
+
+#[test]
 fn a_flow_from_several_attributes_is_refused() {
     let mapping = "<attribute-mappings>\n<mapping><dest>mail</dest>\n<src><attr>a</attr><attr>b</attr></src></mapping></attribute-mappings>";
     refused(

@@ -61,6 +61,8 @@ pub enum Deed {
     Gone,
     /// A store was filled from decisions.
     RestoreDecisions,
+    /// The state was made anew from a backup.
+    Restore,
 }
 
 /// How it ended.
@@ -278,6 +280,11 @@ fn mark(text: &[u8]) -> String {
 }
 
 impl Begun {
+    /// The log is beside another store from now on: its folder was renamed.
+    pub(super) fn moving_to(self, store_folder: &Path) -> Begun {
+        Begun { log: Log::beside(store_folder), ..self }
+    }
+
     /// Writes down how it ended.
     ///
     /// # Errors

@@ -251,6 +251,7 @@ impl Server<'_> {
         self.cycle(session, Reading::News { changes, whole })?;
         if candidate {
             self.close(open.take());
+            self.due.all(Instant::now());
         }
         Ok(())
     }
@@ -388,6 +389,8 @@ impl Server<'_> {
         self.close(open.take());
         turn::granted(&self.config.store_folder);
         std::thread::sleep(GRANT);
+        // Nobody has listened meanwhile.
+        self.due.all(Instant::now());
     }
 
     /// Counts what the store holds, if that is due and takes no noticeable time.

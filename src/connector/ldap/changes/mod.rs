@@ -115,8 +115,8 @@ impl<'a> Asking<'a> {
     async fn sweep(&self, connection: &mut Connection) -> Result<BTreeSet<Anchor>, ConnectorError> {
         let wanted = [entry::anchor_attribute(self.flavour)];
         let mut present = BTreeSet::new();
+        scope::check(connection, &self.scope).await?;
         for base in &self.scope.bases {
-            scope::check_base(connection, base).await?;
             let entries = connection.paged(base, &self.filter(), &wanted, self.page_size).await?;
             let inside = entries.iter().filter(|entry| self.scope.contains(&entry.dn));
             present.extend(inside.filter_map(|entry| entry::anchor_of(entry).ok().flatten()));

@@ -1,0 +1,104 @@
+//! Many changes at once, while the tenant takes only so many writes: nothing is written twice, nearly nothing is refused, and
+//! it takes as long as the quota makes it. `BURST=20000` measures.
+
+use std::collections::HashSet;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use ldap3::Mod;
+use syncline::connector::{ImportEvent, ImportRequest};
+use syncline::emulator::Throttling;
+
+use crate::lag::{Serving, connect, log, tenant};
+use crate::world::{BASE, Kind, World, number};
+
+/// Graph's quotas, so many times faster.
+const FACTOR: f64 = 50.0;
+
+#[test]
+fn a_burst_takes_as_long_as_the_quota_makes_it() {
+    let burst = number("BURST", 400);
+    let kind = Kind::Slapd("auto");
+    let directory = World::generated(kind, burst as usize * 3 / 2 + 50, 2);
+    let world = World::throttled(kind, 68, &directory, Throttling::Factor(FACTOR));
+    let serving = Serving::start(&world);
+    let begun = Instant::now();
+    while !log(&world).contains("run 1:") || titles(&world).len() < burst as usize {
+        assert!(begun.elapsed() < Duration::from_secs(900), "{}", log(&world));
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    // The quota is whole again.
+    std::thread::sleep(Duration::from_secs(4));
+    let before = requests(&world);
+    std::thread::sleep(Duration::from_secs(2));
+    let people = names(&world);
+    let chosen: Vec<&String> = people.iter().take(burst as usize).collect();
+    let begun = Instant::now();
+    world.runtime.block_on(async {
+        let mut ldap = connect(&world).await;
+        for name in &chosen {
+            let values = HashSet::from(["Burst"]);
+            ldap.modify(name, vec![Mod::Replace("title", values)]).await.unwrap().success().unwrap();
+        }
+    });
+    let changed = begun.elapsed();
+    let arrived = || titles(&world).iter().filter(|title| *title == "Burst").count();
+    while arrived() < chosen.len() {
+        assert!(begun.elapsed() < Duration::from_secs(900), "{} of {}: {}", arrived(), chosen.len(), log(&world));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let took = begun.elapsed().as_secs_f64();
+    let least = (f64::from(burst) - 3_000.0).max(0.0) / (20.0 * FACTOR);
+    std::thread::sleep(Duration::from_secs(2));
+    let after = requests(&world);
+    let (sent, needed) = (after.0 - before.0, after.1 - before.1);
+    println!(
+        "{} changes made in {:.1} s, there after {took:.1} s; the quota alone makes it {least:.1} s; {sent} requests, \
+         {needed} needed; {:.1} s of processor so far",
+        chosen.len(),
+        changed.as_secs_f64(),
+        serving.cpu(),
+    );
+    assert_eq!(needed, u64::from(burst), "each change is one request\n{}", log(&world));
+    assert!(sent - needed <= needed / 100, "{sent} requests for {needed}");
+}
+
+/// People where the deployment looks for them.
+fn names(world: &World) -> Vec<String> {
+    let found = world.server.search(&format!("OU=People,{BASE}"), "(&(objectClass=inetOrgPerson)(uid=*))", &["1.1"]);
+    let names = found
+        .iter()
+        .filter_map(|line| line.strip_prefix("dn: "))
+        .filter(|name| !name.to_lowercase().contains("ou=legal"));
+    names.map(str::to_owned).collect()
+}
+
+/// The titles of everybody in the tenant; empty ones for who has none.
+fn titles(world: &World) -> Vec<String> {
+    let tenant = tenant(world);
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(200_000);
+    let request = ImportRequest { types: [("user".to_owned(), ["jobTitle".into()].into())].into() };
+    world.runtime.block_on(tenant.import(&request, sender)).unwrap();
+    let mut titles = Vec::new();
+    while let Ok(event) = receiver.try_recv() {
+        if let ImportEvent::Object(object) = event {
+            let title = object.attributes.get(&"jobTitle".into()).and_then(|values| values.first());
+            titles.push(title.map(ToString::to_string).unwrap_or_default());
+        }
+    }
+    titles
+}
+
+/// Requests that runs sent, and how many were needed.
+fn requests(world: &World) -> (u64, u64) {
+    let output = Command::new(env!("CARGO_BIN_EXE_syncline"))
+        .args(["history", "--last", "1000", "--format", "json"])
+        .current_dir(world.path(""))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let runs: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let exports = runs.as_array().unwrap().iter().filter_map(|run| run["report"]["exports"].as_array()).flatten();
+    let counts = exports.filter_map(|export| export["requests"].as_array());
+    counts.fold((0, 0), |sum, pair| (sum.0 + pair[0].as_u64().unwrap(), sum.1 + pair[1].as_u64().unwrap()))
+}
