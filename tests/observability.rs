@@ -115,7 +115,7 @@ impl World {
     fn lines(&self) -> Vec<Json> {
         let log = self.log();
         let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+        whole.lines().map(|line| serde_json::from_str(line).map_err(|_| line).unwrap()).collect()
     }
 
     fn until<T>(&self, what: &str, there: impl Fn() -> Option<T>) -> T {

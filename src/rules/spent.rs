@@ -34,7 +34,7 @@ impl Sampler {
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
         self.0.store(next, Ordering::Relaxed);
-        (next >> 32) % SHARE == 0
+        (next >> 32).is_multiple_of(SHARE)
     }
 
     /// Calls, and times it now and then.
