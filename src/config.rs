@@ -19,11 +19,14 @@ use crate::rules::{Settings, State};
 
 mod approval;
 mod limits;
+mod observing;
 mod serving;
 mod targets;
 
 pub use approval::Approval;
 pub use limits::{Limit, Limited, Limits};
+use observing::AlertSection;
+pub use observing::{Address, Alerting, Logging};
 pub use serving::{Serving, Times};
 pub use targets::TargetSettings;
 use targets::{left_alone, stand_ins};
@@ -55,6 +58,8 @@ pub struct Config {
     pub every: Duration,
     /// What else `syncline serve` heeds.
     pub serving: Serving,
+    /// Whom `syncline serve` tells what is wrong.
+    pub alerting: Alerting,
     /// Who approves what a person has to look at; nothing: nobody does, and nothing is signed.
     pub approval: Option<Approval>,
 }
@@ -108,6 +113,9 @@ struct ServeSection {
     journal_days: Option<u32>,
     backups: Option<PathBuf>,
     keep_backups: Option<usize>,
+    listen: Option<std::net::SocketAddr>,
+    log: Option<Logging>,
+    otlp: Option<String>,
 }
 
 /// At least one second.
@@ -145,7 +153,8 @@ fn default_tenant() -> String {
     "contoso.onmicrosoft.com".into()
 }
 
-const SECTIONS: [&str; 8] = ["connector", "rules", "store", "limits", "reload", "serve", "staging", "approval"];
+const SECTIONS: [&str; 9] =
+    ["connector", "rules", "store", "limits", "reload", "serve", "alert", "staging", "approval"];
 const KINDS: [&str; 4] = ["active-directory", "openldap", "ldif", "entra"];
 
 impl Config {
@@ -304,6 +313,7 @@ impl Reader {
             reload: Reload::default(),
             every: Duration::from_secs(30),
             serving: Serving::default(),
+            alerting: Alerting::default(),
             approval: None,
         };
         let mut limits_at = 0..0;
@@ -339,6 +349,13 @@ impl Reader {
                     reload.poll = section.poll.map_or(reload.poll, seconds);
                 }
                 "approval" => config.approval = self.approval(value, &folder),
+                "alert" => {
+                    let section: AlertSection = self.section("alert", value).unwrap_or_default();
+                    match section.alerting() {
+                        Ok(alerting) => config.alerting = alerting,
+                        Err(why) => self.problem(why, key.span()),
+                    }
+                }
                 "staging" => match value.get_ref() {
                     DeValue::Boolean(staging) => config.staging = *staging,
                     _ => self.problem("`staging` is `true` or `false`", value.span()),
@@ -346,6 +363,9 @@ impl Reader {
                 "serve" => {
                     let section: ServeSection = self.section("serve", value).unwrap_or_default();
                     config.every = section.every.map_or(config.every, seconds);
+                    config.serving.listen = section.listen;
+                    config.serving.log = section.log.unwrap_or_default();
+                    config.serving.otlp = section.otlp;
                     if let Some(hours) = section.whole {
                         config.serving.whole = Duration::from_secs(u64::from(hours) * 3_600);
                     }

@@ -10,6 +10,7 @@ pub mod dn;
 pub mod emulator;
 pub mod entra_connect;
 pub mod metaverse;
+pub mod observe;
 pub mod reload;
 pub mod rules;
 pub mod run;

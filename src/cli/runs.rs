@@ -107,6 +107,9 @@ pub(super) fn one(session: &Session, number: &str, format: Format) -> Result<(),
         return Ok(());
     }
     print(&format!("run {}   {}   rules {}   {}", log.run, time(log.at), log.rules, outcome(&log)));
+    if let Some(id) = log.id {
+        print(&format!("  client-request-id {id}, with the number of each request in its last group"));
+    }
     for change in &changes {
         print(&format!("  {}", told(&draft, change)?));
     }

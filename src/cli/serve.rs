@@ -13,7 +13,8 @@ use super::output::{self, say};
 use super::preview::PreviewArguments;
 use super::test::TestArguments;
 use super::{Exit, Format, check};
-use crate::config::Config;
+use crate::config::{Config, Logging};
+use crate::observe::{self, Observer};
 use crate::reload::{Watcher, stamps_of};
 use crate::run::cycle::CycleReport;
 use crate::run::serve::{self, Audience, Event};
@@ -29,6 +30,18 @@ pub(super) struct ServeArguments {
     /// Seconds from the beginning of a cycle to the next; `[serve] every` otherwise, or 30.
     #[arg(long, value_name = "SECONDS")]
     every: Option<u32>,
+    /// How the log is written; `[serve] log` otherwise, or text.
+    #[arg(long, value_name = "FORMAT")]
+    log: Option<LogFormat>,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
 }
 
 /// Checks the rules at every save and runs their tests, until Ctrl-C. Writes nothing.
@@ -49,12 +62,41 @@ pub(super) fn run(mut config: Config, arguments: &ServeArguments) -> Result<Exit
     if let Some(every) = arguments.every {
         config.every = Duration::from_secs(u64::from(every.max(1)));
     }
-    let stop = stop_on_signals()?;
+    let logging = match arguments.log {
+        Some(LogFormat::Text) => Logging::Text,
+        Some(LogFormat::Json) => Logging::Json,
+        None => config.serving.log,
+    };
+    let say: fn(&str) = match logging {
+        Logging::Text => log,
+        Logging::Json => observe::log::say,
+    };
+    let _log = observe::Log::start(&config, logging).map_err(RunError::Runtime)?;
+    let stop = stop_on_signals(say)?;
+    let mut observer = Observer::start(&config)?;
+    std::mem::take(&mut observer.remarks).iter().for_each(|remark| say(remark));
+    let pulse = Pulse { beat: Box::new(observer.pulse()), say };
     let mut last = String::new();
-    let mut tell = |event: Event<'_>| tell(&event, &mut last);
-    serve::run(&config, &stop, Audience { tell: &mut tell, progress: &Pulse })?;
-    log("stopped");
+    let mut tell = |event: Event<'_>| {
+        observer.note(&event);
+        service(&event);
+        match logging {
+            Logging::Text => tell(&event, &mut last),
+            Logging::Json => observe::log::write(&event),
+        }
+    };
+    serve::run(&config, &stop, Audience { tell: &mut tell, progress: &pulse })?;
+    say("stopped");
     Ok(Exit::Success)
+}
+
+/// What the service manager hears.
+fn service(event: &Event<'_>) {
+    if matches!(event, Event::Begins(_)) {
+        notify(NotifyState::Ready);
+    } else if matches!(event, Event::Alive) {
+        notify(NotifyState::Watchdog);
+    }
 }
 
 /// Tells the service manager, if there is one, how it goes.
@@ -64,25 +106,35 @@ fn notify(state: NotifyState<'_>) {
 }
 
 /// Long steps are signs of life, too.
-struct Pulse;
+struct Pulse {
+    beat: Box<dyn Fn()>,
+    say: fn(&str),
+}
+
+impl Pulse {
+    fn beat(&self) {
+        notify(NotifyState::Watchdog);
+        (self.beat)();
+    }
+}
 
 impl Progress for Pulse {
     fn begin(&self, _step: &str, _what: &str, _total: Option<u64>) {
-        notify(NotifyState::Watchdog);
+        self.beat();
     }
     fn advance(&self, _done: u64, _total: Option<u64>) {
-        notify(NotifyState::Watchdog);
+        self.beat();
     }
     fn end(&self, _line: &str) {
-        notify(NotifyState::Watchdog);
+        self.beat();
     }
     fn say(&self, line: &str) {
-        log(line);
+        (self.say)(line);
     }
 }
 
 /// The first signal asks for an orderly end, the second ends at once.
-pub(super) fn stop_on_signals() -> Result<Arc<AtomicBool>, RunError> {
+pub(super) fn stop_on_signals(say: fn(&str)) -> Result<Arc<AtomicBool>, RunError> {
     use tokio::signal::unix::{SignalKind, signal};
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
@@ -100,19 +152,19 @@ pub(super) fn stop_on_signals() -> Result<Arc<AtomicBool>, RunError> {
                 if stopped.swap(true, Ordering::Relaxed) {
                     std::process::exit(i32::from(Exit::Interrupted as u8));
                 }
-                log("stopping after this step");
+                say("stopping after this step");
             }
         })
     };
     std::thread::spawn(move || {
         if let Err(error) = listen() {
-            log(&format!("cannot hear signals: {error}"));
+            say(&format!("cannot hear signals: {error}"));
         }
     });
     Ok(stop)
 }
 
-fn log(line: &str) {
+pub(super) fn log(line: &str) {
     let time = jiff::Timestamp::now().to_zoned(TimeZone::system());
     say(&format!("{}  {line}", time.strftime("%Y-%m-%d %H:%M:%S")));
 }
@@ -120,14 +172,13 @@ fn log(line: &str) {
 fn tell(event: &Event<'_>, last: &mut String) {
     match event {
         Event::Begins(rules) => {
-            notify(NotifyState::Ready);
             log(&format!(
                 "serving with {} (fingerprint {})",
                 output::plural(rules.rules().len(), "rule"),
                 rules.fingerprint()
             ));
         }
-        Event::Alive => notify(NotifyState::Watchdog),
+        Event::Alive | Event::Answered(_) | Event::Lag(_) | Event::Counted(_) => {}
         Event::Cycle(report) => cycle(report, last),
         Event::Down(connector, error, pause, 1) => {
             log(&format!("{}; `{connector}` is asked again in {} s", described(error), pause.as_secs()));
@@ -225,7 +276,7 @@ pub(super) fn watch(mut config: Config, arguments: &WatchArguments, format: Form
     if let Some(folder) = &arguments.rules {
         config.rules_folder.clone_from(folder);
     }
-    let stop = stop_on_signals()?;
+    let stop = stop_on_signals(log)?;
     let schemas = check::schemas(&config);
     let watcher = Watcher::start(
         crate::run::session::folders(&config),

@@ -62,7 +62,7 @@ pub(super) fn command(config: &Config, arguments: &TestArguments, format: Format
     }
     let folder = arguments.folder.clone().unwrap_or_else(|| config.rules_folder.join("tests"));
     let stamps = || (stamps_of(&config.rules_folder), stamps_of(&folder));
-    let stop = super::serve::stop_on_signals()?;
+    let stop = super::serve::stop_on_signals(super::serve::log)?;
     say(&format!("watching {}; Ctrl-C ends", config.rules_folder.display()));
     let mut seen = None;
     while !stop.load(Ordering::Relaxed) {

@@ -1,11 +1,14 @@
-//! `[serve]`: when everything is read again, and when nothing is written.
+//! `[serve]`: when everything is read again, when nothing is written, and how it is watched.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
 
 use cronexpr::Crontab;
 use jiff::{Timestamp, tz::TimeZone};
+
+use super::observing::Logging;
 
 /// What `syncline serve` heeds besides how often it looks.
 #[derive(Clone, Debug)]
@@ -22,6 +25,12 @@ pub struct Serving {
     pub backups: Option<PathBuf>,
     /// How many of them are kept.
     pub keep_backups: usize,
+    /// Where metrics and health are served; nothing: nowhere.
+    pub listen: Option<SocketAddr>,
+    /// How the log is written.
+    pub log: Logging,
+    /// The collector that traces go to, without the path: `http://localhost:4318`.
+    pub otlp: Option<String>,
 }
 
 impl Default for Serving {
@@ -33,6 +42,9 @@ impl Default for Serving {
             journal_days: 0,
             backups: None,
             keep_backups: 7,
+            listen: None,
+            log: Logging::default(),
+            otlp: None,
         }
     }
 }

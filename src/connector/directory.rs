@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::changes::{ChangeSink, ChangesEnd, Watermark};
+use super::correlation::Correlation;
+use super::expiry::Expiry;
 use super::graph::Graph;
 use super::ldap::Ldap;
 use super::ldif::Ldif;
@@ -32,6 +34,14 @@ impl Directory {
         match self {
             Directory::Entra(graph) => Some(graph.pace()),
             Directory::Ldap(_) | Directory::Ldif(_) => None,
+        }
+    }
+
+    /// Requests belong to this run from now on, where the directory writes down whose they are.
+    pub fn correlate(&self, correlation: &Correlation) {
+        match self {
+            Directory::Entra(graph) => graph.correlate(correlation),
+            Directory::Ldap(_) | Directory::Ldif(_) => {}
         }
     }
 
@@ -236,6 +246,18 @@ impl Directory {
             Directory::Ldif(_) => {
                 Err(ConnectorError::new(ConnectorErrorKind::Settings, "this kind of connector is not written to"))
             }
+        }
+    }
+
+    /// When its credentials and certificates end, as far as that can be known.
+    ///
+    /// # Errors
+    /// When the directory could not be asked.
+    pub async fn expiries(&self) -> Result<Vec<Expiry>, ConnectorError> {
+        match self {
+            Directory::Ldap(ldap) => ldap.expiries().await,
+            Directory::Entra(graph) => graph.expiries().await,
+            Directory::Ldif(_) => Ok(Vec::new()),
         }
     }
 

@@ -12,7 +12,9 @@ pub use crate::connector_space::{Anchor, ImportedObject, Target};
 use crate::value::{AttributeName, Attributes, Value, Values};
 
 pub mod changes;
+pub mod correlation;
 pub mod directory;
+pub mod expiry;
 pub mod graph;
 pub mod ldap;
 pub mod ldif;

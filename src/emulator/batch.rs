@@ -113,6 +113,7 @@ fn inner(call: &Call, request: &Json) -> Result<Call, Refusal> {
         prefer: header("prefer").unwrap_or_default().to_owned(),
         body,
         caller: call.caller.clone(),
+        client: call.client.clone(),
         root: call.root.clone(),
         now: call.now,
     })

@@ -31,6 +31,8 @@ pub(crate) struct Call {
     pub(crate) prefer: String,
     pub(crate) body: Option<Json>,
     pub(crate) caller: Arc<Caller>,
+    /// The `client-request-id` header; that of the batch, for its items.
+    pub(crate) client: Option<Arc<str>>,
     /// `http://127.0.0.1:1234`, as the caller sees us.
     pub(crate) root: Arc<str>,
     /// Milliseconds since 1970.

@@ -49,6 +49,7 @@ impl Record {
             "path": format!("/{}", path.join("/")),
             "body": call.body.as_ref().map(masked),
             "status": status,
+            "client-request-id": call.client.as_deref(),
         }));
     }
 

@@ -3,7 +3,7 @@
 //! Everything here is synchronous and apart from HTTP; `serve` brings requests and carries answers.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde_json::Value as Json;
@@ -148,6 +148,7 @@ impl Service {
             prefer: request.prefer,
             body,
             caller,
+            client: client.map(Arc::from),
             root: request.root.into(),
             now,
         };

@@ -160,6 +160,7 @@ fn compile_rule(
         header,
         muted: BTreeSet::new(),
         index: 0,
+        spent: Arc::default(),
         has_scope: has("scope"),
         has_join: has("join"),
         has_flow: has("flow"),

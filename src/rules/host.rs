@@ -9,6 +9,7 @@ use super::coverage::Coverage;
 use super::header::Copy;
 use super::input::{Flow, FlowValue, Input, JoinGroup, RuleError};
 use super::script::{self, ScriptObject, to_flow_value, to_join_groups};
+use super::spent::Sampler;
 use super::{Rule, RuleSet, Table, vocabulary};
 use crate::value::{AttributeName, Value, Values};
 
@@ -18,6 +19,7 @@ pub struct Host {
     scripts: Vec<AST>,
     /// When the run began, in seconds since 1970: what rules that ask for the day are told.
     pub at: i64,
+    sampler: Sampler,
 }
 
 impl Host {
@@ -27,7 +29,7 @@ impl Host {
         let engine = engine(rules);
         let compile = |rule: &Rule| engine.compile(rule.source.text.as_str()).unwrap_or_default();
         let scripts = rules.rules().iter().map(compile).collect();
-        Host { engine, scripts, at: 0 }
+        Host { engine, scripts, at: 0, sampler: Sampler::default() }
     }
 
     /// Counts from now on what is evaluated.
@@ -120,7 +122,7 @@ impl Host {
         let Some(script) = self.scripts.get(rule.index) else {
             return Err(error(rule, function, None, "this rule belongs to another rule set".into()));
         };
-        self.call_in(script, rule, function, input)
+        self.sampler.time(&rule.spent, || self.call_in(script, rule, function, input))
     }
 
     fn call_in(

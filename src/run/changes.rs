@@ -65,6 +65,9 @@ pub(super) fn reach(
     }
 }
 
+/// Whose references of which attribute came (`true`) and went.
+type Referring = (Anchor, AttributeName, Vec<(Target, bool)>);
+
 /// What a connector has to tell.
 pub enum News {
     /// Nothing has changed.
@@ -80,7 +83,7 @@ pub struct Changes {
     connector: String,
     /// Who is to be looked at, with what the directory said.
     looked_at: Vec<(Anchor, Hint)>,
-    references: Vec<(Anchor, AttributeName, Vec<(Target, bool)>)>,
+    references: Vec<Referring>,
     /// To be kept when all of it is taken in.
     reached: Option<Reached>,
 }
@@ -237,7 +240,7 @@ pub fn take_in(session: &mut Session, changes: Changes) -> Result<ImportReport, 
 #[derive(Default)]
 struct Due {
     looked_at: BTreeMap<Anchor, Hint>,
-    references: Vec<(Anchor, AttributeName, Vec<(Target, bool)>)>,
+    references: Vec<Referring>,
 }
 
 impl Due {

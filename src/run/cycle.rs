@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::adoption::{self, Adoption};
 use super::canary::{self, CanaryStage, Stage};
@@ -30,6 +31,12 @@ const FEW: usize = 400;
 pub struct CycleReport {
     /// The number of the run.
     pub run: u64,
+    /// The id of the run: see [`runs::RunLog::id`].
+    #[serde(skip)]
+    pub id: Uuid,
+    /// When the last export was through: what waits for others to see it is none of its time.
+    #[serde(skip)]
+    pub exported_at: Option<std::time::Instant>,
     /// The rules that were used.
     pub rules: String,
     /// How many rules.
@@ -113,6 +120,8 @@ pub fn run_towards(
     session.now = jiff::Timestamp::now().as_second();
     session.believed.clone_from(&permissions.believed);
     let log = runs::begin(session)?;
+    let id = session.correlation.run();
+    let _span = tracing::info_span!("cycle", run = log.run, id = %id).entered();
     let done = steps(session, log.run, reading, candidate, permissions, progress);
     let ended = runs::end(session, &log, done.as_ref());
     let report = done?;
@@ -131,6 +140,7 @@ fn steps(
     let started = std::time::Instant::now();
     let mut report = CycleReport {
         run,
+        id: session.correlation.run(),
         rules: session.rules.fingerprint().to_owned(),
         rule_count: session.rules.rules().len(),
         ..CycleReport::default()
@@ -374,7 +384,10 @@ pub(super) fn deliver(
     progress: &dyn Progress,
     report: &mut CycleReport,
 ) -> Result<Delivered, RunError> {
+    let span = tracing::info_span!("export", connector).entered();
     let exported = guard::export(session, connector, (allowed, only), progress)?;
+    drop(span);
+    report.exported_at = Some(std::time::Instant::now());
     progress.end(&export_line(&exported));
     let touched: Vec<ObjectId> = exported.touched.iter().copied().collect();
     let mut delivered = Delivered {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 use super::session::Session;
 use super::{Progress, RunError, references, retry, swaps, waves};
@@ -400,7 +401,7 @@ pub(super) fn send(
     let (sender, mut receiver) = mpsc::channel(256);
     let task = {
         let directory = Arc::clone(directory);
-        session.runtime.spawn(async move { directory.export(items, sender).await })
+        session.runtime.spawn(async move { directory.export(items, sender).await }.in_current_span())
     };
     while let Some((_, at, outcome)) = receiver.blocking_recv() {
         if let Some(place) = outcomes.get_mut(at) {

@@ -78,11 +78,13 @@ pub(super) fn read(
     settle(session)?;
     let mut imports = Vec::new();
     for changes in changes {
+        let _span = tracing::info_span!("import", connector = changes.connector()).entered();
         let report = changes::take_in(session, changes)?;
         progress.end(&lines::import_line(&report));
         imports.push(report);
     }
     for (name, _) in whole {
+        let _span = tracing::info_span!("import", connector = name).entered();
         let imported = match import::run(session, &name, progress) {
             // The others need not wait for it.
             Err(RunError::Connector { connector, error }) => {
@@ -107,6 +109,7 @@ fn read_all(session: &mut Session, progress: &dyn Progress) -> Result<Vec<Import
     let names: Vec<String> = session.config.connectors.iter().map(|(name, _)| name.clone()).collect();
     let mut imports = Vec::new();
     for name in names {
+        let _span = tracing::info_span!("import", connector = name).entered();
         let imported = import::run(session, &name, progress)?;
         progress.end(&lines::import_line(&imported));
         imports.push(imported);

@@ -1,6 +1,7 @@
 //! The log of runs: when each was, with which rules, what it did or why it ended, and where its journal is.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::RunError;
 use super::cycle::CycleReport;
@@ -16,6 +17,9 @@ const REMEMBERED: u64 = 1_000;
 pub struct RunLog {
     /// Its number.
     pub run: u64,
+    /// Its id: requests to Graph carry it as `client-request-id`, with their number in its last group.
+    #[serde(default)]
+    pub id: Option<Uuid>,
     /// When it began: seconds since 1970.
     pub at: i64,
     /// The fingerprint of the rules.
@@ -41,6 +45,7 @@ pub(super) fn begin(session: &mut Session) -> Result<RunLog, RunError> {
     let stamp = Stamp { run, at: jiff::Timestamp::now().as_second(), rules: session.rules.fingerprint().to_owned() };
     let log = RunLog {
         run,
+        id: Some(session.correlation.run()),
         at: stamp.at,
         rules: stamp.rules.clone(),
         journal_begin: session.store.journal_end(),
@@ -71,6 +76,7 @@ pub(super) fn end(session: &mut Session, log: &RunLog, done: Result<&CycleReport
     let writes = draft.finish();
     session.store.commit(writes)?;
     session.store.set_stamp(Stamp::default());
+    session.correlate();
     Ok(())
 }
 

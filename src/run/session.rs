@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use super::RunError;
 use crate::config::{Config, ConnectorSettings};
+use crate::connector::correlation::Correlation;
 use crate::connector::directory::Directory;
 use crate::connector::graph::{self, Graph};
 use crate::connector::ldap::Ldap;
@@ -56,6 +57,8 @@ pub struct Session {
     pub(super) slice: Option<Duration>,
     /// Whether this cycle reads what changed, and not everything.
     pub(super) follows: bool,
+    /// The id of the run that is under way, or of the next one: what leads to a run is part of it.
+    pub(super) correlation: Correlation,
     /// When directories were last asked about themselves.
     pub(super) learned: Option<Instant>,
     emulators: Vec<emulator::Emulator>,
@@ -188,8 +191,10 @@ impl Session {
             known: Mutex::new(None),
             slice: None,
             follows: false,
+            correlation: Correlation::new(),
             learned: None,
         };
+        session.correlate();
         session.fit_rules(warnings)?;
         Ok(session)
     }
@@ -257,6 +262,12 @@ impl Session {
     pub(super) fn wake(&self) -> Result<(), RunError> {
         let failed = |error: emulator::EmulatorError| RunError::Runtime(format!("the emulator: {error}"));
         self.emulators.iter().try_for_each(|emulator| emulator.wake().map_err(failed))
+    }
+
+    /// What directories are asked from now on belongs to the next run.
+    pub(super) fn correlate(&mut self) {
+        self.correlation = Correlation::new();
+        self.directories.values().for_each(|directory| directory.correlate(&self.correlation));
     }
 
     /// Ends the session in order.

@@ -89,6 +89,7 @@ pub fn refuse_vanished(session: &Session) -> Result<(), RunError> {
 /// When the store fails, rules vanished, or somebody pressed Ctrl-C.
 pub fn run(session: &mut Session, progress: &dyn Progress) -> Result<SyncReport, RunError> {
     let started = std::time::Instant::now();
+    let _span = tracing::info_span!("sync").entered();
     refuse_vanished(session)?;
     progress.begin("sync", "", None);
     let known = session.known()?;

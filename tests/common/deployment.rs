@@ -109,6 +109,9 @@ impl Deployment {
 
 /// Times, dates and fingerprints become dots; in lines with times, the blanks that line them up become one.
 fn steady_line(line: &str) -> String {
+    if let Some((before, after)) = line.split_once("client-request-id ") {
+        return format!("{before}client-request-id …{}", after.get(36..).unwrap_or_default());
+    }
     let timed = ["import ", "sync ", "export ", "done in "].iter().any(|start| line.starts_with(start));
     let words: Vec<&str> = if timed { line.split_whitespace().collect() } else { line.split(' ').collect() };
     let steady = |(at, word): (usize, &&str)| {

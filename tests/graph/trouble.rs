@@ -211,10 +211,8 @@ async fn nobody_waits_for_an_hour() {
     let world = World::new().await;
     let users = world.users(3).await;
     world.faults(json!({"too-many": 1.0, "retry-after": 3_600.0})).await;
-    let items: Vec<ExportItem> = users
-        .iter()
-        .map(|user| ExportItem::new(Uuid::nil(), "user", update(user, json!({"city": "Ulm"}))))
-        .collect();
+    let items: Vec<ExportItem> =
+        users.iter().map(|user| ExportItem::new(Uuid::nil(), "user", update(user, json!({"city": "Ulm"})))).collect();
     let begun = std::time::Instant::now();
     let outcomes = world.export(items).await;
     assert!(outcomes.iter().all(|outcome| matches!(outcome, ExportOutcome::Temporary { .. })), "{outcomes:?}");

@@ -53,6 +53,7 @@ async fn slapd() {
     says_what_was_cut_off(&server).await;
     proves_deletions(&server, &imported).await;
     tells_schema_and_health(&server).await;
+    says_when_its_certificate_ends(&server).await;
 }
 
 async fn imports_what_is_in_scope(server: &Server) -> Imported {
@@ -141,6 +142,14 @@ async fn proves_deletions(server: &Server, imported: &Imported) {
     assert_eq!(narrow[0].1, Presence::OutOfScope(format!("uid=moved,ou=groups,{BASE}")));
     let error = reader(&people).look_up(&wanted, &asked).await.unwrap_err();
     assert_eq!(error.kind, ConnectorErrorKind::Settings, "a search base that is not to be seen proves nothing at all");
+}
+
+/// The scripts of the tests make certificates for some days.
+async fn says_when_its_certificate_ends(server: &Server) {
+    let found = server.source(OPENLDAP, "").expiries().await.unwrap();
+    let [expiry] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(expiry.what, "server certificate");
+    assert!(expiry.at > jiff::Timestamp::now().as_second(), "{expiry:?}");
 }
 
 async fn tells_schema_and_health(server: &Server) {

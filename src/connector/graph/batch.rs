@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value as Json, json};
+use tracing::Instrument as _;
 
 use super::http::{Broken, Client, Reply, refusal, seconds};
 
@@ -40,7 +41,9 @@ pub(super) async fn send(client: &Client, parts: &[Part]) -> Result<Vec<Reply>, 
             request
         })
         .collect();
-    let reply = client.send(Method::POST, "/$batch", Some(&json!({ "requests": requests }))).await?;
+    let span = tracing::info_span!("graph batch", requests = parts.len(), client_request_id = tracing::field::Empty);
+    let body = json!({ "requests": requests });
+    let reply = client.send(Method::POST, "/$batch", Some(&body)).instrument(span).await?;
     match reply.status {
         200 => Ok(unpack(parts.len(), reply.body)),
         // Nothing of the batch was looked at: every part gets the answer of the whole.

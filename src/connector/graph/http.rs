@@ -11,13 +11,13 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Method, Url};
 use serde_json::Value as Json;
 use tokio::sync::Mutex;
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 pub(super) use super::error::{GraphError, refusal};
 use super::throttle::Brake;
 use super::token::{self, Token};
 use super::{Settings, error};
+use crate::connector::correlation::Correlation;
 use crate::connector::{Anchor, ConnectorError, ConnectorErrorKind};
 
 /// How often a request is sent, all in all.
@@ -49,6 +49,8 @@ pub(super) struct Client {
     pub(super) throttled: AtomicU64,
     /// Graph takes no writes before.
     pub(super) closed: PlainMutex<Option<jiff::Timestamp>>,
+    /// Which run requests belong to.
+    pub(super) correlation: PlainMutex<Correlation>,
     /// What we made or restored, and when.
     made: PlainMutex<HashMap<Anchor, Instant>>,
 }
@@ -143,10 +145,10 @@ impl Client {
         })?;
         let brake = Mutex::new(Brake::new(settings.writes_per_150s, Instant::now()));
         let root = settings.graph_url.trim_end_matches('/').to_owned();
-        let made = PlainMutex::default();
+        let (made, correlation) = (PlainMutex::default(), PlainMutex::default());
         let (sent, needed, throttled) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
         let (token, closed) = (Mutex::new(None), PlainMutex::new(None));
-        Ok(Client { settings, root, origin, http, token, brake, sent, needed, throttled, closed, made })
+        Ok(Client { settings, root, origin, http, token, brake, sent, needed, throttled, closed, correlation, made })
     }
 
     /// The address of a path below `/v1.0`; a whole address must be one of ours.
@@ -247,11 +249,13 @@ impl Client {
     }
 
     async fn send_as(&self, bearer: &str, method: Method, url: &Url, body: Option<&Json>) -> Result<Reply, Broken> {
+        let id = self.correlation.lock().unwrap_or_else(PoisonError::into_inner).request().to_string();
+        tracing::Span::current().record("client_request_id", id.as_str());
         let mut request = self
             .http
             .request(method, url.clone())
             .bearer_auth(bearer)
-            .header("client-request-id", Uuid::new_v4().to_string())
+            .header("client-request-id", id)
             .header("return-client-request-id", "true");
         if url.path().ends_with("/delta") {
             // Only what changed, so that a group is not read again for its members.

@@ -1,7 +1,8 @@
 //! Microsoft Entra ID through Microsoft Graph.
 //!
 //! Reading order: `schema`, `validate` and `validate_references` (what Graph takes), `render` (items as requests), `error`,
-//! `token`, `throttle`, `http` and `batch` (the wire), `query`, `read`, `delta` and `stock`, `judge` and `write`, `doctor`.
+//! `token`, `throttle`, `http` and `batch` (the wire), `query`, `read`, `delta` and `stock`, `judge` and `write`, `doctor`,
+//! `credentials`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,6 +13,8 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::changes::{ChangeSink, ChangesEnd, Watermark};
+use super::correlation::Correlation;
+use super::expiry::Expiry;
 use super::secret::Secret;
 use super::{
     Anchor, ConnectorError, ExportItem, ExportOutcome, Finding, ImportEnd, ImportRequest, ImportSink, Pace, Presence,
@@ -21,6 +24,7 @@ use crate::value::{AttributeName, Value};
 
 mod applications;
 mod batch;
+mod credentials;
 mod delta;
 mod doctor;
 mod error;
@@ -161,6 +165,12 @@ impl Graph {
         Pace { burst: if own == 0 { GRAPH_WRITES } else { own.into() }, seconds: 150 }
     }
 
+    /// Requests belong to this run from now on.
+    pub fn correlate(&self, correlation: &Correlation) {
+        let mut current = self.client.correlation.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        current.clone_from(correlation);
+    }
+
     /// What became of writes since the connection was made.
     pub fn traffic(&self) -> Traffic {
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
@@ -278,6 +288,14 @@ impl Graph {
         outcomes: mpsc::Sender<(Uuid, usize, ExportOutcome)>,
     ) -> Result<(), ConnectorError> {
         write::export(&self.client, items, outcomes).await
+    }
+
+    /// When the credential of the app ends, as far as it may know.
+    ///
+    /// # Errors
+    /// When the tenant could not be asked.
+    pub async fn expiries(&self) -> Result<Vec<Expiry>, ConnectorError> {
+        credentials::expiries(&self.client).await
     }
 
     /// Looks at everything that a run needs.

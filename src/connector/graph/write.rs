@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::batch::{self, Part};
@@ -135,7 +136,7 @@ impl Export<'_> {
             while running.len() < self.width.get() && !self.ready.is_empty() && self.failed.is_none() {
                 let units: Vec<Unit> = self.ready.drain(..self.ready.len().min(batch::SIZE)).collect();
                 let client = Arc::clone(self.client);
-                running.spawn(async move { send(&client, units).await });
+                running.spawn(async move { send(&client, units).await }.in_current_span());
             }
             let next = self.waiting.iter().map(|unit| unit.not_before).min().filter(|_| self.failed.is_none());
             let wakes = async {

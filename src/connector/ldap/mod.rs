@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::changes::Way;
+use super::expiry::{Expiry, not_after};
 use super::schema::Schema;
 use super::secret::Secret;
 use super::{
@@ -272,6 +273,22 @@ impl Ldap {
         let domains = scope::domains(self, &mut connection).await?;
         connection.close().await;
         Ok(domains)
+    }
+
+    /// When the server's certificate ends; nothing where the connection is not encrypted.
+    ///
+    /// # Errors
+    /// When the server could not be reached.
+    pub async fn expiries(&self) -> Result<Vec<Expiry>, ConnectorError> {
+        if !self.settings.is_encrypted() {
+            return Ok(Vec::new());
+        }
+        let mut connection = Connection::open(&self.settings).await?;
+        // A server that shows none has been refused already.
+        let certificate = connection.ldap.get_peer_certificate().await.ok().flatten();
+        connection.close().await;
+        let at = certificate.and_then(|certificate| not_after(&certificate));
+        Ok(at.map(|at| Expiry { what: "server certificate".into(), at }).into_iter().collect())
     }
 
     /// Looks at everything that an import needs.

@@ -2,7 +2,7 @@
 //! reloaded in between, and so is the configuration, until somebody says stop.
 //!
 //! The store stays open, so that a change costs what the change costs; another command that asks for it gets it between
-//! two cycles (see [`super::turn`]). Reading order: this file, [`due`], [`triggers`], [`saved`].
+//! two cycles (see [`super::turn`]). Reading order: this file, [`due`], [`triggers`], [`moments`], [`saved`], [`census`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,10 +22,14 @@ use crate::diagnostic::Diagnostic;
 use crate::reload::Watcher;
 use crate::rules::RuleSet;
 use crate::store::StoreError;
+use census::{Census, Counting};
 use due::Due;
+use moments::Moments;
 use triggers::Triggers;
 
+pub mod census;
 mod due;
+mod moments;
 mod saved;
 mod triggers;
 
@@ -55,6 +59,12 @@ pub enum Event<'a> {
     Down(&'a str, &'a RunError, Duration, u32),
     /// A connector that could not be asked answers again.
     Up(&'a str),
+    /// A connector was asked what changed, and answered.
+    Answered(&'a str),
+    /// How long changes took from when a connector said that there are some, or was asked, until they were exported.
+    Lag(&'a [(String, Duration)]),
+    /// What the store holds.
+    Counted(&'a Census),
     /// A connector is read whole, and why.
     Whole(&'a str, &'a str),
     /// The journal was pruned, or a backup made.
@@ -116,6 +126,8 @@ pub fn run(config: &Config, stop: &Arc<AtomicBool>, audience: Audience<'_>) -> R
         last: None,
         backlog: BTreeMap::new(),
         maintained: None,
+        moments: Moments::default(),
+        counting: Counting::default(),
     };
     server.in_use();
     server.serve(&watcher);
@@ -153,6 +165,10 @@ struct Server<'a> {
     backlog: BTreeMap<String, Changes>,
     /// The minute (since 1970) of the last maintenance.
     maintained: Option<i64>,
+    /// Since when changes wait.
+    moments: Moments,
+    /// When the store was counted.
+    counting: Counting,
 }
 
 /// What a cycle left for the next.
@@ -196,6 +212,7 @@ impl Server<'_> {
                     }
                 }
             }
+            self.count(open.as_ref());
             heard.extend(self.wait(open.as_ref()));
         }
         self.close(open);
@@ -291,9 +308,11 @@ impl Server<'_> {
         let mut whole = Vec::new();
         for name in names {
             session.go_on()?;
+            self.moments.asked(&name);
             match changes::collect(session, &name) {
                 Ok(news) => {
                     self.answered(&name);
+                    self.moments.answered(&name, !matches!(news, News::Nothing));
                     match news {
                         News::Nothing => {}
                         News::Changes(changes) => drop(self.backlog.insert(name, changes)),
@@ -314,6 +333,7 @@ impl Server<'_> {
         if self.due.answered(name, Instant::now()) {
             (self.tell)(Event::Up(name));
         }
+        (self.tell)(Event::Answered(name));
     }
 
     fn cycle(&mut self, session: &mut Session, reading: Reading) -> Result<(), RunError> {
@@ -335,6 +355,8 @@ impl Server<'_> {
             self.due.failed(&import.connector, Instant::now());
         }
         (self.tell)(Event::Cycle(&report));
+        (self.tell)(Event::Lag(&self.moments.exported(&report, &self.backlog)));
+        self.counting.is_stale();
         if let Some(adoption) = &report.adoption {
             self.adopted(adoption);
         }
@@ -353,7 +375,7 @@ impl Server<'_> {
                     session.slice = Some(SLICE);
                     // What was told before belongs to another opening of the store.
                     self.backlog.clear();
-                    let triggers = Triggers::of(&session);
+                    let triggers = Triggers::of(&session, &self.moments);
                     return Ok(Open { session, triggers });
                 }
             }
@@ -397,6 +419,13 @@ impl Server<'_> {
         std::thread::sleep(GRANT);
         // Nobody has listened meanwhile.
         self.due.all(Instant::now());
+    }
+
+    /// Counts what the store holds, if that is due and takes no noticeable time.
+    fn count(&mut self, open: Option<&Open>) {
+        if let Some(census) = open.and_then(|open| self.counting.take(&open.session)) {
+            (self.tell)(Event::Counted(&census));
+        }
     }
 
     /// Waits until somebody says something, or it is time.

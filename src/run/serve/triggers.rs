@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::moments::Moments;
 use crate::connector::directory::Directory;
 use crate::run::session::Session;
 
@@ -21,10 +22,10 @@ pub(super) struct Triggers(Receiver<String>);
 
 impl Triggers {
     /// Begins to listen to every connector of a session, for as long as it is open.
-    pub(super) fn of(session: &Session) -> Triggers {
+    pub(super) fn of(session: &Session, moments: &Moments) -> Triggers {
         let (sender, receiver) = channel();
         for (name, directory) in &session.directories {
-            session.runtime.spawn(listen(name.clone(), Arc::clone(directory), sender.clone()));
+            session.runtime.spawn(listen(name.clone(), Arc::clone(directory), sender.clone(), moments.clone()));
         }
         Triggers(receiver)
     }
@@ -40,12 +41,13 @@ impl Triggers {
     }
 }
 
-async fn listen(name: String, directory: Arc<Directory>, heard: Sender<String>) {
+async fn listen(name: String, directory: Arc<Directory>, heard: Sender<String>, moments: Moments) {
     loop {
         let (sender, mut receiver) = mpsc::channel(1);
         let watch = tokio::time::timeout(LONGEST, directory.watch(sender));
         let pass_on = async {
             while receiver.recv().await.is_some() {
+                moments.said(&name);
                 if heard.send(name.clone()).is_err() {
                     return;
                 }
