@@ -435,6 +435,27 @@ fn rules_are_asked_about_everybody() {
     check(expect_file!["transcripts/deep.txt"], &transcript.join("\n"));
 }
 
+/// One person who has another title now; one whom nothing concerns; one who is not read; and a target that refuses.
+#[test]
+fn one_object_goes_through_at_once() {
+    let deployment = Deployment::new();
+    let mut transcript = vec![deployment.run("run")];
+    let people = fs::read_to_string(deployment.path("people.ldif")).unwrap();
+    let people = people.replace("displayName: Person 2", "displayName: Person Two");
+    let people = people.replace("displayName: Person 3", &format!("displayName: {}", "Three".repeat(60)));
+    deployment.write("people.ldif", &people);
+    for name in ["person2", "person2", "person3", "nobody"] {
+        transcript.push(deployment.run(&format!("sync ad {name}")));
+    }
+    let hidden = people.replace("displayName: Person 1\n", "displayName: Person 1\ndepartment: Hidden\n");
+    deployment.write("people.ldif", &hidden);
+    transcript.push(deployment.run("sync ad person1"));
+    transcript.push(deployment.run("sync ad person0 --format json"));
+    transcript.push(deployment.run("history"));
+    transcript.push(deployment.run("history --last 1"));
+    check(expect_file!["transcripts/sync.txt"], &transcript.join("\n"));
+}
+
 #[test]
 fn every_command_has_a_transcript() {
     let deployment = Deployment::new();

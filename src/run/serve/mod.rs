@@ -249,10 +249,6 @@ impl Server<'_> {
             None => open.insert(self.open()?),
         };
         let names = if candidate { session.directories.keys().cloned().collect() } else { names };
-        if let Some(saved) = self.saved.as_ref().filter(|_| candidate) {
-            // What they read is asked for. Whether they fit at all, the cycle says.
-            let _ = session.expect_rules(&saved.active(false));
-        }
         let whole = self.collect(session, names)?;
         let changes = self.next_part();
         if changes.is_empty() && whole.is_empty() && !candidate && !self.is_time() {
@@ -373,6 +369,10 @@ impl Server<'_> {
                 Ok(mut session) => {
                     session.interrupted = Arc::clone(self.stop);
                     session.slice = Some(SLICE);
+                    if let Some(saved) = &self.saved {
+                        // What they read is imported, also while they wait. Whether they fit at all, the cycle says.
+                        let _ = session.expect_rules(&saved.active(false));
+                    }
                     // What was told before belongs to another opening of the store.
                     self.backlog.clear();
                     let triggers = Triggers::of(&session, &self.moments);
