@@ -59,9 +59,6 @@ pub(super) struct WatchArguments {
 }
 
 pub(super) fn run(mut config: Config, arguments: &ServeArguments) -> Result<Exit, RunError> {
-    if let Some(every) = arguments.every {
-        config.every = Duration::from_secs(u64::from(every.max(1)));
-    }
     let logging = match arguments.log {
         Some(LogFormat::Text) => Logging::Text,
         Some(LogFormat::Json) => Logging::Json,
@@ -73,6 +70,23 @@ pub(super) fn run(mut config: Config, arguments: &ServeArguments) -> Result<Exit
     };
     let _log = observe::Log::start(&config, logging).map_err(RunError::Runtime)?;
     let stop = stop_on_signals(say)?;
+    while let Some(changed) = serve(config, arguments, (logging, say), &stop)? {
+        config = changed;
+    }
+    say("stopped");
+    Ok(Exit::Success)
+}
+
+/// Serves with one configuration, until the end or until it has changed.
+fn serve(
+    mut config: Config,
+    arguments: &ServeArguments,
+    (logging, say): (Logging, fn(&str)),
+    stop: &Arc<AtomicBool>,
+) -> Result<Option<Config>, RunError> {
+    if let Some(every) = arguments.every {
+        config.every = Duration::from_secs(u64::from(every.max(1)));
+    }
     let mut observer = Observer::start(&config)?;
     std::mem::take(&mut observer.remarks).iter().for_each(|remark| say(remark));
     let pulse = Pulse { beat: Box::new(observer.pulse()), say };
@@ -85,9 +99,7 @@ pub(super) fn run(mut config: Config, arguments: &ServeArguments) -> Result<Exit
             Logging::Json => observe::log::write(&event),
         }
     };
-    serve::run(&config, &stop, Audience { tell: &mut tell, progress: &pulse })?;
-    say("stopped");
-    Ok(Exit::Success)
+    serve::run(&config, stop, Audience { tell: &mut tell, progress: &pulse })
 }
 
 /// What the service manager hears.
@@ -205,6 +217,11 @@ fn tell(event: &Event<'_>, last: &mut String) {
             if !parts.is_empty() {
                 log(&format!("maintenance: {}", parts.join(", ")));
             }
+        }
+        Event::Reconfigured => log("the configuration has changed; serving goes on with it"),
+        Event::NotReconfigured(problems) => {
+            log("the configuration has changed and has mistakes; it goes on as before:");
+            output::diagnostics(problems, Format::Text);
         }
         Event::NotMaintained(error) => log(&format!("maintenance failed: {error}")),
         Event::Refused(problems) => {

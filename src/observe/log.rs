@@ -116,6 +116,8 @@ pub fn write(event: &Event<'_>) {
             info!(forgotten, backup, bytes, deleted, "maintenance");
         }
         Event::NotMaintained(failure) => error!(error = %failure, "maintenance failed"),
+        Event::Reconfigured => info!("configuration changed"),
+        Event::NotReconfigured(problems) => error!(problems = rendered(problems), "configuration refused"),
         Event::StoreInUse => info!("another command has the store"),
         Event::NotKept(failure) => error!(error = %failure, "rules not kept"),
         Event::Lag(lag) => {

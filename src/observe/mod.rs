@@ -145,6 +145,8 @@ impl Observer {
             Event::Loaded(..)
             | Event::StoreInUse
             | Event::NotKept(_)
+            | Event::Reconfigured
+            | Event::NotReconfigured(_)
             | Event::Maintained(_)
             | Event::NotMaintained(_) => {}
         }

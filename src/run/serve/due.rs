@@ -45,6 +45,13 @@ impl Due {
         (pause, *failures)
     }
 
+    /// One is asked as soon as it can be: it said something while it could not.
+    pub(super) fn soon(&mut self, connector: &str, now: Instant) {
+        if !self.failures.contains_key(connector) {
+            self.next.insert(connector.to_owned(), now);
+        }
+    }
+
     /// Everybody is asked at once.
     pub(super) fn all(&mut self, now: Instant) {
         self.next.values_mut().for_each(|next| *next = now);

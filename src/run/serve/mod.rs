@@ -23,11 +23,13 @@ use crate::reload::Watcher;
 use crate::rules::RuleSet;
 use crate::store::StoreError;
 use census::{Census, Counting};
+use config_file::ConfigFile;
 use due::Due;
 use moments::Moments;
 use triggers::Triggers;
 
 pub mod census;
+mod config_file;
 mod due;
 mod moments;
 mod saved;
@@ -71,6 +73,10 @@ pub enum Event<'a> {
     Maintained(&'a Maintained),
     /// That could not be done; it is tried again the next time.
     NotMaintained(&'a RunError),
+    /// The configuration has changed: serving begins anew with it.
+    Reconfigured,
+    /// The configuration has changed, and cannot be used: it goes on as before.
+    NotReconfigured(&'a [Diagnostic]),
     /// What was saved cannot be used; the rules stay.
     Refused(&'a [Diagnostic]),
     /// What was saved does not fit what a directory says of its attributes; the rules stay.
@@ -97,12 +103,12 @@ pub struct Audience<'a> {
     pub progress: &'a dyn Progress,
 }
 
-/// Runs cycles until `stop`.
+/// Runs cycles until `stop`, or until the configuration has changed: then gives the new one.
 ///
 /// # Errors
 /// When there are no rules to begin with, or another process serves the same store. What goes wrong later is told, and
 /// tried again.
-pub fn run(config: &Config, stop: &Arc<AtomicBool>, audience: Audience<'_>) -> Result<(), RunError> {
+pub fn run(config: &Config, stop: &Arc<AtomicBool>, audience: Audience<'_>) -> Result<Option<Config>, RunError> {
     let _serving = turn::Serving::begin(&config.store_folder)?;
     let rules = first_rules(config)?;
     let known = rules.fingerprint().to_owned();
@@ -130,8 +136,7 @@ pub fn run(config: &Config, stop: &Arc<AtomicBool>, audience: Audience<'_>) -> R
         counting: Counting::default(),
     };
     server.in_use();
-    server.serve(&watcher);
-    Ok(())
+    Ok(server.serve(&watcher))
 }
 
 /// The rules of the last time, if they are kept; a folder that was edited meanwhile is looked at like any other save.
@@ -190,11 +195,22 @@ struct Open {
 }
 
 impl Server<'_> {
-    fn serve(&mut self, watcher: &Watcher) {
+    fn serve(&mut self, watcher: &Watcher) -> Option<Config> {
+        let mut file = ConfigFile::of(self.config);
+        let mut changed = None;
         let mut open: Option<Open> = None;
         let mut heard = BTreeSet::new();
         while !self.stop.load(Ordering::Relaxed) {
             (self.tell)(Event::Alive);
+            match file.changed() {
+                None => {}
+                Some(Ok(config)) => {
+                    (self.tell)(Event::Reconfigured);
+                    changed = Some(config);
+                    break;
+                }
+                Some(Err(problems)) => (self.tell)(Event::NotReconfigured(&problems)),
+            }
             if let Some(reload) = watcher.latest() {
                 self.saved(reload);
             }
@@ -216,6 +232,7 @@ impl Server<'_> {
             heard.extend(self.wait(open.as_ref()));
         }
         self.close(open);
+        changed
     }
 
     fn is_resting(&self) -> bool {
@@ -235,7 +252,9 @@ impl Server<'_> {
     fn turn(&mut self, open: &mut Option<Open>, heard: BTreeSet<String>) -> Result<(), RunError> {
         let names = self.due.at(&heard, Instant::now());
         let candidate = self.saved.is_some() && (!self.waits || self.is_accepted()) && !self.is_quiet();
-        let names = names.into_iter().filter(|name| !self.backlog.contains_key(name)).collect::<BTreeSet<_>>();
+        let (names, later): (BTreeSet<_>, BTreeSet<_>) =
+            names.into_iter().partition(|name| !self.backlog.contains_key(name));
+        later.iter().for_each(|name| self.due.soon(name, Instant::now()));
         if names.is_empty() && !candidate && !self.is_time() {
             return Ok(());
         }
