@@ -350,3 +350,33 @@ fn a_thousand_saves_under_load_harm_nobody() {
         }
     }
 }
+
+#[test]
+fn a_configuration_that_changes_is_taken_and_one_with_mistakes_is_not() {
+    let deployment = Deployment::new();
+    let serving = Serving::start(&deployment, 5);
+    let config = fs::read_to_string(deployment.path("syncline.toml")).unwrap();
+    save(&deployment.path("syncline.toml"), &config.replace("deletes = 2", "delets = 2"));
+    serving.says("the configuration has changed and has mistakes; it goes on as before:");
+    serving.says("there is no limit `delets`");
+    save(&deployment.path("syncline.toml"), &config.replace("deletes = 2", "deletes = 1"));
+    serving.says("the configuration has changed; serving goes on with it");
+    deployment.people(0..2);
+    serving.says("it would delete 2 of 4 users in `entra` (limit 1");
+    serving.stop();
+}
+
+/// Another command gets the store at once, and a second server is refused.
+#[test]
+fn others_have_their_turn_and_there_is_one_server() {
+    let deployment = Deployment::new();
+    let serving = Serving::start(&deployment, 5);
+    let begun = Instant::now();
+    assert!(deployment.run("history").contains("4 created"));
+    assert!(begun.elapsed() < Duration::from_secs(20), "it was given away");
+    let second = deployment.run("serve");
+    assert!(second.contains("another `syncline serve` serves") && second.contains("exit 2"), "{second}");
+    deployment.people(0..3);
+    serving.says("1 written");
+    serving.stop();
+}

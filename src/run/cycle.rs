@@ -349,7 +349,8 @@ fn export_to(
     }
     drop(draft);
     if let Some(path) = report.list.take() {
-        report.list = Some(guard::settle_list(session, connector, path)?);
+        let path = if session.follows { guard::settle_list(session, connector, path)? } else { path };
+        report.list = Some(path);
     }
     if !exceeded.is_empty() {
         report.exceeded = exceeded;

@@ -3,7 +3,7 @@
 //!
 //! `CHAOS_SECONDS=600 CHAOS_SEED=7` makes it longer and another; `LAG_BINARY` as in `lag`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -31,8 +31,8 @@ struct Chaos {
     emulator: Option<Emulator>,
     port: u16,
     serving: Option<Child>,
-    /// People who should be there, by server and number.
-    people: BTreeSet<(bool, u64)>,
+    /// People who should be there, by server and number, and their titles.
+    people: BTreeMap<(bool, u64), String>,
     next: u64,
 }
 
@@ -59,7 +59,7 @@ impl Chaos {
             emulator: None,
             port: 0,
             serving: None,
-            people: BTreeSet::new(),
+            people: BTreeMap::new(),
             next: 0,
         };
         chaos.start_tenant();
@@ -147,7 +147,7 @@ impl Chaos {
     fn change(&mut self, dice: &mut Dice) {
         let ad = dice.below(2) == 0;
         let here: Vec<u64> =
-            self.people.iter().filter(|(where_, _)| *where_ == ad).map(|(_, number)| *number).collect();
+            self.people.keys().filter(|(where_, _)| *where_ == ad).map(|(_, number)| *number).collect();
         let somebody = |dice: &mut Dice| here[usize::try_from(dice.below(here.len() as u64)).unwrap()];
         match dice.below(20) {
             0..=5 if here.len() < 400 => {
@@ -160,7 +160,7 @@ impl Chaos {
                 };
                 let dn = Chaos::dn(ad, number, "People");
                 self.server(ad).client("ldapmodify", &[], &format!("dn: {dn}\nchangetype: add\n{class}\nsn: x\n\n"));
-                self.people.insert((ad, number));
+                self.people.insert((ad, number), String::new());
             }
             6 if here.len() > 5 => {
                 let number = somebody(dice);
@@ -180,8 +180,10 @@ impl Chaos {
                 self.people.remove(&(ad, number));
             }
             _ if !here.is_empty() => {
-                let (dn, title) = (Chaos::dn(ad, somebody(dice), "People"), dice.below(1_000_000));
-                let input = format!("dn: {dn}\nchangetype: modify\nreplace: title\ntitle: Title {title}\n\n");
+                let (number, title) = (somebody(dice), format!("Title {}", dice.below(1_000_000)));
+                let dn = Chaos::dn(ad, number, "People");
+                let input = format!("dn: {dn}\nchangetype: modify\nreplace: title\ntitle: {title}\n\n");
+                self.people.insert((ad, number), title);
                 self.server(ad).client("ldapmodify", &[], &input);
             }
             _ => {}
@@ -222,27 +224,29 @@ impl Chaos {
         }
     }
 
-    /// Sign-in names in the tenant, with how often each is there.
-    fn tenant(&self) -> BTreeMap<String, usize> {
+    /// Sign-in names in the tenant, with the titles of everybody who has it.
+    fn tenant(&self) -> BTreeMap<String, Vec<String>> {
         let settings = syncline::connector::graph::Settings::for_emulator(
             &self.emulator.as_ref().unwrap().base_url,
             "contoso.com",
         );
         let graph = syncline::connector::graph::Graph::new(settings).unwrap();
         let (sender, mut receiver) = tokio::sync::mpsc::channel(10_000);
-        let request = syncline::connector::ImportRequest { types: BTreeMap::from([("user".into(), BTreeSet::new())]) };
+        let request =
+            syncline::connector::ImportRequest { types: BTreeMap::from([("user".into(), ["jobTitle".into()].into())]) };
         self.runtime.block_on(graph.import(&request, sender)).unwrap();
         let mut names = BTreeMap::new();
         while let Ok(syncline::connector::ImportEvent::Object(object)) = receiver.try_recv() {
-            let name = object.attributes[&"userPrincipalName".into()][0].to_string();
-            *names.entry(name).or_insert(0) += 1;
+            let one = |name: &str| object.attributes.get(&name.into()).map(|values| values[0].to_string());
+            let title = one("jobTitle").unwrap_or_default();
+            names.entry(one("userPrincipalName").unwrap()).or_insert_with(Vec::new).push(title);
         }
         names
     }
 
-    fn expected(&self) -> BTreeMap<String, usize> {
+    fn expected(&self) -> BTreeMap<String, Vec<String>> {
         let name = |(ad, number): &(bool, u64)| format!("{}p{number}@contoso.com", if *ad { "" } else { "l-" });
-        self.people.iter().map(|person| (name(person), 1)).collect()
+        self.people.iter().map(|(person, title)| (name(person), vec![title.clone()])).collect()
     }
 
     fn log(&self) -> String {

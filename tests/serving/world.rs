@@ -89,6 +89,17 @@ pub(crate) fn rules_of(kind: Kind, connector: &str) -> [(String, String); 4] {
     ]
 }
 
+/// An account without rights of its own, with a password.
+fn reader(password: &str) -> String {
+    use base64::Engine as _;
+    let quoted: Vec<u8> = format!("\"{password}\"").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let encoded = base64::engine::general_purpose::STANDARD.encode(quoted);
+    format!(
+        "dn: CN=reader,CN=Users,{BASE}\nobjectClass: user\nsAMAccountName: reader\nunicodePwd:: {encoded}\n\
+         userAccountControl: 512\n\n"
+    )
+}
+
 /// The deployment. Its emulator belongs to the test, and keeps its address.
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
@@ -112,6 +123,9 @@ impl World {
             Kind::Samba(_) => {
                 let server = Server::start("samba-ad", number, &[], &[]);
                 server.client("ldapadd", &[], directory);
+                if kind == Kind::Samba("restricted") {
+                    server.client("ldapadd", &[], &reader(server.fact("BIND_PASSWORD")));
+                }
                 server
             }
             Kind::Slapd(way) => {
@@ -151,6 +165,7 @@ impl World {
     /// Writes the configuration, with the state in this folder.
     pub(crate) fn configure(&self, state: &str) {
         let (kind, way) = match self.kind {
+            Kind::Samba("restricted") => ("active-directory", "dirsync"),
             Kind::Samba(way) => ("active-directory", way),
             Kind::Slapd(way) => ("openldap", way),
         };
@@ -158,18 +173,26 @@ impl World {
         let writes = if self.is_throttled { 150_000 } else { 0 };
         let config = format!(
             "[connector.ldap]\nkind = '{kind}'\nurl = '{}'\nca_file = '{}'\nbind_dn = '{}'\npassword = 'file:{}'\n\
-             include = ['OU=People,{BASE}', 'OU=Groups,{BASE}']\nexclude = ['OU=Legal,OU=People,{BASE}']\nchanges = '{way}'\n\
+             include = ['OU=People,{BASE}', 'OU=Groups,{BASE}']\nexclude = ['OU=Legal,OU=People,{BASE}']\nchanges = '{way}'\nsweep = 0\n\
              [connector.entra]\nkind = 'entra'\ntenant = 'contoso.com'\nclient_id = '00001111-aaaa-2222-bbbb-3333cccc4444'\n\
              client_secret = 'file:{}'\nlogin_url = '{url}'\ngraph_url = '{url}'\nwrites_per_150s = {writes}\nretry_pause_ms = 10\n\
              [rules]\nfolder = 'rules'\n[limits]\ndeletes = 1000\ndisables = 1000\nshrinkage = '80%'\n[store]\nfolder = '{state}'\n",
             self.server.fact("LDAPS_URL"),
             self.server.fact("CA_FILE"),
-            self.server.fact("BIND_DN"),
+            self.account(),
             self.path("password").display(),
             self.path("secret").display(),
             url = self.emulator.base_url,
         );
         std::fs::write(self.path("syncline.toml"), config).unwrap();
+    }
+
+    /// Who signs in at the server.
+    fn account(&self) -> String {
+        match self.kind {
+            Kind::Samba("restricted") => format!("CN=reader,CN=Users,{BASE}"),
+            Kind::Samba(_) | Kind::Slapd(_) => self.server.fact("BIND_DN").to_owned(),
+        }
     }
 
     pub(crate) fn session(&self, state: &str) -> Session {

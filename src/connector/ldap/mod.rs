@@ -91,6 +91,9 @@ pub struct Settings {
     /// How changes are asked for.
     #[serde(default)]
     pub changes: Way,
+    /// Where a server does not tell what was deleted: how often all that is there is compared with what is known, in seconds.
+    #[serde(default = "default_sweep")]
+    pub sweep: u32,
     /// How many entries to ask for at a time.
     #[serde(default = "default_page_size")]
     pub page_size: u32,
@@ -105,6 +108,10 @@ fn default_page_size() -> u32 {
 
 fn default_timeout() -> u64 {
     30
+}
+
+fn default_sweep() -> u32 {
+    600
 }
 
 impl Settings {

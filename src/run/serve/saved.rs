@@ -19,9 +19,11 @@ impl Server<'_> {
         self.status.refused = None;
         match reload.compiled {
             Err(problems) => {
+                let rendered = problems.iter().map(|problem| problem.render(false)).collect();
+                self.status.refused = Some(Refused { since: now(), problems: rendered });
+                // Whoever hears of it looks it up there.
+                self.write();
                 (self.tell)(Event::Refused(&problems));
-                let problems = problems.iter().map(|problem| problem.render(false)).collect();
-                self.status.refused = Some(Refused { since: now(), problems });
             }
             Ok((rules, _)) if rules.fingerprint() == self.rules.fingerprint() => (self.tell)(Event::Back),
             Ok((rules, _)) => {

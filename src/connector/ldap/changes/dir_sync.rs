@@ -11,7 +11,7 @@ use ldap3::controls::{Control, RawControl};
 use super::super::connection::{Connection, SUCCESS};
 use super::super::entry::{self, RawEntry};
 use super::super::{Ldap, scope, trouble};
-use super::{Asking, DIR_SYNC, SWEEP, now};
+use super::{Asking, DIR_SYNC, now};
 use crate::connector::changes::{ChangeEvent, ChangesEnd, Hint, Watermark};
 use crate::connector::{Anchor, ConnectorError, Target};
 use crate::value::AttributeName;
@@ -108,7 +108,7 @@ pub(super) async fn read(
         }
         reached.insert(context.clone(), cookie);
     }
-    let due = restricted && now() - swept >= SWEEP;
+    let due = restricted && now() - swept >= asking.sweep;
     let present = if due { Some(asking.sweep(connection).await?) } else { None };
     let swept = if due { now() } else { swept };
     Ok(ChangesEnd::UpTo { watermark: Watermark::DirSync { cookies: reached, restricted, swept }, present })

@@ -24,9 +24,6 @@ const SYNC_REQUEST: &str = "1.3.6.1.4.1.4203.1.9.1.1";
 const SHOW_DELETED: &str = "1.2.840.113556.1.4.417";
 const NOTIFICATION: &str = "1.2.840.113556.1.4.528";
 
-/// Where an account hears of no deletions, what is there is compared with what is known every so many seconds.
-const SWEEP: i64 = 600;
-
 /// Classes of entries that others lie in.
 const CONTAINERS: [&str; 6] =
     ["organizationalUnit", "organization", "container", "builtinDomain", "domain", "locality"];
@@ -44,6 +41,8 @@ struct Asking<'a> {
     /// Attributes that rules want of any type.
     wanted: BTreeSet<&'a AttributeName>,
     page_size: u32,
+    /// Where nobody tells of deletions, what is there is compared with what is known every so many seconds.
+    sweep: i64,
     sink: &'a ChangeSink,
 }
 
@@ -60,6 +59,7 @@ impl<'a> Asking<'a> {
             types: request.types.keys().map(String::as_str).collect(),
             wanted: request.types.values().flatten().collect(),
             page_size: source.settings.page_size,
+            sweep: source.settings.sweep.into(),
             sink,
         })
     }

@@ -2,7 +2,7 @@
 //! every so often the anchors of everything that is there are asked for.
 
 use super::super::connection::Connection;
-use super::{Asking, SWEEP, now};
+use super::{Asking, now};
 use crate::connector::ConnectorError;
 use crate::connector::changes::{ChangesEnd, Watermark};
 
@@ -37,7 +37,7 @@ pub(super) async fn read(
             latest = latest.max(time.unwrap_or_default());
         }
     }
-    let due = now() - swept >= SWEEP;
+    let due = now() - swept >= asking.sweep;
     let present = if due { Some(asking.sweep(connection).await?) } else { None };
     let swept = if due { now() } else { swept };
     Ok(ChangesEnd::UpTo { watermark: Watermark::Timestamp { since: latest, swept }, present })
