@@ -107,7 +107,7 @@ pub(crate) struct World {
     pub(crate) emulator: emulator::Emulator,
     pub(crate) runtime: tokio::runtime::Runtime,
     pub(crate) kind: Kind,
-    is_throttled: bool,
+    throttle: emulator::Throttling,
 }
 
 impl World {
@@ -146,8 +146,7 @@ impl World {
             ..emulator::Settings::for_tenant("contoso.com", Some(folder.path().join("tenant")))
         };
         let emulator = runtime.block_on(emulator::start(settings)).unwrap();
-        let is_throttled = throttle != emulator::Throttling::Off;
-        let world = World { folder, server, emulator, runtime, kind, is_throttled };
+        let world = World { folder, server, emulator, runtime, kind, throttle };
         std::fs::create_dir(world.path("rules")).unwrap();
         for (name, text) in rules_of(kind, "ldap") {
             std::fs::write(world.path("rules").join(name), text).unwrap();
@@ -169,8 +168,11 @@ impl World {
             Kind::Samba(way) => ("active-directory", way),
             Kind::Slapd(way) => ("openldap", way),
         };
-        // Fifty times what Graph allows, where the emulator counts.
-        let writes = if self.is_throttled { 150_000 } else { 0 };
+        // As the emulator counts.
+        let writes = match self.throttle {
+            emulator::Throttling::Factor(factor) => format!("{:.0}", 3_000.0 * factor),
+            emulator::Throttling::Off => "0".to_owned(),
+        };
         let config = format!(
             "[connector.ldap]\nkind = '{kind}'\nurl = '{}'\nca_file = '{}'\nbind_dn = '{}'\npassword = 'file:{}'\n\
              include = ['OU=People,{BASE}', 'OU=Groups,{BASE}']\nexclude = ['OU=Legal,OU=People,{BASE}']\nchanges = '{way}'\nsweep = 0\n\
