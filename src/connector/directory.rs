@@ -135,7 +135,11 @@ impl Directory {
     pub async fn watch(&self, woken: mpsc::Sender<()>) -> Result<bool, ConnectorError> {
         match self {
             Directory::Ldap(ldap) => ldap.watch(woken).await,
-            Directory::Ldif(_) | Directory::Entra(_) => Ok(false),
+            Directory::Ldif(ldif) => {
+                ldif.watch(woken).await;
+                Ok(true)
+            }
+            Directory::Entra(_) => Ok(false),
         }
     }
 

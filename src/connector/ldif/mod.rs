@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
+use tokio::sync::mpsc;
 
 use super::changes::{ChangesEnd, Watermark};
 use super::ldap::entry::{self, Converted, Converter};
@@ -23,6 +24,9 @@ use reader::{Item, Reader};
 
 mod charset;
 mod reader;
+
+/// How often files are looked at while somebody waits for them to change.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// More reasons than this are counted, not listed.
 const LISTED_REASONS: usize = 20;
@@ -177,6 +181,20 @@ impl Ldif {
             Ok((path.display().to_string(), about.len(), changed))
         };
         Ok(Watermark::Files(self.settings.file.paths().iter().map(stamp).collect::<Result<_, ConnectorError>>()?))
+    }
+
+    /// Looks at the files once a second and says when one is another, until nobody listens any more.
+    pub async fn watch(&self, woken: mpsc::Sender<()>) {
+        let mut last = self.watermark().ok();
+        while !woken.is_closed() {
+            tokio::time::sleep(GLANCE).await;
+            let now = self.watermark().ok();
+            if now != last {
+                last = now;
+                // One that waits already says the same.
+                let _ = woken.try_send(());
+            }
+        }
     }
 
     /// Nothing, as long as the files are what they were; otherwise everything has to be read.
