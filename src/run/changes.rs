@@ -84,6 +84,8 @@ pub struct Changes {
     /// Who is to be looked at, with what the directory said.
     looked_at: Vec<(Anchor, Hint)>,
     references: Vec<Referring>,
+    /// From where on: what was asked again meanwhile holds all of it.
+    since: Watermark,
     /// To be kept when all of it is taken in.
     reached: Option<Reached>,
 }
@@ -106,7 +108,8 @@ impl Changes {
         }
         let rest = self.looked_at.split_off(count);
         let looked_at = std::mem::replace(&mut self.looked_at, rest);
-        Some(Changes { connector: self.connector.clone(), looked_at, references: Vec::new(), reached: None })
+        let (connector, since) = (self.connector.clone(), self.since.clone());
+        Some(Changes { connector, looked_at, references: Vec::new(), since, reached: None })
     }
 }
 
@@ -139,7 +142,8 @@ pub fn collect(session: &mut Session, connector: &str) -> Result<News, RunError>
         ChangesEnd::TooOld(why) => return Ok(News::Everything(why)),
         ChangesEnd::UpTo { watermark, present } => (watermark, present),
     };
-    let moved = watermark != reached.watermark;
+    let since = reached.watermark.clone();
+    let moved = watermark != since;
     let reached = Reached { watermark, ..reached };
     let mut due = due(session, connector, &wanted, &events, present.as_ref())?;
     if shrinkage::doubts(session, connector, &wanted, due.gone())?.is_some() {
@@ -155,7 +159,8 @@ pub fn collect(session: &mut Session, connector: &str) -> Result<News, RunError>
         return Ok(News::Nothing);
     }
     let (looked_at, references) = (due.looked_at.into_iter().collect(), due.references);
-    Ok(News::Changes(Changes { connector: connector.to_owned(), looked_at, references, reached: Some(reached) }))
+    let (connector, reached) = (connector.to_owned(), Some(reached));
+    Ok(News::Changes(Changes { connector, looked_at, references, since, reached }))
 }
 
 /// Asks and takes in; reads everything where that is needed. Nothing when nothing has changed.
@@ -189,6 +194,10 @@ fn ask(
     let mut events = Vec::new();
     while let Some(event) = receiver.blocking_recv() {
         events.push(event);
+        if let Err(stop) = session.go_on() {
+            asked.abort();
+            return Err(stop);
+        }
     }
     let end = session
         .runtime
@@ -212,8 +221,12 @@ fn keep(session: &mut Session, connector: &str, reached: &Reached) -> Result<(),
 /// When the directory could not be used, the store fails, or somebody pressed Ctrl-C.
 pub fn take_in(session: &mut Session, changes: Changes) -> Result<ImportReport, RunError> {
     let started = std::time::Instant::now();
-    let Changes { connector, looked_at, references, reached } = changes;
+    let Changes { connector, looked_at, references, since, reached } = changes;
     let mut report = ImportReport { connector: connector.clone(), ..ImportReport::default() };
+    let stands: Option<Reached> = session.store.draft().fact(&key(&connector))?;
+    if stands.is_none_or(|stands| stands.watermark != since) {
+        return Ok(report);
+    }
     let wanted = import::wanted(session, &connector)?;
     let mut seen = HashSet::new();
     let mut new = Vec::new();

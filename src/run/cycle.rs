@@ -16,7 +16,7 @@ use super::plan::{Moved, SavedPlan};
 use super::reading::{self, Reading};
 use super::session::Session;
 use super::synchronise::{self, SyncReport};
-use super::{Progress, RunError, changes, grace, retry, runs};
+use super::{Progress, RunError, changes, grace, retry, runs, shrinkage};
 use crate::connector_space::{ConnectorObject, ObjectId};
 use crate::rules::RuleSet;
 use crate::store::Draft;
@@ -117,6 +117,7 @@ pub fn run_towards(
 ) -> Result<CycleReport, RunError> {
     synchronise::refuse_vanished(session)?;
     session.follows = matches!(reading, Reading::News { .. });
+    session.down.clear();
     session.now = jiff::Timestamp::now().as_second();
     session.believed.clone_from(&permissions.believed);
     let log = runs::begin(session)?;
@@ -161,13 +162,22 @@ fn steps(
         report.errors += usize::try_from(imported.unreadable + imported.held).unwrap_or(usize::MAX);
     }
     report.shrunk = report.imports.iter().flat_map(|import| &import.shrunk).map(ToString::to_string).collect();
-    if !report.shrunk.is_empty() || !is_whole(session, &report)? {
+    if report.shrunk.is_empty() {
+        report.shrunk = shrinkage::unbelieved(session)?;
+    }
+    let unread = reading::unread(session)?;
+    if !report.shrunk.is_empty() || !is_whole(session, &report, unread.is_empty())? {
         report.milliseconds = milliseconds(started);
         return Ok(report);
     }
     decide_standby(session)?;
     report.standby = is_standby(&session.store.draft())?;
-    for name in &targets {
+    // What exists in a target that was not read is not known: nothing is decided about it, and nothing written.
+    let targets: Vec<String> = match session.follows {
+        true => targets.into_iter().filter(|name| !unread.contains(name) && !session.down.contains(name)).collect(),
+        false => targets,
+    };
+    for name in targets.iter().filter(|name| !unread.contains(*name)) {
         decide_staging(session, name)?;
         retry::prepare(session, name, &permissions.allowed, permissions.retry)?;
         grace::prepare(session, name)?;
@@ -226,7 +236,19 @@ fn export_all(
 ) -> Result<(), RunError> {
     report.proposals = proposals(session, targets)?;
     for name in targets {
-        export_to(session, name, permissions, progress, report)?;
+        match export_to(session, name, permissions, progress, report) {
+            // The others need not wait for it; what was sent is looked for first.
+            Err(RunError::Connector { connector, error }) if session.follows => {
+                report.warnings.push((connector.clone(), format!("it could not be written to: {error}")));
+                report.exports.push(ExportReport {
+                    connector: connector.clone(),
+                    unknown: 1,
+                    ..ExportReport::default()
+                });
+                session.down.insert(connector);
+            }
+            done => done?,
+        }
         if !report.exceeded.is_empty() || !report.shrunk.is_empty() || report.is_halted() {
             break;
         }
@@ -254,12 +276,12 @@ pub(super) fn milliseconds(since: std::time::Instant) -> u64 {
 }
 
 /// Whether synchronisation may begin: in a store that was made anew, not before every directory was read whole.
-fn is_whole(session: &mut Session, report: &CycleReport) -> Result<bool, RunError> {
+fn is_whole(session: &mut Session, report: &CycleReport, all_read: bool) -> Result<bool, RunError> {
     let mut draft = session.store.draft();
     if !draft.fact::<bool>("rebuilt")?.unwrap_or(false) {
         return Ok(true);
     }
-    if report.imports.iter().any(|import| !import.incomplete.is_empty()) {
+    if !all_read || report.imports.iter().any(|import| !import.incomplete.is_empty()) {
         return Ok(false);
     }
     draft.put_fact("rebuilt", &false)?;

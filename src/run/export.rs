@@ -202,6 +202,8 @@ pub fn run(
     let deadline = session.slice.map(|slice| started + slice);
     let batch = if deadline.is_some() { SLICED } else { BATCH };
     let waves::Order { waves, swaps } = waves::sort(session, connector, &facts, (allowed, only), &mut report)?;
+    // Who stepped aside for a moment must not stay there for the next slice.
+    let deadline = deadline.filter(|_| swaps.is_empty());
     let total: usize = waves.iter().map(Vec::len).sum();
     progress.begin("export", connector, Some(u64::try_from(total).unwrap_or(0)));
     let mut recycle_bin = None;
@@ -209,8 +211,13 @@ pub fn run(
     for wave in waves {
         for chunk in wave.chunks(batch) {
             session.go_on()?;
+            let count = u64::try_from(chunk.len()).unwrap_or(0);
+            if is_shut(&directory) {
+                report.postponed += count;
+                continue;
+            }
             if is_over(deadline) {
-                report.left += u64::try_from(chunk.len()).unwrap_or(0);
+                report.left += count;
                 continue;
             }
             export_objects(session, connector, &directory, chunk, &mut recycle_bin, &mut report)?;
@@ -219,6 +226,9 @@ pub fn run(
     }
     for chunk in std::mem::take(&mut report.as_they_were).chunks(batch) {
         session.go_on()?;
+        if is_shut(&directory) {
+            break;
+        }
         export_objects(session, connector, &directory, chunk, &mut recycle_bin, &mut report)?;
     }
     references::run(session, connector, &directory, (only, deadline), &mut report, progress)?;
@@ -226,6 +236,12 @@ pub fn run(
     count_requests(session, connector, before, directory.traffic(), &mut report)?;
     report.milliseconds = super::cycle::milliseconds(started);
     Ok(report)
+}
+
+/// Whether the directory said just now that it takes no writes for a while.
+pub(super) fn is_shut(directory: &Directory) -> bool {
+    let until = directory.traffic().and_then(|traffic| traffic.closed_until);
+    until.is_some_and(|until| until > jiff::Timestamp::now().as_second())
 }
 
 pub(super) fn is_over(deadline: Option<std::time::Instant>) -> bool {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::session::Session;
 use super::shrinkage::{self, Census, Shrunk};
-use super::{Progress, RunError, changes};
+use super::{Progress, RunError, changes, reading};
 use crate::connector::directory::Directory;
 use crate::connector::{Anchor, ConnectorError, ImportEnd, ImportEvent, ImportRequest, ImportedObject, Presence};
 use crate::connector_space::ObjectId;
@@ -180,6 +180,7 @@ pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> R
         return Ok(report);
     }
     progress.begin("import", connector, None);
+    reading::begin_whole(session, connector)?;
     // What changes while everything is read is read again afterwards.
     let watermark = session.runtime.block_on(directory.watermark(&wanted.request)).unwrap_or_else(|error| {
         report.note(format!("its changes cannot be followed: {error}"));
@@ -222,6 +223,9 @@ pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> R
     }
     if complete {
         draft.put_fact(&format!("imported/{connector}"), &wanted.request.types)?;
+    }
+    if complete && believed {
+        reading::end_whole(&mut draft, connector)?;
     }
     changes::reach(session, &mut draft, connector, &wanted, watermark.filter(|_| complete && believed))?;
     let writes = draft.finish();

@@ -5,7 +5,7 @@ use super::export::item_of;
 use super::session::Session;
 use crate::connector::directory::Directory;
 use crate::connector::{Anchor, ConnectorError, ExportAction, ExportItem};
-use crate::connector_space::{ConnectorObject, ExportState, Operation};
+use crate::connector_space::{ConnectorObject, ExportState, ObjectId, Operation};
 use crate::sync::ledger::{Ledger as _, View as _};
 use crate::value::AttributeName;
 
@@ -14,9 +14,9 @@ use crate::value::AttributeName;
 ///
 /// # Errors
 /// When the directory could not be used, or the store fails.
-pub(super) fn settle(session: &mut Session, connector: &str) -> Result<u64, RunError> {
+pub(super) fn settle(session: &mut Session, connector: &str) -> Result<Vec<ObjectId>, RunError> {
     let directory = session.directory(connector)?;
-    let mut settled = 0;
+    let mut deletions = Vec::new();
     let mut after = None;
     loop {
         let draft = session.store.draft();
@@ -43,7 +43,9 @@ pub(super) fn settle(session: &mut Session, connector: &str) -> Result<u64, RunE
             let settled_as =
                 if export.operation == Operation::Delete { ExportState::Exported } else { ExportState::Pending };
             export.state = export.state.next(settled_as).unwrap_or(ExportState::Pending);
-            settled += 1;
+            if export.operation == Operation::Delete {
+                deletions.push(object.id);
+            }
             let mut draft = session.store.draft();
             draft.put_object(&object)?;
             let writes = draft.finish();
@@ -51,7 +53,7 @@ pub(super) fn settle(session: &mut Session, connector: &str) -> Result<u64, RunE
         }
         match ids.last() {
             Some(last) => after = Some(*last),
-            None => return Ok(settled),
+            None => return Ok(deletions),
         }
     }
 }

@@ -7,6 +7,7 @@ use super::changes::{self, Changes};
 use super::import::{self, ImportReport};
 use super::session::Session;
 use super::{Progress, RunError, in_flight, lines};
+use crate::store::Draft;
 
 /// How often directories are asked about themselves (schema, domains, licences) while only changes are read.
 const LEARN: Duration = Duration::from_secs(600);
@@ -98,10 +99,61 @@ pub(super) fn read(
     Ok(imports)
 }
 
-/// What was under way when a run broke off: nobody knows, so it is looked at.
+/// What was under way when a run broke off: nobody knows, so it is looked at. A target that does not answer is not written to
+/// in this cycle; where only changes are read, whether a deletion arrived is asked, for nobody would tell.
 fn settle(session: &mut Session) -> Result<(), RunError> {
     let targets: Vec<String> = session.target_kinds().map(|(name, _)| name.clone()).collect();
-    targets.into_iter().try_for_each(|name| in_flight::settle(session, &name).map(drop))
+    for name in targets {
+        let settled = in_flight::settle(session, &name).and_then(|deletions| {
+            if session.follows && !deletions.is_empty() {
+                import::refresh(session, &name, &deletions)?;
+            }
+            Ok(())
+        });
+        match settled {
+            Err(RunError::Connector { .. }) if session.follows => {
+                session.down.insert(name);
+            }
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+fn unread_key(connector: &str) -> String {
+    format!("unread/{connector}")
+}
+
+/// A connector is about to be read whole: until that has ended well, it counts as unread.
+pub(super) fn begin_whole(session: &mut Session, connector: &str) -> Result<(), RunError> {
+    let mut draft = session.store.draft();
+    draft.put_fact(&unread_key(connector), &true)?;
+    let writes = draft.finish();
+    session.store.commit(writes)?;
+    Ok(())
+}
+
+/// It ended well.
+pub(super) fn end_whole(draft: &mut Draft<'_>, connector: &str) -> Result<(), RunError> {
+    Ok(draft.remove_fact(&unread_key(connector))?)
+}
+
+/// Connectors that were never read whole, or not the last time that was tried: what exists there is not known.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) fn unread(session: &Session) -> Result<BTreeSet<String>, RunError> {
+    let mut unread = BTreeSet::new();
+    for (name, _) in &session.config.connectors {
+        let draft = session.store.draft();
+        let never = draft.fact::<serde::de::IgnoredAny>(&format!("imported/{name}"))?.is_none();
+        if (never && !import::wanted(session, name)?.request.types.is_empty())
+            || draft.fact::<bool>(&unread_key(name))?.unwrap_or(false)
+        {
+            unread.insert(name.clone());
+        }
+    }
+    Ok(unread)
 }
 
 fn read_all(session: &mut Session, progress: &dyn Progress) -> Result<Vec<ImportReport>, RunError> {

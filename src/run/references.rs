@@ -51,6 +51,10 @@ pub(super) fn run(
         drop(draft);
         for chunk in groups.chunks(batch) {
             session.go_on()?;
+            if export::is_shut(directory) {
+                report.postponed += u64::try_from(chunk.len()).unwrap_or(0);
+                continue;
+            }
             if export::is_over(deadline) {
                 report.left += u64::try_from(chunk.len()).unwrap_or(0);
                 continue;

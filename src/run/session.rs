@@ -53,6 +53,8 @@ pub struct Session {
     pub who: Option<String>,
     /// When it was opened, or its last cycle began, in seconds since 1970: rules that ask for the day get this one.
     pub now: i64,
+    /// Targets that did not answer in this cycle.
+    pub(super) down: BTreeSet<String>,
     /// How long an export may take before the rest is left for the next one; nothing: as long as it takes.
     pub(super) slice: Option<Duration>,
     /// Whether this cycle reads what changed, and not everything.
@@ -189,6 +191,7 @@ impl Session {
             who: None,
             now: jiff::Timestamp::now().as_second(),
             known: Mutex::new(None),
+            down: BTreeSet::new(),
             slice: None,
             follows: false,
             correlation: Correlation::new(),

@@ -206,6 +206,21 @@ pub(super) fn refuse(draft: &mut Draft<'_>, connector: &str, journal: u64) -> Re
     Ok(())
 }
 
+/// Connectors of which an earlier import was not believed, and nobody has looked since, in a sentence each.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) fn unbelieved(session: &Session) -> Result<Vec<String>, RunError> {
+    let draft = session.store.draft();
+    let mut found = Vec::new();
+    for (name, _) in &session.config.connectors {
+        if draft.fact::<u64>(&since_key(name))?.is_some() && !session.believed.contains(name) {
+            found.push(format!("`{name}` showed far fewer than before, and nobody has looked yet"));
+        }
+    }
+    Ok(found)
+}
+
 /// One line of the list of who is concerned.
 #[derive(Serialize)]
 struct Line<'a> {

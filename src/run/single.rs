@@ -10,7 +10,7 @@ use super::cycle::{self, CycleReport};
 use super::export::{self, Only};
 use super::import::{self, ImportReport, Wanted};
 use super::session::Session;
-use super::{Progress, RunError, guard, runs, synchronise};
+use super::{Progress, RunError, guard, runs, shrinkage, synchronise};
 use crate::connector::changes::Hint;
 use crate::connector::directory::Directory;
 use crate::connector::{Anchor, ConnectorError, Presence};
@@ -127,6 +127,10 @@ fn steps(
     let Some(read) = look(session, connector, &wanted, (&anchor, dn.as_deref()), single)? else { return Ok(()) };
     progress.end(&super::lines::import_line(&read));
     let id = session.store.draft().id_of_anchor(connector, &anchor)?;
+    if let Some(why) = shrinkage::unbelieved(session)?.into_iter().next() {
+        single.step("rules", Outcome::Failed, format!("{why}: `syncline run --allow-shrinkage`"));
+        return Ok(());
+    }
     let targets = counterparts(session, id, single)?;
     report.imports.push(read);
     report.sync = synchronise::run(session, progress)?;

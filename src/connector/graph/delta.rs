@@ -72,8 +72,8 @@ pub(super) async fn read(
             }
             match (delta_link(&page), next_page(&page)) {
                 (Some(link), _) => break link,
-                (None, Some(next)) => path = next,
-                (None, None) => return Err(endless(query.set)),
+                (None, Some(next)) if next != path => path = next,
+                (None, _) => return Err(endless(query.set)),
             }
         };
         reached.insert(query.set.to_owned(), client.path_of(&link).to_owned());

@@ -194,11 +194,15 @@ impl Client {
         *self.token.lock().await = None;
     }
 
-    /// Waits until so many writes are within our own limit.
-    pub(super) async fn brake(&self, writes: usize) {
+    /// Waits until so many writes are within our own limit. The error is that nobody waits for so long: nothing may be sent.
+    pub(super) async fn brake(&self, writes: usize) -> Result<(), Duration> {
         let wait = self.brake.lock().await.wait_for(writes, Instant::now());
+        if wait > LONGEST_WAIT {
+            return Err(wait);
+        }
         tokio::time::sleep(wait).await;
         self.sent.fetch_add(u64::try_from(writes).unwrap_or(0), Ordering::Relaxed);
+        Ok(())
     }
 
     /// Heeds how a batch was answered: whether a write was refused for coming too soon, and how long to wait.

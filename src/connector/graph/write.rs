@@ -248,6 +248,10 @@ impl Export<'_> {
                 self.close_for(after, &why).await;
                 self.end(at, ExportOutcome::Temporary { message: why }).await;
             }
+            Verdict::Again { after: Some(after), why, .. } if after > LONGEST_WAIT => {
+                self.close_for(after, &why).await;
+                self.end(at, ExportOutcome::Unknown { message: why }).await;
+            }
             Verdict::Again { after, uncertain, why } => {
                 unit.uncertain |= uncertain;
                 unit.attempts += 1;
@@ -436,7 +440,11 @@ impl Export<'_> {
 /// Sends one batch, within our own limit of writes.
 async fn send(client: &Client, units: Vec<Unit>) -> (Vec<Unit>, Answer) {
     let writes = units.iter().filter(|unit| unit.work != Work::Find).count();
-    client.brake(writes).await;
+    if let Err(wait) = client.brake(writes).await {
+        let refused = |_: &Unit| Reply { status: 429, body: Json::Null, retry_after: Some(wait), date: None };
+        let replies = units.iter().map(refused).collect();
+        return (units, Ok(replies));
+    }
     let parts: Option<Vec<Part>> = units.iter().map(|unit| part(&unit.request)).collect();
     let answer = match parts {
         Some(parts) => batch::send(client, &parts).await,

@@ -366,8 +366,9 @@ impl Server<'_> {
             (_, _) => Left::ToGoOn,
         };
         self.last = Some((Instant::now(), left));
-        for import in report.imports.iter().filter(|import| !import.incomplete.is_empty()) {
-            self.due.failed(&import.connector, Instant::now());
+        let unread = report.imports.iter().filter(|import| !import.incomplete.is_empty() || !import.shrunk.is_empty());
+        for name in unread.map(|import| &import.connector).chain(&session.down) {
+            self.due.failed(name, Instant::now());
         }
         (self.tell)(Event::Cycle(&report));
         (self.tell)(Event::Lag(&self.moments.exported(&report, &self.backlog)));
@@ -449,7 +450,8 @@ impl Server<'_> {
 
     /// Waits until somebody says something, or it is time.
     fn wait(&mut self, open: Option<&Open>) -> BTreeSet<String> {
-        let patience = self.due.pause(Instant::now()).min(GLANCE).max(Duration::from_millis(1));
+        let pause = if self.is_resting() { GLANCE } else { self.due.pause(Instant::now()) };
+        let patience = pause.min(GLANCE).max(Duration::from_millis(1));
         match open {
             Some(open) => open.triggers.wait(patience),
             None => {

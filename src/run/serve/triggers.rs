@@ -12,8 +12,10 @@ use super::moments::Moments;
 use crate::connector::directory::Directory;
 use crate::run::session::Session;
 
-/// The pause before a watch that broke is begun again.
+/// The pause before a watch that broke is begun again; it doubles while the watch breaks at once.
 const PAUSE: Duration = Duration::from_secs(5);
+/// It gets no longer than this: accounts are locked after so many wrong passwords.
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// A watch may die without a word; it is begun anew after so long.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
@@ -42,7 +44,9 @@ impl Triggers {
 }
 
 async fn listen(name: String, directory: Arc<Directory>, heard: Sender<String>, moments: Moments) {
+    let mut pause = PAUSE;
     loop {
+        let begun = tokio::time::Instant::now();
         let (sender, mut receiver) = mpsc::channel(1);
         let watch = tokio::time::timeout(LONGEST, directory.watch(sender));
         let pass_on = async {
@@ -59,7 +63,11 @@ async fn listen(name: String, directory: Arc<Directory>, heard: Sender<String>, 
             Ok(Ok(false)) => return,
             // What happened while nobody listened is found when it is asked the next time.
             Ok(Ok(true)) | Err(_) => {}
-            Ok(Err(_)) => tokio::time::sleep(PAUSE).await,
+            Ok(Err(_)) => {
+                pause = if begun.elapsed() > LONGEST_PAUSE { PAUSE } else { pause };
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
         }
         if heard.send(name.clone()).is_err() {
             return;

@@ -95,6 +95,7 @@ pub(super) async fn read(
                 }
                 Page::Refused(result) => return Err(trouble::result(&connection.address, context, &result)),
                 Page::Entries { entries, more, cookie: next } => {
+                    let more = more && next != cookie;
                     cookie = next;
                     (entries, more)
                 }

@@ -41,19 +41,25 @@ pub(super) async fn start(source: &Ldap, connection: &mut Connection) -> Result<
     let scope = scope::of(source, connection)?;
     let mut cookies = BTreeMap::new();
     for base in &scope.bases {
-        let suffix = connection.root.naming_contexts.iter().find(|suffix| dn::is_under(base, suffix)).cloned();
-        let top = connection.read(suffix.as_ref().unwrap_or(base), &["contextCSN"], Vec::new()).await?;
-        let marks = top.map(|top| top.texts("contextCSN")).unwrap_or_default();
-        let cookie = if marks.is_empty() {
-            let control = control(RefreshMode::RefreshOnly, None);
-            let (_, result) = connection.answer(base, "(objectClass=*)", &["1.1"], vec![control]).await?;
-            done(&result.ctrls).and_then(|done| done.cookie).unwrap_or_default()
-        } else {
-            format!("rid=000,csn={}", marks.join(";")).into_bytes()
+        let cookie = match mark(connection, base).await? {
+            Some(mark) => mark,
+            None => {
+                let control = control(RefreshMode::RefreshOnly, None);
+                let (_, result) = connection.answer(base, "(objectClass=*)", &["1.1"], vec![control]).await?;
+                done(&result.ctrls).and_then(|done| done.cookie).unwrap_or_default()
+            }
         };
         cookies.insert(base.clone(), cookie);
     }
     Ok(Watermark::SyncRepl { cookies })
+}
+
+/// The mark that OpenLDAP keeps at the top of the suffix of a base, as a cookie.
+pub(super) async fn mark(connection: &mut Connection, base: &str) -> Result<Option<Vec<u8>>, ConnectorError> {
+    let suffix = connection.root.naming_contexts.iter().find(|suffix| dn::is_under(base, suffix)).cloned();
+    let top = connection.read(suffix.as_deref().unwrap_or(base), &["contextCSN"], Vec::new()).await?;
+    let marks = top.map(|top| top.texts("contextCSN")).unwrap_or_default();
+    Ok((!marks.is_empty()).then(|| format!("rid=000,csn={}", marks.join(";")).into_bytes()))
 }
 
 /// Reads on from the cookies.

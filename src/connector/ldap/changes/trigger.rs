@@ -27,9 +27,7 @@ impl Ldap {
                 let scope = scope::of(self, &connection)?;
                 // One search watches one base; the others are asked every so often.
                 let Some(base) = scope.bases.first().cloned() else { return Ok(false) };
-                let mark = connection.read(&base, &["contextCSN"], Vec::new()).await?;
-                let marks = mark.map(|entry| entry.texts("contextCSN")).unwrap_or_default();
-                let cookie = (!marks.is_empty()).then(|| format!("rid=000,csn={}", marks.join(";")).into_bytes());
+                let cookie = sync_repl::mark(&mut connection, &base).await?;
                 (sync_repl::control(RefreshMode::RefreshAndPersist, cookie.as_deref()), base)
             }
             Way::DirSync | Way::Usn | Way::SyncRepl | Way::Timestamps | Way::Off | Way::Auto => return Ok(false),
