@@ -22,7 +22,7 @@ pub(crate) struct Serving(Child);
 
 impl Serving {
     pub(crate) fn start(world: &World) -> Serving {
-        let log = std::fs::File::create(world.path("log")).unwrap();
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(world.path("log")).unwrap();
         let program = std::env::var("LAG_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_syncline").to_owned());
         let process = Command::new(std::fs::canonicalize(program).unwrap())
             .arg("serve")
