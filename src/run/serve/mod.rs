@@ -223,7 +223,7 @@ impl Server<'_> {
                     Ok(()) => self.failures = 0,
                     Err(RunError::Interrupted) => break,
                     Err(error) => {
-                        open = None;
+                        self.close(open.take());
                         self.rest(&error);
                     }
                 }
