@@ -16,10 +16,10 @@ use crate::change::Change;
 use crate::connector::changes::{ChangeEvent, ChangesEnd, Hint, Watermark};
 use crate::connector::directory::Directory;
 use crate::connector::{Anchor, ConnectorError, Presence, Target};
-use crate::connector_space::{ConnectorObject, ObjectId};
+use crate::connector_space::ObjectId;
 use crate::store::Draft;
 use crate::sync::ledger::{Ledger as _, View as _};
-use crate::sync::{deprovision, stage};
+use crate::sync::stage;
 use crate::value::AttributeName;
 
 /// How far the changes of a connector have been taken in, and what was asked for then: who asks for more has to read
@@ -94,11 +94,6 @@ impl Changes {
     /// Whose they are.
     pub fn connector(&self) -> &str {
         &self.connector
-    }
-
-    /// How many objects are concerned.
-    pub fn count(&self) -> usize {
-        self.looked_at.len() + self.references.len()
     }
 
     /// Takes so many objects out, to be taken in before the rest. How far the changes went is kept with the rest.
@@ -366,7 +361,8 @@ pub(super) fn look_at(
     for (anchor, presence) in &found {
         let id = draft.id_of_anchor(connector, anchor)?;
         let Some(object) = draft.object(id)? else { continue };
-        settle(&mut draft, connector, &object, presence, hints.get(anchor) == Some(&Hint::Gone), report)?;
+        let told = hints.get(anchor) == Some(&Hint::Gone);
+        import::settle(&mut draft, connector, (id, &object.title()), presence, told, report)?;
     }
     let writes = draft.finish();
     session.store.commit(writes)?;
@@ -405,33 +401,6 @@ pub(super) fn referred_to(
         let writes = draft.finish();
         session.store.commit(writes)?;
     }
-    Ok(())
-}
-
-/// What becomes of a known object that was looked for.
-fn settle(
-    draft: &mut Draft<'_>,
-    connector: &str,
-    object: &ConnectorObject,
-    presence: &Presence,
-    told: bool,
-    report: &mut ImportReport,
-) -> Result<(), RunError> {
-    let why = match presence {
-        Presence::Present(_) => return Ok(()),
-        Presence::OutOfScope(place) => format!("moved out of the scope of `{connector}`, to {place}"),
-        Presence::Deleted => format!("deleted from `{connector}`"),
-        // It said so by itself, and nothing is there.
-        Presence::NotFound if told => format!("deleted from `{connector}`, as it says"),
-        Presence::NotFound => {
-            stage::hold_missing(draft, object.id)?;
-            report.held += 1;
-            report.note(format!("`{}` is not shown and nothing proves that it was deleted: held", object.title()));
-            return Ok(());
-        }
-    };
-    deprovision::gone(draft, object.id, &why)?;
-    report.gone += 1;
     Ok(())
 }
 

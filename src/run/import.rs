@@ -476,25 +476,41 @@ fn settle_chunk(
     let mut draft = session.store.draft();
     for (id, anchor, dn) in chunk {
         let name = dn.clone().unwrap_or_else(|| anchor.to_string());
-        match found.get(anchor) {
-            Some(Presence::Present(_)) => report.note(format!("`{name}` was not shown, yet it is there")),
-            Some(Presence::OutOfScope(place)) => {
-                deprovision::gone(&mut draft, *id, &format!("moved out of the scope of `{connector}`, to {place}"))?;
-                report.gone += 1;
-            }
-            Some(Presence::Deleted) => {
-                deprovision::gone(&mut draft, *id, &format!("deleted from `{connector}`"))?;
-                report.gone += 1;
-            }
-            Some(Presence::NotFound) | None => {
-                stage::hold_missing(&mut draft, *id)?;
-                report.held += 1;
-                report.note(format!("`{name}` was not shown and nothing proves that it was deleted: held"));
-            }
+        let presence = found.get(anchor).unwrap_or(&Presence::NotFound);
+        if let Presence::Present(_) = presence {
+            report.note(format!("`{name}` was not shown, yet it is there"));
         }
+        settle(&mut draft, connector, (*id, &name), presence, false, report)?;
     }
     let writes = draft.finish();
     session.store.commit(writes)?;
+    Ok(())
+}
+
+/// What becomes of a known object that was looked for. `told`: the directory said by itself that it was deleted.
+pub(super) fn settle(
+    draft: &mut Draft<'_>,
+    connector: &str,
+    (id, name): (ObjectId, &str),
+    presence: &Presence,
+    told: bool,
+    report: &mut ImportReport,
+) -> Result<(), RunError> {
+    let why = match presence {
+        Presence::Present(_) => return Ok(()),
+        Presence::OutOfScope(place) => format!("moved out of the scope of `{connector}`, to {place}"),
+        Presence::Deleted => format!("deleted from `{connector}`"),
+        // It said so by itself, and nothing is there.
+        Presence::NotFound if told => format!("deleted from `{connector}`, as it says"),
+        Presence::NotFound => {
+            stage::hold_missing(draft, id)?;
+            report.held += 1;
+            report.note(format!("`{name}` was not shown and nothing proves that it was deleted: held"));
+            return Ok(());
+        }
+    };
+    deprovision::gone(draft, id, &why)?;
+    report.gone += 1;
     Ok(())
 }
 

@@ -9,13 +9,16 @@ fn time(milliseconds: u64) -> String {
     format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100)
 }
 
+/// What there is any of, with how many.
+fn counted(counts: &[(u64, &str)]) -> Vec<String> {
+    counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{} {what}", thousands(*count))).collect()
+}
+
 pub(super) fn import_line(report: &ImportReport) -> String {
     let mut line = format!("{:<8}  {:>9} objects   ", report.connector, thousands(report.objects));
     line.push_str(&format!("{:>7}   {:>9} changed", time(report.milliseconds), thousands(report.new + report.changed)));
-    for (count, what) in [(report.gone, "gone"), (report.held, "held"), (report.unreadable, "unreadable")] {
-        if count > 0 {
-            line.push_str(&format!(", {} {what}", thousands(count)));
-        }
+    for part in counted(&[(report.gone, "gone"), (report.held, "held"), (report.unreadable, "unreadable")]) {
+        line.push_str(&format!(", {part}"));
     }
     if !report.incomplete.is_empty() {
         line.push_str("   INCOMPLETE");
@@ -24,25 +27,19 @@ pub(super) fn import_line(report: &ImportReport) -> String {
 }
 
 pub(super) fn sync_line(report: &SyncReport) -> String {
-    let mut parts = Vec::new();
-    for (count, what) in [
+    let parts = counted(&[
         (report.flowed, "flow"),
         (report.joined, "join"),
         (report.projected, "project"),
         (report.provisioned, "provision"),
         (report.disconnected, "disconnect"),
-    ] {
-        if count > 0 {
-            parts.push(format!("{} {what}", thousands(count)));
-        }
-    }
+    ]);
     let what = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
     format!("sync                {:>9} objects   {:>7}   {what}", thousands(report.objects), time(report.milliseconds))
 }
 
 pub(super) fn export_line(report: &ExportReport) -> String {
-    let mut parts = Vec::new();
-    for (count, what) in [
+    let mut parts = counted(&[
         (report.created, "create"),
         (report.restored, "restore"),
         (report.updated, "update"),
@@ -54,11 +51,7 @@ pub(super) fn export_line(report: &ExportReport) -> String {
         (report.postponed, "postponed"),
         (report.unknown, "unknown"),
         (report.left, "left for later"),
-    ] {
-        if count > 0 {
-            parts.push(format!("{} {what}", thousands(count)));
-        }
-    }
+    ]);
     if let Some((sent, needed)) = report.requests.filter(|(sent, needed)| sent > needed) {
         parts.push(format!("{} requests where {} would do", thousands(sent), thousands(needed)));
     }

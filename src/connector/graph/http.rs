@@ -24,7 +24,7 @@ use crate::connector::{Anchor, ConnectorError, ConnectorErrorKind};
 pub(super) const ATTEMPTS: u32 = 6;
 
 /// Longer than this nobody waits for an answer: what was asked fails, and is asked again by the next run.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(180);
+const LONGEST_WAIT: Duration = Duration::from_secs(180);
 
 /// What is waited for where Graph does not say how long.
 const ONE_SECOND: Duration = Duration::from_secs(1);
@@ -197,7 +197,7 @@ impl Client {
     /// Waits until so many writes are within our own limit. The error is that nobody waits for so long: nothing may be sent.
     pub(super) async fn brake(&self, writes: usize) -> Result<(), Duration> {
         let wait = self.brake.lock().await.wait_for(writes, Instant::now());
-        if wait > LONGEST_WAIT {
+        if is_long(Some(wait)) {
             return Err(wait);
         }
         tokio::time::sleep(wait).await;
@@ -207,15 +207,14 @@ impl Client {
 
     /// Heeds how a batch was answered: whether a write was refused for coming too soon, and how long to wait.
     pub(super) async fn heed(&self, replies: &[Reply], now: Instant) {
-        let mut brake = self.brake.lock().await;
         let refused = replies.iter().filter(|reply| reply.status == 429);
-        match refused.map(|reply| reply.retry_after.unwrap_or(ONE_SECOND)).max() {
+        let waits: Vec<Duration> = refused.map(|reply| reply.retry_after.unwrap_or(ONE_SECOND)).collect();
+        self.throttled.fetch_add(u64::try_from(waits.len()).unwrap_or(0), Ordering::Relaxed);
+        let mut brake = self.brake.lock().await;
+        match waits.into_iter().max() {
             None => brake.taken(),
             Some(wait) => brake.refused(wait, now),
         }
-        drop(brake);
-        let refused = replies.iter().filter(|reply| reply.status == 429).count();
-        self.throttled.fetch_add(u64::try_from(refused).unwrap_or(0), Ordering::Relaxed);
     }
 
     /// Remembers that an object was made, for as long as Graph may not know it everywhere.

@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::batch::{self, Part};
-use super::http::{ATTEMPTS, Broken, Client, LONGEST_WAIT, Reply};
+use super::http::{ATTEMPTS, Broken, Client, Reply, is_long};
 use super::judge::{Situation, Verdict, Work, judge, unanswered};
 use super::query::finding;
 use super::render::{requests, unfit};
@@ -244,18 +244,14 @@ impl Export<'_> {
                 self.end(at, ExportOutcome::Full { message }).await;
             }
             Verdict::Halve => self.halve(unit),
-            Verdict::Again { after: Some(after), uncertain: false, why } if after > LONGEST_WAIT && !unit.uncertain => {
-                self.close_for(after, &why).await;
-                self.end(at, ExportOutcome::Temporary { message: why }).await;
-            }
-            Verdict::Again { after: Some(after), why, .. } if after > LONGEST_WAIT => {
-                self.close_for(after, &why).await;
-                self.end(at, ExportOutcome::Unknown { message: why }).await;
-            }
             Verdict::Again { after, uncertain, why } => {
                 unit.uncertain |= uncertain;
                 unit.attempts += 1;
-                if unit.attempts >= ATTEMPTS {
+                let long = after.filter(|wait| is_long(Some(*wait)));
+                if let Some(wait) = long {
+                    self.close_for(wait, &why).await;
+                }
+                if long.is_some() || unit.attempts >= ATTEMPTS {
                     let outcome = if unit.uncertain {
                         ExportOutcome::Unknown { message: why }
                     } else {

@@ -276,7 +276,7 @@ impl Server<'_> {
         for (name, why) in &whole {
             (self.tell)(Event::Whole(name, why));
         }
-        self.cycle(session, Reading::News { changes, whole })?;
+        self.cycle(session, Reading::News { changes, whole }, candidate)?;
         if candidate {
             self.close(open.take());
             self.due.all(Instant::now());
@@ -351,10 +351,11 @@ impl Server<'_> {
         (self.tell)(Event::Answered(name));
     }
 
-    fn cycle(&mut self, session: &mut Session, reading: Reading) -> Result<(), RunError> {
+    /// Runs a cycle, which tries what was saved if it is its turn.
+    fn cycle(&mut self, session: &mut Session, reading: Reading, tries: bool) -> Result<(), RunError> {
         let accepted: Option<String> = session.store.draft().fact("accepted")?;
         let is_accepted = |rules: &&RuleSet| !self.waits || accepted.as_deref() == Some(rules.fingerprint());
-        let candidate = self.saved.as_ref().filter(|_| !self.is_quiet()).filter(is_accepted);
+        let candidate = self.saved.as_ref().filter(|_| tries).filter(is_accepted);
         let candidate = candidate.map(|rules| rules.active(false));
         let permissions = Permissions::default();
         let report = cycle::run_towards(session, reading, candidate.as_ref(), &permissions, self.progress)?;

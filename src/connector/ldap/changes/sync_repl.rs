@@ -118,7 +118,7 @@ pub(super) async fn read(
 /// Deleted, or no longer where it is looked for. With a container that was moved away goes all that is in it.
 async fn gone(asking: &Asking<'_>, connection: &mut Connection, anchor: Anchor) -> Result<(), ConnectorError> {
     let filter = format!("(entryUUID={anchor})");
-    for suffix in connection.root.naming_contexts.clone() {
+    for suffix in scope::suffixes(asking.flavour, connection) {
         let wanted = ["objectClass"];
         let found = connection.search(&suffix, ldap3::Scope::Subtree, &filter, &wanted, Vec::new(), 0).await?;
         for entry in found.iter().filter(|entry| is_container(entry)) {
