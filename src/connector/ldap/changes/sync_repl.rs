@@ -1,6 +1,7 @@
 //! Content synchronisation (RFC 4533): a server says which entries were added, changed and deleted since a cookie.
 //!
-//! Only `1.1` is asked for: which entries, not what is in them. Where the server remembers too little it goes through all
+//! Which entries is asked for, not what is in them; and for entries of every kind, for OpenLDAP searches anew for each one
+//! that changed: with a filter that it has to work on, 20,000 changes among 30,000 entries take it ten times as long. Where the server remembers too little it goes through all
 //! that is there instead (a present phase); then everything is read, which says the same and more.
 
 use std::collections::BTreeMap;
@@ -17,6 +18,9 @@ use super::{Asking, is_container};
 use crate::connector::changes::{ChangesEnd, Hint, Watermark};
 use crate::connector::{Anchor, ConnectorError};
 use crate::dn;
+
+/// Every entry; which of them matter, their classes say.
+const EVERYTHING: &str = "(objectClass=*)";
 
 const STATE: &str = "1.3.6.1.4.1.4203.1.9.1.2";
 /// What is said of an entry that was deleted.
@@ -45,7 +49,7 @@ pub(super) async fn start(source: &Ldap, connection: &mut Connection) -> Result<
             Some(mark) => mark,
             None => {
                 let control = control(RefreshMode::RefreshOnly, None);
-                let (_, result) = connection.answer(base, "(objectClass=*)", &["1.1"], vec![control]).await?;
+                let (_, result) = connection.answer(base, EVERYTHING, &["1.1"], vec![control]).await?;
                 done(&result.ctrls).and_then(|done| done.cookie).unwrap_or_default()
             }
         };
@@ -74,8 +78,8 @@ pub(super) async fn read(
             return Ok(ChangesEnd::TooOld(format!("nothing is known of `{base}`")));
         };
         let control = control(RefreshMode::RefreshOnly, Some(cookie));
-        let (filter, wanted) = (asking.filter_with_containers(), ["entryUUID", "objectClass"]);
-        let (answers, result) = connection.raw_answer(base, &filter, &wanted, vec![control]).await?;
+        let wanted = ["entryUUID", "objectClass"];
+        let (answers, result) = connection.raw_answer(base, EVERYTHING, &wanted, vec![control]).await?;
         match result.rc {
             SUCCESS => {}
             REFRESH_REQUIRED | UNWILLING => {
