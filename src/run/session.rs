@@ -25,6 +25,9 @@ use crate::store::{Indexes, Store};
 use crate::sync::{Matching, Source, Sources, Target, Targets};
 use crate::value::{AttributeName, Kind};
 
+/// How often it is looked whether somebody pressed Ctrl-C.
+const GLANCE: Duration = Duration::from_millis(50);
+
 /// An open deployment.
 pub struct Session {
     /// The configuration.
@@ -293,6 +296,30 @@ impl Session {
     /// `Interrupted` if so.
     pub fn go_on(&self) -> Result<(), RunError> {
         if self.interrupted.load(Ordering::Relaxed) { Err(RunError::Interrupted) } else { Ok(()) }
+    }
+
+    /// Waits for what a directory does, until somebody presses Ctrl-C.
+    ///
+    /// # Errors
+    /// When the directory could not be used, or `Interrupted`.
+    pub(super) fn wait_for<T>(
+        &self,
+        connector: &str,
+        work: impl Future<Output = Result<T, ConnectorError>>,
+    ) -> Result<T, RunError> {
+        let stopped = async {
+            while !self.interrupted.load(Ordering::Relaxed) {
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        let done = self.runtime.block_on(async {
+            tokio::select! {
+                done = work => Some(done),
+                () = stopped => None,
+            }
+        });
+        let failed = |error| RunError::Connector { connector: connector.to_owned(), error };
+        done.map_or(Err(RunError::Interrupted), |done| done.map_err(failed))
     }
 
     /// A directory by name.

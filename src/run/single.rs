@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde::Serialize;
 
-use super::changes::{self, look_at};
+use super::changes::taking_in::look_at;
 use super::cycle::{self, CycleReport};
 use super::export::{self, Only};
 use super::import::{self, ImportReport, Wanted};
@@ -229,11 +229,10 @@ fn look(
     single.step("type", Outcome::Ok, object.object_type.clone());
     let mut report = ImportReport { connector: connector.to_owned(), ..ImportReport::default() };
     let referred = referred_to(session, connector, &object)?;
-    let (mut seen, mut new) = (HashSet::new(), Vec::new());
+    let mut seen = HashSet::new();
     for chunk in [referred, vec![(anchor.clone(), Hint::There)]] {
-        new.extend(look_at(session, connector, wanted, &chunk, &mut seen, &mut report)?);
+        look_at(session, connector, wanted, &chunk, &mut seen, &mut report)?;
     }
-    changes::referred_to(session, connector, wanted, &new)?;
     let what = match (report.new, report.changed) {
         (0, 0) => "nothing has changed".to_owned(),
         (new, changed) => format!("{new} new, {changed} changed, with what it refers to"),

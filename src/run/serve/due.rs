@@ -29,6 +29,11 @@ impl Due {
         due.map(|(name, _)| name.clone()).collect()
     }
 
+    /// One is being asked; it is not asked again meanwhile unless it says something.
+    pub(super) fn asked(&mut self, connector: &str, now: Instant) {
+        self.next.insert(connector.to_owned(), now + self.every);
+    }
+
     /// One was asked, and answered. Gives whether it had failed before.
     pub(super) fn answered(&mut self, connector: &str, now: Instant) -> bool {
         self.next.insert(connector.to_owned(), now + self.every);
@@ -43,13 +48,6 @@ impl Due {
         let pause = shortest.saturating_mul(1 << (*failures - 1).min(10)).min(LONGEST_PAUSE);
         self.next.insert(connector.to_owned(), now + pause);
         (pause, *failures)
-    }
-
-    /// One is asked as soon as it can be: it said something while it could not.
-    pub(super) fn soon(&mut self, connector: &str, now: Instant) {
-        if !self.failures.contains_key(connector) {
-            self.next.insert(connector.to_owned(), now);
-        }
     }
 
     /// Everybody is asked at once.

@@ -2,35 +2,36 @@
 //! reloaded in between, and so is the configuration, until somebody says stop.
 //!
 //! The store stays open, so that a change costs what the change costs; another command that asks for it gets it between
-//! two cycles (see [`super::turn`]). Reading order: this file, [`due`], [`triggers`], [`moments`], [`saved`], [`census`].
+//! two cycles (see [`super::turn`]). Reading order: [`events`] (what is told), this file (the loop), [`cycles`] (one turn of
+//! it), [`due`] (who is asked when), [`followers`] (workers that ask and look), [`triggers`], [`moments`], [`saved`],
+//! [`census`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::changes::{self, Changes, News};
-use super::cycle::{self, CycleReport, Permissions};
-use super::export::ExportReport;
-use super::maintenance::{self, Maintained};
-use super::reading::Reading;
 use super::rules_in_use::{self, RulesStatus};
 use super::session::{Session, folders};
-use super::{Progress, RunError, turn};
+use super::{Progress, RunError, maintenance, turn};
 use crate::config::Config;
-use crate::diagnostic::Diagnostic;
 use crate::reload::Watcher;
 use crate::rules::RuleSet;
 use crate::store::StoreError;
-use census::{Census, Counting};
+use census::Counting;
 use config_file::ConfigFile;
+use cycles::Left;
 use due::Due;
+pub use events::{Audience, Event};
+use followers::{Followers, Word};
 use moments::Moments;
-use triggers::Triggers;
 
 pub mod census;
 mod config_file;
+mod cycles;
 mod due;
+mod events;
+mod followers;
 mod moments;
 mod saved;
 mod triggers;
@@ -41,67 +42,8 @@ const GLANCE: Duration = Duration::from_millis(100);
 const TICK: Duration = Duration::from_secs(600);
 /// How long an export may take before changes are looked at again, and what is urgent among them goes first.
 const SLICE: Duration = Duration::from_secs(10);
-/// How many changed objects a cycle takes in.
-const PART: usize = 2_000;
 /// How long whoever asked for the store has to take it.
 const GRANT: Duration = Duration::from_millis(500);
-
-/// What there is to tell.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// Serving begins with these rules.
-    Begins(&'a RuleSet),
-    /// Still at it.
-    Alive,
-    /// A cycle ended.
-    Cycle(&'a CycleReport),
-    /// A cycle could not be run; the next is tried after so long.
-    Failed(&'a RunError, Duration),
-    /// A connector could not be asked what changed; it is asked again after so long. How often in a row that was.
-    Down(&'a str, &'a RunError, Duration, u32),
-    /// A connector that could not be asked answers again.
-    Up(&'a str),
-    /// A connector was asked what changed, and answered.
-    Answered(&'a str),
-    /// How long changes took from when a connector said that there are some, or was asked, until they were exported.
-    Lag(&'a [(String, Duration)]),
-    /// What the store holds.
-    Counted(&'a Census),
-    /// A connector is read whole, and why.
-    Whole(&'a str, &'a str),
-    /// The journal was pruned, or a backup made.
-    Maintained(&'a Maintained),
-    /// That could not be done; it is tried again the next time.
-    NotMaintained(&'a RunError),
-    /// The configuration has changed: serving begins anew with it.
-    Reconfigured,
-    /// The configuration has changed, and cannot be used: it goes on as before.
-    NotReconfigured(&'a [Diagnostic]),
-    /// What was saved cannot be used; the rules stay.
-    Refused(&'a [Diagnostic]),
-    /// What was saved does not fit what a directory says of its attributes; the rules stay.
-    Unfit(&'a [String]),
-    /// What was saved compiles, and is about to be tried.
-    Loaded(&'a RuleSet, Duration),
-    /// It is what is in use already.
-    Back,
-    /// It is in use now.
-    Taken(&'a RuleSet),
-    /// It waits to be accepted, and why.
-    Waits(&'a RuleSet, &'a str),
-    /// Another process has the store.
-    StoreInUse,
-    /// How rules stand could not be written beside the store.
-    NotKept(&'a std::io::Error),
-}
-
-/// Who is told, and shown how far a step is.
-pub struct Audience<'a> {
-    /// Hears what there is to tell.
-    pub tell: &'a mut dyn FnMut(Event<'_>),
-    /// Sees the steps of cycles.
-    pub progress: &'a dyn Progress,
-}
 
 /// Runs cycles until `stop`, or until the configuration has changed: then gives the new one.
 ///
@@ -130,7 +72,7 @@ pub fn run(config: &Config, stop: &Arc<AtomicBool>, audience: Audience<'_>) -> R
         failures: 0,
         resting: None,
         last: None,
-        backlog: BTreeMap::new(),
+        whole: BTreeMap::new(),
         maintained: None,
         moments: Moments::default(),
         counting: Counting::default(),
@@ -166,8 +108,8 @@ struct Server<'a> {
     resting: Option<Instant>,
     /// When the last cycle ended, and what it left.
     last: Option<(Instant, Left)>,
-    /// Changes that were told and not taken in yet.
-    backlog: BTreeMap<String, Changes>,
+    /// Who has to be read whole, why, and since when that waits.
+    whole: BTreeMap<String, (String, Instant)>,
     /// The minute (since 1970) of the last maintenance.
     maintained: Option<i64>,
     /// Since when changes wait.
@@ -176,22 +118,10 @@ struct Server<'a> {
     counting: Counting,
 }
 
-/// What a cycle left for the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Left {
-    Nothing,
-    /// What did not work now.
-    ToTryAgain,
-    /// What there was no time for.
-    ToGoOn,
-    /// What may not be written at this time of the day.
-    ToWaitFor,
-}
-
-/// An open store, and who listens meanwhile.
+/// An open store, and who follows the connectors meanwhile.
 struct Open {
     session: Session,
-    triggers: Triggers,
+    followers: Followers,
 }
 
 impl Server<'_> {
@@ -199,7 +129,7 @@ impl Server<'_> {
         let mut file = ConfigFile::of(self.config);
         let mut changed = None;
         let mut open: Option<Open> = None;
-        let mut heard = BTreeSet::new();
+        let mut heard = Vec::new();
         while !self.stop.load(Ordering::Relaxed) {
             (self.tell)(Event::Alive);
             match file.changed() {
@@ -248,138 +178,6 @@ impl Server<'_> {
         (self.tell)(Event::Failed(error, pause));
     }
 
-    /// Asks whoever is due, and runs a cycle if there is something to do.
-    fn turn(&mut self, open: &mut Option<Open>, heard: BTreeSet<String>) -> Result<(), RunError> {
-        let names = self.due.at(&heard, Instant::now());
-        let candidate = self.saved.is_some() && (!self.waits || self.is_accepted()) && !self.is_quiet();
-        let (names, later): (BTreeSet<_>, BTreeSet<_>) =
-            names.into_iter().partition(|name| !self.backlog.contains_key(name));
-        later.iter().for_each(|name| self.due.soon(name, Instant::now()));
-        if names.is_empty() && !candidate && !self.is_time() {
-            return Ok(());
-        }
-        if candidate {
-            // Rules that are tried begin with a session of their own.
-            self.close(open.take());
-            self.backlog.clear();
-        }
-        let Open { session, .. } = match open {
-            Some(open) => open,
-            None => open.insert(self.open()?),
-        };
-        let names = if candidate { session.directories.keys().cloned().collect() } else { names };
-        let whole = self.collect(session, names)?;
-        let changes = self.next_part();
-        if changes.is_empty() && whole.is_empty() && !candidate && !self.is_time() {
-            return Ok(());
-        }
-        for (name, why) in &whole {
-            (self.tell)(Event::Whole(name, why));
-        }
-        self.cycle(session, Reading::News { changes, whole }, candidate)?;
-        if candidate {
-            self.close(open.take());
-            self.due.all(Instant::now());
-        }
-        Ok(())
-    }
-
-    /// Whether a cycle is due though nobody said anything.
-    fn is_time(&self) -> bool {
-        !self.backlog.is_empty()
-            || self.last.is_none_or(|(at, left)| {
-                let pause = match left {
-                    Left::Nothing => TICK,
-                    Left::ToTryAgain => self.config.every.min(TICK),
-                    Left::ToGoOn => Duration::ZERO,
-                    Left::ToWaitFor if self.is_quiet() => TICK,
-                    Left::ToWaitFor => Duration::ZERO,
-                };
-                at.elapsed() >= pause
-            })
-    }
-
-    fn is_quiet(&self) -> bool {
-        self.config.serving.is_quiet(jiff::Timestamp::now())
-    }
-
-    /// So much of what was told as a cycle takes in.
-    fn next_part(&mut self) -> Vec<Changes> {
-        let mut parts = Vec::new();
-        for (name, mut changes) in std::mem::take(&mut self.backlog) {
-            match changes.split(PART) {
-                Some(part) => {
-                    self.backlog.insert(name, changes);
-                    parts.push(part);
-                }
-                None => parts.push(changes),
-            }
-        }
-        parts
-    }
-
-    /// Asks what changed. Gives who has to be read whole. One that does not answer holds up nobody else.
-    fn collect(&mut self, session: &mut Session, names: BTreeSet<String>) -> Result<Vec<(String, String)>, RunError> {
-        let mut whole = Vec::new();
-        for name in names {
-            session.go_on()?;
-            self.moments.asked(&name);
-            match changes::collect(session, &name) {
-                Ok(news) => {
-                    self.answered(&name);
-                    self.moments.answered(&name, !matches!(news, News::Nothing));
-                    match news {
-                        News::Nothing => {}
-                        News::Changes(changes) => drop(self.backlog.insert(name, changes)),
-                        News::Everything(why) => whole.push((name, why)),
-                    }
-                }
-                Err(error @ RunError::Connector { .. }) => {
-                    let (pause, times) = self.due.failed(&name, Instant::now());
-                    (self.tell)(Event::Down(&name, &error, pause, times));
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(whole)
-    }
-
-    fn answered(&mut self, name: &str) {
-        if self.due.answered(name, Instant::now()) {
-            (self.tell)(Event::Up(name));
-        }
-        (self.tell)(Event::Answered(name));
-    }
-
-    /// Runs a cycle, which tries what was saved if it is its turn.
-    fn cycle(&mut self, session: &mut Session, reading: Reading, tries: bool) -> Result<(), RunError> {
-        let accepted: Option<String> = session.store.draft().fact("accepted")?;
-        let is_accepted = |rules: &&RuleSet| !self.waits || accepted.as_deref() == Some(rules.fingerprint());
-        let candidate = self.saved.as_ref().filter(|_| tries).filter(is_accepted);
-        let candidate = candidate.map(|rules| rules.active(false));
-        let permissions = Permissions::default();
-        let report = cycle::run_towards(session, reading, candidate.as_ref(), &permissions, self.progress)?;
-        let sum = |count: fn(&ExportReport) -> u64| report.exports.iter().map(count).sum::<u64>();
-        let left = match (sum(|export| export.left), sum(|export| export.postponed + export.unknown)) {
-            (0, 0) if report.quiet => Left::ToWaitFor,
-            (0, 0) => Left::Nothing,
-            (0, _) => Left::ToTryAgain,
-            (_, _) => Left::ToGoOn,
-        };
-        self.last = Some((Instant::now(), left));
-        let unread = report.imports.iter().filter(|import| !import.incomplete.is_empty() || !import.shrunk.is_empty());
-        for name in unread.map(|import| &import.connector).chain(&session.down) {
-            self.due.failed(name, Instant::now());
-        }
-        (self.tell)(Event::Cycle(&report));
-        (self.tell)(Event::Lag(&self.moments.exported(&report, &self.backlog)));
-        self.counting.is_stale();
-        if let Some(adoption) = &report.adoption {
-            self.adopted(adoption);
-        }
-        Ok(())
-    }
-
     /// Waits for the store while other commands have it.
     fn open(&mut self) -> Result<Open, RunError> {
         let mut told = false;
@@ -395,9 +193,9 @@ impl Server<'_> {
                         let _ = session.expect_rules(&saved.active(false));
                     }
                     // What was told before belongs to another opening of the store.
-                    self.backlog.clear();
-                    let triggers = Triggers::of(&session, &self.moments);
-                    return Ok(Open { session, triggers });
+                    self.whole.clear();
+                    let followers = Followers::of(&session, &self.moments);
+                    return Ok(Open { session, followers });
                 }
             }
             if self.stop.load(Ordering::Relaxed) {
@@ -450,14 +248,14 @@ impl Server<'_> {
     }
 
     /// Waits until somebody says something, or it is time.
-    fn wait(&mut self, open: Option<&Open>) -> BTreeSet<String> {
+    fn wait(&mut self, open: Option<&Open>) -> Vec<Word> {
         let pause = if self.is_resting() { GLANCE } else { self.due.pause(Instant::now()) };
         let patience = pause.min(GLANCE).max(Duration::from_millis(1));
         match open {
-            Some(open) => open.triggers.wait(patience),
+            Some(open) => open.followers.wait(patience),
             None => {
                 std::thread::sleep(patience);
-                BTreeSet::new()
+                Vec::new()
             }
         }
     }

@@ -42,32 +42,37 @@ impl Moments {
         });
     }
 
-    /// It answered: there are changes, or none.
-    pub(super) fn answered(&self, connector: &str, changes: bool) {
+    /// It answered. Gives since when its changes wait, if there are any.
+    pub(super) fn answered(&self, connector: &str) -> Instant {
         self.with(|waiting| {
-            let Some(since) = waiting.asked.remove(connector) else { return };
+            let Some(since) = waiting.asked.remove(connector) else { return Instant::now() };
             // What it said while it was being asked stands, too.
             if waiting.said.get(connector) == Some(&since) {
                 waiting.said.remove(connector);
             }
-            if changes {
-                waiting.told.entry(connector.to_owned()).or_insert(since);
-            }
-        });
+            since
+        })
     }
 
-    /// A cycle ended. Gives how long the changes waited that it exported; what it left for the next waits on.
-    pub(super) fn exported<T>(&self, report: &CycleReport, backlog: &BTreeMap<String, T>) -> Vec<(String, Duration)> {
+    /// A cycle ended that took in what waited since then. Gives how long what it exported waited; what it left for the
+    /// next waits on.
+    pub(super) fn exported(&self, report: &CycleReport, taken: Vec<(String, Instant)>) -> Vec<(String, Duration)> {
         let sum = |count: fn(&ExportReport) -> u64| report.exports.iter().map(count).sum::<u64>();
         let written = sum(ExportReport::written) > 0;
         let left = sum(|export| export.left + export.postponed + export.unknown) > 0;
         self.with(|waiting| {
+            for (name, since) in taken {
+                let told = waiting.told.entry(name).or_insert(since);
+                *told = since.min(*told);
+            }
             let ended = report.exported_at.filter(|_| written);
             let lag = ended.map(|ended| {
                 let told = waiting.told.iter();
                 told.map(|(name, since)| (name.clone(), ended.saturating_duration_since(*since))).collect()
             });
-            waiting.told.retain(|name, _| left || report.quiet || backlog.contains_key(name));
+            if !left && !report.quiet {
+                waiting.told.clear();
+            }
             lag.unwrap_or_default()
         })
     }
@@ -88,21 +93,18 @@ mod tests {
     #[test]
     fn changes_wait_from_the_first_word_to_the_end_of_their_export() {
         let moments = Moments::default();
-        let nothing = BTreeMap::<String, ()>::new();
         let names = |lag: Vec<(String, Duration)>| lag.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         moments.said("ad");
         std::thread::sleep(Duration::from_millis(20));
         moments.asked("ad");
-        moments.answered("ad", true);
-        let lag = moments.exported(&cycle(1, 1), &nothing);
+        let told = vec![("ad".to_owned(), moments.answered("ad"))];
+        let lag = moments.exported(&cycle(1, 1), told);
         assert!(lag[0].1 >= Duration::from_millis(20), "since it was said: {lag:?}");
-        assert_eq!(names(moments.exported(&cycle(1, 0), &nothing)), ["ad"], "the rest waited on");
-        assert_eq!(names(moments.exported(&cycle(1, 0), &nothing)), Vec::<String>::new());
+        assert_eq!(names(moments.exported(&cycle(1, 0), Vec::new())), ["ad"], "the rest waited on");
+        assert_eq!(names(moments.exported(&cycle(1, 0), Vec::new())), Vec::<String>::new());
         moments.asked("ad");
-        moments.answered("ad", false);
-        assert_eq!(names(moments.exported(&cycle(1, 0), &nothing)), Vec::<String>::new(), "there was nothing");
-        moments.asked("ad");
-        moments.answered("ad", true);
-        assert_eq!(names(moments.exported(&cycle(0, 0), &nothing)), Vec::<String>::new(), "nothing to write");
+        let told = vec![("ad".to_owned(), moments.answered("ad"))];
+        assert_eq!(names(moments.exported(&cycle(0, 0), told)), Vec::<String>::new(), "nothing to write");
+        assert_eq!(names(moments.exported(&cycle(1, 0), Vec::new())), Vec::<String>::new());
     }
 }

@@ -1,16 +1,15 @@
 //! Who hears of changes: a task a connector, on the session's runtime, that says when to look. One that breaks is started
 //! again after a pause; meanwhile, and where a directory cannot tell, it is asked every so often anyway.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::followers::Word;
 use super::moments::Moments;
 use crate::connector::directory::Directory;
-use crate::run::session::Session;
 
 /// The pause before a watch that broke is begun again; it doubles while the watch breaks at once.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -19,31 +18,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// A watch may die without a word; it is begun anew after so long.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-/// Connectors that said that something happened.
-pub(super) struct Triggers(Receiver<String>);
-
-impl Triggers {
-    /// Begins to listen to every connector of a session, for as long as it is open.
-    pub(super) fn of(session: &Session, moments: &Moments) -> Triggers {
-        let (sender, receiver) = channel();
-        for (name, directory) in &session.directories {
-            session.runtime.spawn(listen(name.clone(), Arc::clone(directory), sender.clone(), moments.clone()));
-        }
-        Triggers(receiver)
-    }
-
-    /// Waits for somebody to say something, and takes along what others have said.
-    pub(super) fn wait(&self, patience: Duration) -> BTreeSet<String> {
-        let mut heard = BTreeSet::new();
-        if let Ok(name) = self.0.recv_timeout(patience) {
-            heard.insert(name);
-            heard.extend(self.0.try_iter());
-        }
-        heard
-    }
-}
-
-async fn listen(name: String, directory: Arc<Directory>, heard: Sender<String>, moments: Moments) {
+/// Says when something happens in a connector, for as long as somebody hears it.
+pub(super) async fn listen(name: String, directory: Arc<Directory>, heard: Sender<Word>, moments: Moments) {
     let mut pause = PAUSE;
     loop {
         let begun = tokio::time::Instant::now();
@@ -52,7 +28,7 @@ async fn listen(name: String, directory: Arc<Directory>, heard: Sender<String>, 
         let pass_on = async {
             while receiver.recv().await.is_some() {
                 moments.said(&name);
-                if heard.send(name.clone()).is_err() {
+                if heard.send(Word::Changed(name.clone())).is_err() {
                     return;
                 }
             }
@@ -69,7 +45,7 @@ async fn listen(name: String, directory: Arc<Directory>, heard: Sender<String>, 
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
-        if heard.send(name.clone()).is_err() {
+        if heard.send(Word::Changed(name.clone())).is_err() {
             return;
         }
     }
