@@ -50,6 +50,8 @@ fn a_state_that_was_restored_goes_on() {
     deployment.run("show");
     transcript.push(deployment.run("restore one.backup"));
     transcript.push(deployment.run("restore one.backup --replace --as ada"));
+    let compacted = deployment.run("compact --format json");
+    assert!(compacted.contains("\"keys\": ") && compacted.ends_with("exit 0\n"), "{compacted}");
     transcript.push(deployment.run("run"));
     deployment.run("decisions export after.jsonl");
     let text = |name: &str| fs::read_to_string(deployment.path(name)).unwrap();

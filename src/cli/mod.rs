@@ -18,6 +18,7 @@ mod audit;
 mod backup;
 mod bisect;
 mod check;
+mod compact;
 mod compare;
 mod decisions;
 mod definitions;
@@ -185,6 +186,11 @@ enum Command {
     /// The backup is read from end to end before anything is written. The new state is filled beside the old one, compared
     /// with the backup, and put in its place in one step. Stop `serve` first.
     Restore(backup::RestoreArguments),
+    /// Writes the store anew, without the room of what is gone.
+    ///
+    /// The new store is filled beside the old one, compared with it key by key, and put in its place in one step: until then
+    /// there has to be room for both. `serve` waits meanwhile, and does the same by itself when it maintains the state.
+    Compact,
     /// Documentation that the program carries.
     #[command(subcommand)]
     Docs(docs::DocsCommand),
@@ -292,6 +298,7 @@ fn dispatch(arguments: &Arguments) -> Result<Exit, RunError> {
         Command::Decisions(command) => decisions::run(open(arguments, false)?, command, format),
         Command::Backup(backup) => backup::backup(|| load(arguments), backup, format),
         Command::Restore(restore) => backup::restore(&load(arguments)?, arguments.who.as_deref(), restore, format),
+        Command::Compact => compact::run(&load(arguments)?, format),
         Command::Completions(completions) => Ok(man::completions(completions)),
         Command::Man(pages) => man::man(pages, format),
         Command::Docs(docs) => docs::run(docs, || load(arguments), format),

@@ -12,13 +12,14 @@ use sd_notify::NotifyState;
 use super::output::{self, say};
 use super::preview::PreviewArguments;
 use super::test::TestArguments;
-use super::{Exit, Format, check};
+use super::{Exit, Format, check, compact};
 use crate::config::{Config, Logging};
 use crate::observe::{self, Observer};
 use crate::reload::{Watcher, stamps_of};
 use crate::run::cycle::CycleReport;
+use crate::run::export::ExportReport;
 use crate::run::serve::{self, Audience, Event};
-use crate::run::{Progress, RunError};
+use crate::run::{Progress, RunError, thousands};
 
 /// How often signals and test files are looked at while nothing happens.
 const TICK: Duration = Duration::from_millis(200);
@@ -214,6 +215,7 @@ fn tell(event: &Event<'_>, last: &mut String) {
                 ));
             }
             parts.extend(maintained.backup.iter().map(|path| format!("backup in {}", path.display())));
+            parts.extend(maintained.compacted.iter().map(|compacted| format!("store {}", compact::told(compacted))));
             if !parts.is_empty() {
                 log(&format!("maintenance: {}", parts.join(", ")));
             }
@@ -257,13 +259,23 @@ fn described(error: &RunError) -> String {
     }
 }
 
+/// `23,216 left, about 20 min`.
+fn left(export: &ExportReport) -> String {
+    let left = format!("{} left", thousands(export.left));
+    let time = export.time_left().map(|time| format!(", about {}", indicatif::HumanDuration(time)));
+    format!("{left}{}", time.unwrap_or_default())
+}
+
 /// One line for a cycle that did something, or stands otherwise than the one before.
 fn cycle(report: &CycleReport, last: &mut String) {
-    let written: u64 = report.exports.iter().map(crate::run::export::ExportReport::written).sum();
+    let written: u64 = report.exports.iter().map(ExportReport::written).sum();
     let refused: u64 = report.exports.iter().map(|export| export.refused).sum();
     let mut parts = vec![format!("{written} written")];
     if refused > 0 {
         parts.push(format!("{refused} refused"));
+    }
+    for export in report.exports.iter().filter(|export| export.left > 0) {
+        parts.push(left(export));
     }
     if report.errors > 0 {
         parts.push(format!("{} errors", report.errors));

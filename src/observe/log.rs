@@ -113,7 +113,8 @@ pub fn write(event: &Event<'_>) {
         Event::Maintained(maintained) => {
             let backup = maintained.backup.as_ref().map(|path| path.display().to_string());
             let (forgotten, bytes, deleted) = (maintained.forgotten, maintained.bytes, maintained.deleted.len());
-            info!(forgotten, backup, bytes, deleted, "maintenance");
+            let store_bytes = maintained.compacted.as_ref().map(|compacted| compacted.after);
+            info!(forgotten, backup, bytes, deleted, store_bytes, "maintenance");
         }
         Event::NotMaintained(failure) => error!(error = %failure, "maintenance failed"),
         Event::Reconfigured => info!("configuration changed"),

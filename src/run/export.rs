@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -80,6 +81,12 @@ impl ExportReport {
     /// Everything that was written.
     pub fn written(&self) -> u64 {
         self.created + self.restored + self.updated + self.deleted + self.added + self.removed
+    }
+
+    /// How long what was left will take, at the speed of what was written; nothing where none was.
+    pub fn time_left(&self) -> Option<Duration> {
+        let (left, written) = (u32::try_from(self.left).ok()?, u32::try_from(self.written()).ok()?);
+        Duration::from_millis(self.milliseconds).checked_mul(left)?.checked_div(written).filter(|_| left > 0)
     }
 
     pub(super) fn refuse(&mut self, who: String, why: String) {

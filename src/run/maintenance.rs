@@ -1,13 +1,14 @@
-//! What is done at night while Syncline serves: the journal loses what is too old, and the whole state is kept in a backup.
+//! What is done at night while Syncline serves: the journal loses what is too old, the whole state is kept in a backup, and
+//! a store that has grown is compacted.
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::backup;
+use super::compaction::Compacted;
 use super::session::Session;
-use super::{Progress, RunError};
+use super::{Progress, RunError, backup};
 
 /// How many journal entries are looked at between two commits.
 const BATCH: usize = 2_000;
@@ -25,9 +26,11 @@ pub struct Maintained {
     pub bytes: u64,
     /// Older backups that were deleted.
     pub deleted: Vec<PathBuf>,
+    /// What became of the store, if it was compacted.
+    pub compacted: Option<Compacted>,
 }
 
-/// Does what the configuration asks for.
+/// Does what the configuration asks for; compacting needs a store that nobody uses, and is done by whoever has the session.
 ///
 /// # Errors
 /// When the store fails, the backup cannot be written, or somebody pressed Ctrl-C.

@@ -15,6 +15,7 @@ pub mod backup;
 pub mod bisect;
 pub mod canary;
 pub mod changes;
+pub mod compaction;
 pub mod compare;
 pub mod cycle;
 pub mod explain;

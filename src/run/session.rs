@@ -281,13 +281,20 @@ impl Session {
     /// # Errors
     /// When the store cannot be brought to the disk.
     pub fn close(self) -> Result<(), RunError> {
+        Ok(self.leave()?.close()?)
+    }
+
+    /// Ends it, and gives the store.
+    ///
+    /// # Errors
+    /// When an emulated directory cannot be stopped.
+    pub(super) fn leave(self) -> Result<Store, RunError> {
         for emulator in self.emulators {
             self.runtime
                 .block_on(emulator.stop())
                 .map_err(|error| RunError::Runtime(format!("the emulator could not be stopped: {error}")))?;
         }
-        self.store.close()?;
-        Ok(())
+        Ok(self.store)
     }
 
     /// Whether somebody pressed Ctrl-C.

@@ -108,6 +108,23 @@ impl Disk {
         replace(&path, &count.to_string()).map_err(|error| StoreError::io(&path, &error))
     }
 
+    /// Closes the files, and waits until sled, too, has let go of them. Nobody else gets in while the lock lives.
+    pub(super) fn let_go(self) -> std::result::Result<File, StoreError> {
+        let Disk { tree, folder, _lock: lock } = self;
+        drop(tree);
+        let path = folder.join("db");
+        let failed = |error: io::Error| StoreError::io(&path, &error);
+        let begun = Instant::now();
+        loop {
+            match File::open(&path).map_err(failed)?.try_lock() {
+                Ok(()) => return Ok(lock),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < LETTING_GO => std::thread::sleep(LETTING_GO / 100),
+                Err(TryLockError::WouldBlock) => return Err(StoreError::InUse { folder }),
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            }
+        }
+    }
+
     /// Bytes on disk.
     pub(super) fn size(&self) -> u64 {
         self.tree.size_on_disk().unwrap_or(0)

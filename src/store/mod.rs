@@ -236,6 +236,10 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub fn close(mut self) -> Result<(), StoreError> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), StoreError> {
         if !self.open {
             return Ok(());
         }

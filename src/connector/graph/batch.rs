@@ -1,13 +1,12 @@
 //! Twenty requests in one: JSON batching.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 use tracing::Instrument as _;
 
-use super::http::{Broken, Client, Reply, refusal, seconds};
+use super::http::{Broken, Client, Reply, USED, refusal, seconds, share};
 
 /// How many requests a batch holds.
 pub(super) const SIZE: usize = 20;
@@ -47,15 +46,7 @@ pub(super) async fn send(client: &Client, parts: &[Part]) -> Result<Vec<Reply>, 
     match reply.status {
         200 => Ok(unpack(parts.len(), reply.body)),
         // Nothing of the batch was looked at: every part gets the answer of the whole.
-        429 | 503 | 401 => Ok(parts
-            .iter()
-            .map(|_| Reply {
-                status: reply.status,
-                body: reply.body.clone(),
-                retry_after: reply.retry_after,
-                date: None,
-            })
-            .collect()),
+        429 | 503 | 401 => Ok(parts.iter().map(|_| Reply { date: None, ..reply.clone() }).collect()),
         500 | 502 | 504 => Err(Broken::After(format!("the batch was answered with HTTP {}", reply.status))),
         status => Err(Broken::Before(refusal("/$batch", status, &reply.body))),
     }
@@ -79,7 +70,8 @@ fn unpack(count: usize, mut body: Json) -> Vec<Reply> {
             let status = response.get("status").and_then(Json::as_u64).and_then(|status| u16::try_from(status).ok());
             Reply {
                 status: status.unwrap_or(0),
-                retry_after: retry_after(&response),
+                retry_after: header(&response, "retry-after").as_deref().and_then(seconds),
+                used: header(&response, USED).as_deref().and_then(share),
                 body: response.get_mut("body").map(Json::take).unwrap_or(Json::Null),
                 date: None,
             }
@@ -87,29 +79,29 @@ fn unpack(count: usize, mut body: Json) -> Vec<Reply> {
         .collect()
 }
 
-fn retry_after(response: &Json) -> Option<Duration> {
+fn header(response: &Json, wanted: &str) -> Option<String> {
     let headers = response.get("headers")?.as_object()?;
-    let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
-    match value {
-        Json::String(text) => seconds(text),
-        other => seconds(&other.to_string()),
-    }
+    let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
+    Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn answers_are_sorted_by_id_and_gaps_are_told() {
         let body = json!({"responses": [
-            {"id": "2", "status": 204},
+            {"id": "2", "status": 204, "headers": {"X-MS-Throttle-Limit-Percentage": "0.91"}},
             {"id": 0, "status": 429, "headers": {"retry-after": "1.5"}, "body": {"error": {"code": "TooManyRequests"}}},
         ]});
         let replies = unpack(3, body);
         let statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
         assert_eq!(statuses, [429, 0, 204]);
         assert_eq!(replies[0].retry_after, Some(Duration::from_millis(1_500)));
+        assert_eq!(replies.iter().map(|reply| reply.used).collect::<Vec<_>>(), [None, None, Some(0.91)]);
         assert_eq!(replies[0].body["error"]["code"], "TooManyRequests");
         assert!(unpack(2, Json::Null).iter().all(|reply| reply.status == 0));
     }

@@ -56,11 +56,13 @@ pub(super) struct Client {
 }
 
 /// An answer.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) body: Json,
     pub(super) retry_after: Option<Duration>,
+    /// How much of a quota is used, where Graph says so: 1 is all of it.
+    pub(super) used: Option<f64>,
     pub(super) date: Option<String>,
 }
 
@@ -205,12 +207,16 @@ impl Client {
         Ok(())
     }
 
-    /// Heeds how a batch was answered: whether a write was refused for coming too soon, and how long to wait.
+    /// Heeds how a batch was answered: how much of the quota is used, whether a write was refused for coming too soon, and
+    /// how long to wait.
     pub(super) async fn heed(&self, replies: &[Reply], now: Instant) {
         let refused = replies.iter().filter(|reply| reply.status == 429);
         let waits: Vec<Duration> = refused.map(|reply| reply.retry_after.unwrap_or(ONE_SECOND)).collect();
         self.throttled.fetch_add(u64::try_from(waits.len()).unwrap_or(0), Ordering::Relaxed);
         let mut brake = self.brake.lock().await;
+        if let Some(used) = replies.iter().filter_map(|reply| reply.used).reduce(f64::max) {
+            brake.told(used, now);
+        }
         match waits.into_iter().max() {
             None => brake.taken(),
             Some(wait) => brake.refused(wait, now),
@@ -276,7 +282,7 @@ impl Client {
             }
         })?;
         let status = answer.status().as_u16();
-        let retry_after = retry_after(answer.headers());
+        let (retry_after, used) = (retry_after(answer.headers()), used(answer.headers()));
         let date = answer.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
         let text = answer.bytes().await.map_err(|error| Broken::After(unreachable(url.as_str(), &error).message))?;
         let body = match serde_json::from_slice(&text) {
@@ -287,7 +293,7 @@ impl Client {
                 return Err(Broken::After(format!("`{}` answered something that is no JSON", url.path())));
             }
         };
-        Ok(Reply { status, body, retry_after, date })
+        Ok(Reply { status, body, retry_after, used, date })
     }
 
     /// Sends what may be repeated, until it is answered for good.
@@ -346,6 +352,18 @@ pub(super) fn seconds(text: &str) -> Option<Duration> {
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok().and_then(seconds)
+}
+
+/// The header that says how much of a quota is used, from four fifths on.
+pub(super) const USED: &str = "x-ms-throttle-limit-percentage";
+
+fn used(headers: &HeaderMap) -> Option<f64> {
+    headers.get(USED)?.to_str().ok().and_then(share)
+}
+
+/// A share: `0.85`.
+pub(super) fn share(text: &str) -> Option<f64> {
+    text.trim().parse::<f64>().ok().filter(|share| share.is_finite() && *share >= 0.0)
 }
 
 #[cfg(test)]

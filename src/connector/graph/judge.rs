@@ -165,7 +165,7 @@ mod tests {
     fn reply(status: u16, code: &str, message: &str) -> Reply {
         let body =
             if status < 300 { json!({"id": "new"}) } else { json!({"error": {"code": code, "message": message}}) };
-        Reply { status, body, retry_after: None, date: None }
+        Reply { status, body, ..Reply::default() }
     }
 
     fn short(verdict: Verdict) -> String {
@@ -292,7 +292,7 @@ mod tests {
         let find = Situation { work: Work::Find, owner: "", targets: 0, uncertain: true, fresh: false, last: false };
         let list = |ids: &[&str]| {
             let value: Vec<Json> = ids.iter().map(|id| json!({"id": id})).collect();
-            Reply { status: 200, body: json!({"value": value}), retry_after: None, date: None }
+            Reply { status: 200, body: json!({"value": value}), ..Reply::default() }
         };
         assert_eq!(short(judge(&find, &list(&["a"]))), "done a");
         assert_eq!(short(judge(&find, &list(&[]))), "none");

@@ -58,6 +58,12 @@ impl Brake {
         self.at = now;
     }
 
+    /// Graph said how much of its quota is used: there is no more left than that. What is on its way is off our bucket already.
+    pub(super) fn told(&mut self, used: f64, now: Instant) {
+        self.fill(now);
+        self.level = self.level.min(((1.0 - used) * BURST).max(0.0));
+    }
+
     /// Graph refused a write, and said how long to wait: the others wait, too, and the bucket was fuller than it should be.
     pub(super) fn refused(&mut self, wait: Duration, now: Instant) {
         let until = now + wait;
@@ -143,6 +149,22 @@ mod tests {
         let mut without = Brake::new(0, start);
         without.refused(Duration::from_secs(10), start);
         assert_eq!(without.wait_for(1, after(1)), Duration::from_secs(9));
+    }
+
+    #[test]
+    fn what_others_have_used_is_not_there_any_more() {
+        let start = Instant::now();
+        let mut brake = Brake::new(3_000, start);
+        assert_eq!(brake.wait_for(20, start), Duration::ZERO);
+        brake.told(0.9, start);
+        assert_eq!(brake.wait_for(320, start), Duration::from_secs(1), "300 were left");
+        brake.told(0.5, start);
+        assert_eq!(brake.wait_for(20, start), Duration::from_secs(2), "what was promised stays promised");
+        brake.told(1.2, start + Duration::from_secs(1_000));
+        assert_eq!(brake.wait_for(20, start + Duration::from_secs(1_000)), Duration::from_secs(1));
+        let mut without = Brake::new(0, start);
+        without.told(1.0, start);
+        assert_eq!(without.wait_for(1_000, start), Duration::ZERO);
     }
 
     #[test]

@@ -437,7 +437,7 @@ impl Export<'_> {
 async fn send(client: &Client, units: Vec<Unit>) -> (Vec<Unit>, Answer) {
     let writes = units.iter().filter(|unit| unit.work != Work::Find).count();
     if let Err(wait) = client.brake(writes).await {
-        let refused = |_: &Unit| Reply { status: 429, body: Json::Null, retry_after: Some(wait), date: None };
+        let refused = |_: &Unit| Reply { status: 429, retry_after: Some(wait), ..Reply::default() };
         let replies = units.iter().map(refused).collect();
         return (units, Ok(replies));
     }

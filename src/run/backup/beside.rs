@@ -34,7 +34,12 @@ struct Beside {
 /// Whether something right in the folder of the state is no part of it: the store, which goes by its keys, emulated
 /// directories, and files that are being written.
 fn is_apart(name: &str) -> bool {
-    name == STORE || is_emulated(name) || name.ends_with(".new") || TURNS.contains(&name)
+    name == STORE || is_other_store(name) || is_emulated(name) || name.ends_with(".new") || TURNS.contains(&name)
+}
+
+/// A store that compaction fills, or the one before it.
+fn is_other_store(name: &str) -> bool {
+    name.strip_prefix(STORE).is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// Whether it is an emulated directory.

@@ -19,7 +19,7 @@ mod beside;
 mod format;
 mod pack;
 mod restore;
-mod switch;
+pub(super) mod switch;
 #[cfg(test)]
 mod tests;
 mod unpack;
@@ -102,7 +102,7 @@ pub enum BackupError {
 }
 
 impl BackupError {
-    fn io(path: &Path) -> impl Fn(std::io::Error) -> BackupError + '_ {
+    pub(in crate::run) fn io(path: &Path) -> impl Fn(std::io::Error) -> BackupError + '_ {
         move |error| BackupError::Io { path: path.into(), error }
     }
 

@@ -13,14 +13,14 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 const MARK: &str = "unfinished.new";
 
 /// A folder that is being built.
-pub(super) struct Building {
+pub(in crate::run) struct Building {
     folder: PathBuf,
     place: PathBuf,
 }
 
 impl Building {
     /// Begins beside the place where it will be. Clears away what an interrupted one left half built.
-    pub(super) fn begin(place: &Path) -> io::Result<Building> {
+    pub(in crate::run) fn begin(place: &Path) -> io::Result<Building> {
         // Where the place itself is a link, its target is replaced.
         let place = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
         let folder = beside(&place, "restoring");
@@ -35,17 +35,17 @@ impl Building {
     }
 
     /// Where it is built.
-    pub(super) fn folder(&self) -> &Path {
+    pub(in crate::run) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Nothing comes of it.
-    pub(super) fn abandon(self) {
+    pub(in crate::run) fn abandon(self) {
         let _ = fs::remove_dir_all(self.folder);
     }
 
     /// Puts it in its place. Gives where that which was there is now, if anything was.
-    pub(super) fn put_in_place(self, occupied: bool) -> io::Result<Option<PathBuf>> {
+    pub(in crate::run) fn put_in_place(self, occupied: bool) -> io::Result<Option<PathBuf>> {
         fs::remove_file(self.folder.join(MARK))?;
         sync_folders(&self.folder)?;
         if !occupied {

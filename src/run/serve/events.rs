@@ -32,7 +32,7 @@ pub enum Event<'a> {
     Counted(&'a Census),
     /// A connector is read whole, and why.
     Whole(&'a str, &'a str),
-    /// The journal was pruned, or a backup made.
+    /// The journal was pruned, a backup made, or the store compacted.
     Maintained(&'a Maintained),
     /// That could not be done; it is tried again the next time.
     NotMaintained(&'a RunError),

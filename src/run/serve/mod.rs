@@ -11,9 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::compaction::{self, Compacted};
+use super::maintenance::{self, Maintained};
 use super::rules_in_use::{self, RulesStatus};
 use super::session::{Session, folders};
-use super::{Progress, RunError, maintenance, turn};
+use super::{Progress, RunError, turn};
 use crate::config::Config;
 use crate::reload::Watcher;
 use crate::rules::RuleSet;
@@ -225,10 +227,20 @@ impl Server<'_> {
             return;
         };
         self.maintained = Some(minute);
-        match maintenance::run(session, self.progress) {
+        let maintained = maintenance::run(session, self.progress)
+            .and_then(|maintained| Ok(Maintained { compacted: self.compact(open)?, ..maintained }));
+        match maintained {
             Ok(maintained) => (self.tell)(Event::Maintained(&maintained)),
             Err(error) => (self.tell)(Event::NotMaintained(&error)),
         }
+    }
+
+    /// Compacts the store if it has grown. It is closed for that, and what is due afterwards is everything.
+    fn compact(&mut self, open: &mut Option<Open>) -> Result<Option<Compacted>, RunError> {
+        let due = open.as_ref().map(|open| compaction::is_due(&open.session)).transpose()?.unwrap_or(false);
+        let Some(Open { session, .. }) = open.take_if(|_| due) else { return Ok(None) };
+        self.due.all(Instant::now());
+        compaction::run(session.leave()?, &self.config.store_folder.join("store"), self.progress).map(Some)
     }
 
     /// Another command asks for the store: it gets it now.
