@@ -68,7 +68,10 @@ pub struct ExportReport {
     /// Objects that were written.
     #[serde(skip)]
     pub touched: BTreeSet<ObjectId>,
-    /// Those of them that came out of the recycle bin as they were, and wait for what rules say now.
+    /// Objects that were sent and not taken now: the next time they come after others of their wave.
+    #[serde(skip)]
+    pub put_off: BTreeSet<ObjectId>,
+    /// Those of the written ones that came out of the recycle bin as they were, and wait for what rules say now.
     #[serde(skip)]
     pub as_they_were: Vec<ObjectId>,
 }
@@ -239,6 +242,7 @@ pub fn run(
         export_objects(session, connector, &directory, chunk, &mut recycle_bin, &mut report)?;
     }
     references::run(session, connector, &directory, (only, deadline), &mut report, progress)?;
+    session.put_off.insert(connector.to_owned(), report.put_off.clone());
     take_room(session, connector, &report)?;
     count_requests(session, connector, before, directory.traffic(), &mut report)?;
     report.milliseconds = super::cycle::milliseconds(started);
@@ -516,6 +520,7 @@ fn settle(
         }
         ExportOutcome::Temporary { .. } | ExportOutcome::References { .. } => {
             report.postponed += 1;
+            report.put_off.insert(id);
             export.state = ExportState::Pending;
         }
         ExportOutcome::Unknown { .. } => report.unknown += 1,

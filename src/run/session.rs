@@ -18,6 +18,7 @@ use crate::connector::ldap::Ldap;
 use crate::connector::ldif::Ldif;
 use crate::connector::target::TargetKind;
 use crate::connector::{Anchor, ConnectorError, Stock, TenantFacts};
+use crate::connector_space::ObjectId;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::emulator;
 use crate::rules::{Compiled, Context, Folders, RuleSet, Schemas, against_schemas};
@@ -58,6 +59,8 @@ pub struct Session {
     pub now: i64,
     /// Targets that did not answer in this cycle.
     pub(super) down: BTreeSet<String>,
+    /// Objects that the last export sent and the target did not take, by connector.
+    pub(super) put_off: BTreeMap<String, BTreeSet<ObjectId>>,
     /// How long an export may take before the rest is left for the next one; nothing: as long as it takes.
     pub(super) slice: Option<Duration>,
     /// Whether this cycle reads what changed, and not everything.
@@ -195,6 +198,7 @@ impl Session {
             now: jiff::Timestamp::now().as_second(),
             known: Mutex::new(None),
             down: BTreeSet::new(),
+            put_off: BTreeMap::new(),
             slice: None,
             follows: false,
             correlation: Correlation::new(),

@@ -57,6 +57,10 @@ pub(super) fn sort(
     })?;
     let stuck: BTreeSet<ObjectId> = refused.iter().map(|(object, _)| object.id).collect();
     let order = order(&draft, kind, due, deletions, (&stuck, only))?.with_first(&urgent);
+    let order = match session.put_off.get(connector) {
+        Some(put_off) => order.with_last(put_off),
+        None => order,
+    };
     drop(draft);
     for (object, why) in refused {
         let who = format!("{} `{}`", object.object_type, object.title());
@@ -90,6 +94,13 @@ impl Order {
             }
         }
         self.waves.insert(0, first);
+        self
+    }
+
+    /// The same, with those last in their waves that were not taken the last time: they may not be taken for long, and an
+    /// export has only so much time.
+    fn with_last(mut self, put_off: &BTreeSet<ObjectId>) -> Order {
+        self.waves.iter_mut().for_each(|wave| wave.sort_by_key(|id| put_off.contains(id)));
         self
     }
 }

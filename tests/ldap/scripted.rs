@@ -6,19 +6,21 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use syncline::connector::changes::{ChangeEvent, ChangesEnd, Watermark};
 use syncline::connector::ldap::{Flavour, Ldap};
-use syncline::connector::{ConnectorErrorKind, ImportEnd, Presence, Target};
+use syncline::connector::{ConnectorError, ConnectorErrorKind, ImportEnd, Presence, Target};
 
 use super::server::{import, request};
 
 const BASE: &str = "DC=contoso,DC=com";
 const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
+const DIR_SYNC: &str = "1.2.840.113556.1.4.841";
 
 /// What the connector asks for.
 struct Search {
     base: String,
     attributes: Vec<String>,
-    /// The cookie of the page, empty for the first.
+    /// The cookie of the page, or of DirSync; empty for the first.
     cookie: String,
 }
 
@@ -27,6 +29,8 @@ enum Reply {
     Reference(String),
     /// Result code, and the cookie for the next page.
     Done(u8, &'static str),
+    /// An answer of DirSync: whether there is more, and the next cookie.
+    Synced(bool, &'static str),
     HangUp,
     Noise,
 }
@@ -113,10 +117,13 @@ fn parse(body: &[u8], controls: &[u8]) -> Option<Search> {
     let mut cookie = String::new();
     for control in take(controls).map(|(_, list, _)| parts(list)).unwrap_or_default() {
         let fields = parts(control);
-        if fields.first() == Some(&PAGED_RESULTS.as_bytes()) {
-            let (_, value, _) = take(fields.last()?)?;
-            cookie = text(parts(value).get(1)?);
-        }
+        let place = match fields.first() {
+            Some(name) if *name == PAGED_RESULTS.as_bytes() => 1,
+            Some(name) if *name == DIR_SYNC.as_bytes() => 2,
+            _ => continue,
+        };
+        let (_, value, _) = take(fields.last()?)?;
+        cookie = text(parts(value).get(place)?);
     }
     let attributes = parts(fields.get(7)?).into_iter().map(text).collect();
     Some(Search { base: text(fields.first()?), attributes, cookie })
@@ -129,6 +136,13 @@ fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// The end of an answer, with a control.
+fn done(code: u8, control: &str, value: &[u8]) -> Vec<u8> {
+    let control = tlv(0x30, &[tlv(0x04, control.as_bytes()), tlv(0x04, value)].concat());
+    let result = tlv(0x65, &[tlv(0x0a, &[code]), tlv(0x04, b""), tlv(0x04, b"")].concat());
+    [result, tlv(0xa0, &control)].concat()
+}
+
 /// The reply's bytes; nothing to hang up.
 fn encode(id: &[u8], reply: Reply) -> Option<Vec<u8>> {
     let mut message = tlv(0x02, id);
@@ -137,10 +151,12 @@ fn encode(id: &[u8], reply: Reply) -> Option<Vec<u8>> {
         Reply::Noise => return Some(b"\x04\x03xyz".to_vec()),
         Reply::Reference(url) => message.extend(tlv(0x73, &tlv(0x04, url.as_bytes()))),
         Reply::Done(code, cookie) => {
-            message.extend(tlv(0x65, &[tlv(0x0a, &[code]), tlv(0x04, b""), tlv(0x04, b"")].concat()));
             let page = tlv(0x30, &[tlv(0x02, &[0]), tlv(0x04, cookie.as_bytes())].concat());
-            let control = tlv(0x30, &[tlv(0x04, PAGED_RESULTS.as_bytes()), tlv(0x04, &page)].concat());
-            message.extend(tlv(0xa0, &control));
+            message.extend(done(code, PAGED_RESULTS, &page));
+        }
+        Reply::Synced(more, cookie) => {
+            let page = [tlv(0x02, &[u8::from(more)]), tlv(0x02, &[0]), tlv(0x04, cookie.as_bytes())].concat();
+            message.extend(done(0, DIR_SYNC, &tlv(0x30, &page)));
         }
         Reply::Entry(name, attributes) => {
             let attribute = |(name, values): (String, Vec<Vec<u8>>)| {
@@ -280,4 +296,57 @@ async fn a_look_up_that_breaks_off_proves_nothing() {
     assert_eq!(elsewhere[0].1, Presence::NotFound);
     let unreadable = server(|_| vec![Reply::Entry(format!("CN=x,{BASE}"), vec![]), Reply::Done(0, "")]);
     assert_eq!(unreadable.look_up(&wanted, &anchor).await.unwrap()[0].1, Presence::NotFound);
+}
+
+/// What DirSync tells from a cookie on: anchors, and the end.
+async fn follow(source: &Ldap, cookie: &str) -> (Vec<String>, Result<ChangesEnd, ConnectorError>) {
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(100);
+    let cookies = [(BASE.to_owned(), cookie.as_bytes().to_vec())].into();
+    let since = Watermark::DirSync { cookies, restricted: false, swept: 0 };
+    let end = source.changes(&request(&[("user", &["title"])]), &since, sender).await;
+    let mut anchors = Vec::new();
+    while let Ok(ChangeEvent::Touched { anchor, .. } | ChangeEvent::References { anchor, .. }) = receiver.try_recv() {
+        anchors.push(anchor.0.get(..2).unwrap().to_owned());
+    }
+    (anchors, end)
+}
+
+/// An entry that DirSync shows because its title changed.
+fn changed(number: u8) -> Reply {
+    object("user", number, vec![("title".into(), vec![b"x".to_vec()])])
+}
+
+#[tokio::test]
+async fn dir_sync_is_asked_until_there_is_no_more() {
+    let source = server(|search| match search.cookie.as_str() {
+        "begin" => vec![changed(1), changed(2), Reply::Synced(true, "one")],
+        // A page may hold nothing, and yet there is more.
+        "one" => vec![Reply::Synced(true, "two")],
+        "two" => vec![changed(3), Reply::Synced(false, "end")],
+        other => panic!("unexpected cookie {other}"),
+    });
+    let (anchors, end) = follow(&source, "begin").await;
+    assert_eq!(anchors, ["01", "02", "03"]);
+    let Ok(ChangesEnd::UpTo { watermark: Watermark::DirSync { cookies, .. }, present: None }) = end else {
+        panic!("{end:?}")
+    };
+    assert_eq!(cookies[BASE], b"end");
+}
+
+#[tokio::test]
+async fn dir_sync_that_breaks_off_or_turns_in_circles_does_not_move_on() {
+    let source = server(|search| match search.cookie.as_str() {
+        "begin" => vec![changed(1), Reply::Synced(true, "one")],
+        _ => vec![changed(2), Reply::HangUp],
+    });
+    let (_, end) = follow(&source, "begin").await;
+    assert_eq!(end.unwrap_err().kind, ConnectorErrorKind::Unreachable);
+    // It says that there is more, and goes nowhere.
+    let source = server(|_| vec![changed(1), Reply::Synced(true, "begin")]);
+    let (anchors, end) = follow(&source, "begin").await;
+    assert_eq!((anchors.len(), end.is_ok()), (1, true));
+    for refusal in [12, 53] {
+        let (_, end) = follow(&server(move |_| vec![Reply::Done(refusal, "")]), "begin").await;
+        assert!(matches!(end, Ok(ChangesEnd::TooOld(_))), "{end:?}");
+    }
 }

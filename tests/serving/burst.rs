@@ -20,7 +20,7 @@ fn a_burst_takes_as_long_as_the_quota_makes_it() {
     let factor = f64::from(number("BURST_FACTOR", 50));
     let kind = Kind::Slapd("auto");
     let directory = World::generated(kind, burst as usize * 3 / 2 + 50, 2);
-    let world = World::throttled(kind, 68, &directory, Throttling::Factor(factor));
+    let world = World::with(kind, 68, &directory, |tenant| tenant.throttle = Throttling::Factor(factor));
     let serving = Serving::start(&world);
     let begun = Instant::now();
     while !log(&world).contains("run 1:") || titles(&world).len() < burst as usize {

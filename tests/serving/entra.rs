@@ -1,6 +1,8 @@
 //! Changes that others make in the tenant are followed, too: what rules say comes back, and a group is not read again for
 //! its members.
 
+use std::time::Duration;
+
 use syncline::connector::graph::{Graph, Settings};
 use syncline::connector::{Anchor, ExportAction, ExportItem, ExportOutcome};
 use syncline::value::Value;
@@ -86,4 +88,32 @@ fn a_long_wait_that_graph_asked_for_outlives_a_restart() {
     closed_until(&mut session, now - 1);
     let (report, _) = follow(&mut session, &["ldap", "entra"]);
     assert_eq!((report.exports[0].updated, report.exports[0].closed_until), (1, None), "{:?}", report.exports);
+}
+
+/// Graph tells of a new object at once, and for a while most of its copies do not know it.
+#[test]
+fn who_is_told_of_and_not_shown_yet_is_looked_for_again() {
+    let kind = Kind::Slapd("auto");
+    let world = World::with(kind, 73, &World::generated(kind, 20, 1), |tenant| tenant.replication_delay_ms = 4_000);
+    let mut session = world.session("state");
+    read_everything(&mut session);
+    std::thread::sleep(Duration::from_millis(4_100));
+    follow(&mut session, &["ldap", "entra"]);
+    let text = |name: &str, text: &str| (name.into(), vec![Value::Text(text.into())]);
+    let attributes = [
+        text("userPrincipalName", "guest@contoso.com"),
+        text("displayName", "Guest"),
+        text("mailNickname", "guest"),
+        ("accountEnabled".into(), vec![Value::Boolean(true)]),
+        ("password".into(), vec![Value::Password(24)]),
+    ];
+    let attributes = attributes.into();
+    write(&world, "user", ExportAction::Create { attributes, references: [].into(), match_key: None });
+    let (report, whole) = follow(&mut session, &["entra"]);
+    assert_eq!((report.imports[0].new, whole.len()), (0, 0), "nobody shows it yet: {:?}", report.imports);
+    std::thread::sleep(Duration::from_millis(4_100));
+    let (report, _) = follow(&mut session, &["entra"]);
+    assert_eq!(report.imports[0].new, 1, "{:?}", report.imports);
+    let (report, _) = follow(&mut session, &["entra"]);
+    assert!(report.imports.is_empty(), "it is not looked for any more: {:?}", report.imports);
 }

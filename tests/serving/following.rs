@@ -1,6 +1,10 @@
 //! What is followed change by change is what a whole import of a new store shows: after every kind of change, on every
 //! kind of server, in every way that it tells of them.
 
+use std::time::Duration;
+
+use syncline::run::changes::{self, News};
+
 use crate::world::{BASE, Kind, World, follow, image, read_everything};
 
 /// Steps, each of which is followed and compared. `{u7}` and `{g0}` are the names of people and groups.
@@ -175,4 +179,37 @@ fn openldap_by_times_of_modification() {
 #[test]
 fn openldap_by_content_synchronisation() {
     is_followed(Kind::Slapd("syncrepl"), 62);
+}
+
+/// Once a week everything is read again. What was asked before that and waits to be taken in is of no use afterwards, and the
+/// changes go on from there.
+#[test]
+fn a_whole_import_at_its_time_does_not_disturb_the_stream() {
+    let kind = Kind::Slapd("syncrepl");
+    let world = World::start(kind, 72, &World::generated(kind, 60, 5));
+    let mut session = world.session("state");
+    read_everything(&mut session);
+    let steps = steps(kind);
+    world.modify(&steps[1].1);
+    let News::Changes(waiting) = changes::collect(&mut session, "ldap").unwrap() else { panic!("nobody came") };
+    world.modify(&steps[2].1);
+    let week = std::mem::replace(&mut session.config.serving.whole, Duration::from_secs(1));
+    std::thread::sleep(Duration::from_millis(1_100));
+    let (report, whole) = follow(&mut session, &["ldap", "entra"]);
+    let whole: Vec<(&str, &str)> = whole.iter().map(|(name, why)| (name.as_str(), why.as_str())).collect();
+    assert_eq!(whole, [("ldap", "it is time to"), ("entra", "it is time to")]);
+    assert_eq!(report.exports[0].created, 2, "{:?}", report.exports);
+    session.config.serving.whole = week;
+    let late = changes::take_in(&mut session, waiting).unwrap();
+    assert_eq!((late.objects, late.new, late.changed), (0, 0, 0));
+    world.modify(&steps[3].1);
+    let (report, whole) = follow(&mut session, &["ldap", "entra"]);
+    assert_eq!((report.exports[0].created, whole.len()), (1, 0), "{:?}", report.exports);
+    let followed = (image(&session, "ldap"), image(&session, "entra"));
+    session.close().unwrap();
+    let mut fresh = world.session("fresh");
+    read_everything(&mut fresh);
+    differ("the source", &followed.0, &image(&fresh, "ldap"));
+    differ("the target", &followed.1, &image(&fresh, "entra"));
+    fresh.close().unwrap();
 }

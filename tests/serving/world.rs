@@ -113,11 +113,11 @@ pub(crate) struct World {
 impl World {
     /// Starts a server with what it holds (LDIF), and the emulator.
     pub(crate) fn start(kind: Kind, number: u32, directory: &str) -> World {
-        World::throttled(kind, number, directory, emulator::Throttling::Off)
+        World::with(kind, number, directory, |_| {})
     }
 
-    /// The same, with an emulator that takes only so many writes.
-    pub(crate) fn throttled(kind: Kind, number: u32, directory: &str, throttle: emulator::Throttling) -> World {
+    /// The same, with an emulator that is set otherwise.
+    pub(crate) fn with(kind: Kind, number: u32, directory: &str, set: impl FnOnce(&mut emulator::Settings)) -> World {
         let folder = tempfile::tempdir().unwrap();
         let server = match kind {
             Kind::Samba(_) => {
@@ -141,10 +141,9 @@ impl World {
             }
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let settings = emulator::Settings {
-            throttle,
-            ..emulator::Settings::for_tenant("contoso.com", Some(folder.path().join("tenant")))
-        };
+        let mut settings = emulator::Settings::for_tenant("contoso.com", Some(folder.path().join("tenant")));
+        set(&mut settings);
+        let throttle = settings.throttle;
         let emulator = runtime.block_on(emulator::start(settings)).unwrap();
         let world = World { folder, server, emulator, runtime, kind, throttle };
         std::fs::create_dir(world.path("rules")).unwrap();

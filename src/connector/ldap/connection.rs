@@ -177,16 +177,17 @@ impl Connection {
         base: &str,
         filter: &str,
         attributes: &[&str],
-        size: u32,
+        (size, also): (u32, &[RawControl]),
     ) -> Result<Vec<RawEntry>, ConnectorError> {
         if !self.supports(PAGED_RESULTS) {
-            return self.search(base, Scope::Subtree, filter, attributes, Vec::new(), 0).await;
+            return self.search(base, Scope::Subtree, filter, attributes, also.to_vec(), 0).await;
         }
         let (mut entries, mut cookie) = (Vec::new(), Vec::new());
         let size = i32::try_from(size).unwrap_or(i32::MAX);
         loop {
-            let control = PagedResults { size, cookie }.into();
-            let (page, result) = self.answer(base, filter, attributes, vec![control]).await?;
+            let mut controls = also.to_vec();
+            controls.push(PagedResults { size, cookie }.into());
+            let (page, result) = self.answer(base, filter, attributes, controls).await?;
             match result.rc {
                 SUCCESS => entries.extend(page),
                 NO_SUCH_OBJECT | REFERRAL => return Ok(entries),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::looking::Looking;
-use super::{Changes, End, News, Reached, Referring};
+use super::{Changes, End, News, Reached, Referring, again};
 use crate::connector::changes::{ChangeEvent, ChangesEnd, Hint};
 use crate::connector::directory::Directory;
 use crate::connector::{Anchor, ConnectorError, Presence};
@@ -182,6 +182,9 @@ fn due(
                 due.references.push((anchor.clone(), attribute.clone(), targets.clone()));
             }
         }
+    }
+    for anchor in again::due(&draft, connector)? {
+        due.looked_at.entry(anchor).or_insert(Hint::There);
     }
     // Who is looked at shows all references.
     due.references.retain(|(anchor, ..)| due.looked_at.get(anchor).is_none_or(|hint| *hint != Hint::There));

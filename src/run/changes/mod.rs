@@ -17,6 +17,7 @@ use crate::connector::{Anchor, Target};
 use crate::store::Draft;
 use crate::value::AttributeName;
 
+mod again;
 pub mod inquiry;
 pub mod looking;
 pub mod taking_in;

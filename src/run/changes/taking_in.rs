@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::looking::{self, Found, Looking, Referrers};
-use super::{Changes, Referring};
+use super::{Changes, Referring, again};
 use crate::change::Change;
 use crate::connector::Anchor;
 use crate::connector::changes::Hint;
@@ -91,6 +91,7 @@ fn stage_found(
             let told = hints.get(anchor) == Some(&Hint::Gone);
             import::settle(&mut draft, connector, (id, &object.title()), presence, told, report)?;
         }
+        again::note(&mut draft, connector, (&hints, chunk), jiff::Timestamp::now().as_second())?;
         let writes = draft.finish();
         session.store.commit(writes)?;
         uncovered.extend(looking::new(chunk, |anchor| unknown.contains(anchor) && !found.covered.contains(anchor)));

@@ -31,6 +31,8 @@ impl Left {
         match (sum(|export| export.left), sum(|export| export.postponed + export.unknown)) {
             (0, 0) if report.quiet => Left::ToWaitFor,
             (0, 0) => Left::Nothing,
+            // Where nothing is taken, the rest need not be tried at once.
+            (_, put_off) if put_off > 0 && sum(ExportReport::written) == 0 => Left::ToTryAgain,
             (0, _) => Left::ToTryAgain,
             (_, _) => Left::ToGoOn,
         }

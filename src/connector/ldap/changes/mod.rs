@@ -103,7 +103,7 @@ impl<'a> Asking<'a> {
     /// Everything below an entry that was moved or renamed has another name, too, and its server tells of none of it.
     async fn below(&self, connection: &mut Connection, name: &str) -> Result<(), ConnectorError> {
         let wanted = [entry::anchor_attribute(self.flavour)];
-        for entry in connection.paged(name, &self.filter(), &wanted, self.page_size).await? {
+        for entry in connection.paged(name, &self.filter(), &wanted, (self.page_size, &[])).await? {
             if let Ok(Some(anchor)) = entry::anchor_of(&entry) {
                 self.touched(anchor, if self.scope.contains(&entry.dn) { Hint::There } else { Hint::Outside }).await?;
             }
@@ -117,7 +117,7 @@ impl<'a> Asking<'a> {
         let mut present = BTreeSet::new();
         scope::check(connection, &self.scope).await?;
         for base in &self.scope.bases {
-            let entries = connection.paged(base, &self.filter(), &wanted, self.page_size).await?;
+            let entries = connection.paged(base, &self.filter(), &wanted, (self.page_size, &[])).await?;
             let inside = entries.iter().filter(|entry| self.scope.contains(&entry.dn));
             present.extend(inside.filter_map(|entry| entry::anchor_of(entry).ok().flatten()));
         }

@@ -42,7 +42,7 @@ pub(super) async fn read(
     let wanted = ["entryUUID", "objectClass", "modifyTimestamp"];
     let mut latest = since.to_owned();
     for base in &asking.scope.bases {
-        for entry in connection.paged(base, &filter, &wanted, asking.page_size).await? {
+        for entry in connection.paged(base, &filter, &wanted, (asking.page_size, &[])).await? {
             asking.entry(connection, &entry).await?;
             // A clock that is ahead must not hide what happens until then.
             let time = entry.text("modifyTimestamp").and_then(|time| parsed(&time)).map(|time| time.min(now()));

@@ -52,14 +52,14 @@ pub(super) async fn read(
     };
     let since = format!("(uSNChanged>={})", usn + 1);
     let filter = format!("(&{since}{})", asking.filter_with_containers());
-    for entry in connection.paged(&domain, &filter, &["objectGUID", "objectClass"], asking.page_size).await? {
+    for entry in connection.paged(&domain, &filter, &["objectGUID", "objectClass"], (asking.page_size, &[])).await? {
         asking.entry(connection, &entry).await?;
     }
     let deleted = RawControl { ctype: SHOW_DELETED.into(), crit: true, val: None };
     let tombstones = format!("CN=Deleted Objects,{domain}");
     let filter = format!("(&(isDeleted=TRUE){since})");
-    let scope = ldap3::Scope::Subtree;
-    for entry in connection.search(&tombstones, scope, &filter, &["objectGUID"], vec![deleted], 0).await? {
+    let pages = (asking.page_size, &[deleted][..]);
+    for entry in connection.paged(&tombstones, &filter, &["objectGUID"], pages).await? {
         if let Ok(Some(anchor)) = entry::anchor_of(&entry) {
             asking.touched(anchor, Hint::Gone).await?;
         }
