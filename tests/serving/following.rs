@@ -200,7 +200,7 @@ fn a_whole_import_at_its_time_does_not_disturb_the_stream() {
     assert_eq!(whole, [("ldap", "it is time to"), ("entra", "it is time to")]);
     assert_eq!(report.exports[0].created, 2, "{:?}", report.exports);
     session.config.serving.whole = week;
-    let late = changes::take_in(&mut session, waiting).unwrap();
+    let late = changes::take_in(&mut session, *waiting).unwrap();
     assert_eq!((late.objects, late.new, late.changed), (0, 0, 0));
     world.modify(&steps[3].1);
     let (report, whole) = follow(&mut session, &["ldap", "entra"]);

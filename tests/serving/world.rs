@@ -237,7 +237,7 @@ pub(crate) fn follow(session: &mut Session, connectors: &[&str]) -> (CycleReport
     for name in connectors {
         match changes::collect(session, name).unwrap() {
             News::Nothing => {}
-            News::Changes(changes) => found.push(changes),
+            News::Changes(changes) => found.push(*changes),
             News::Everything(why) => whole.push(((*name).to_owned(), why)),
         }
     }

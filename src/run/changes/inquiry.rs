@@ -119,7 +119,8 @@ impl Inquiry {
         }
         let (looked_at, references) = (due.looked_at.into_iter().collect(), due.references);
         let (asked, reached) = (wanted.request.types, Some(reached));
-        Ok(News::Changes(Changes { connector, looked_at, references, since, asked, reached, found: None }))
+        let changes = Changes { connector, looked_at, references, since, asked, reached, found: None };
+        Ok(News::Changes(Box::new(changes)))
     }
 }
 

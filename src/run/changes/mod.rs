@@ -93,7 +93,7 @@ pub enum News {
     /// Nothing has changed.
     Nothing,
     /// Something has.
-    Changes(Changes),
+    Changes(Box<Changes>),
     /// It cannot tell what: everything has to be read. Why, in half a sentence.
     Everything(String),
 }
@@ -181,7 +181,7 @@ pub(super) fn catch_up(
 ) -> Result<Option<ImportReport>, RunError> {
     match collect(session, connector)? {
         News::Nothing => Ok(None),
-        News::Changes(changes) => take_in(session, changes).map(Some),
+        News::Changes(changes) => take_in(session, *changes).map(Some),
         News::Everything(_) => import::run(session, connector, progress).map(Some),
     }
 }

@@ -186,7 +186,7 @@ impl Server<'_> {
         let candidate = candidate.map(|rules| rules.active(false));
         let mut waited: Vec<(String, Instant)> =
             told.iter().map(|told| (told.changes.connector().to_owned(), told.since)).collect();
-        let changes = told.into_iter().map(|told| told.changes).collect();
+        let changes = told.into_iter().map(|told| *told.changes).collect();
         let mut whole = Vec::new();
         for (name, (why, since)) in &self.whole {
             (self.tell)(Event::Whole(name, why));

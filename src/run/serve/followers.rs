@@ -36,7 +36,7 @@ pub(super) enum Done {
 
 /// Changes, and since when they wait.
 pub(super) struct Told {
-    pub(super) changes: Changes,
+    pub(super) changes: Box<Changes>,
     pub(super) since: Instant,
 }
 
@@ -155,7 +155,7 @@ impl Followers {
                 let part = told.changes.split(PART);
                 let next = match part {
                     Some(changes) => {
-                        let next = Told { changes, since: told.since };
+                        let next = Told { changes: Box::new(changes), since: told.since };
                         follower.told = Some(told);
                         next
                     }
