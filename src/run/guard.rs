@@ -333,14 +333,10 @@ pub(super) fn export(
 }
 
 fn rewrite(session: &mut Session, connector: &str, change: impl FnOnce(&mut History)) -> Result<(), RunError> {
-    let mut draft = session.store.draft();
     let key = format!("guard/{connector}");
-    let mut history: History = draft.fact(&key)?.unwrap_or_default();
+    let mut history: History = session.store.draft().fact(&key)?.unwrap_or_default();
     change(&mut history);
-    draft.put_fact(&key, &history)?;
-    let writes = draft.finish();
-    session.store.commit(writes)?;
-    Ok(())
+    session.remember(&key, &history)
 }
 
 /// Why so many, how many, and the first of them.
@@ -415,8 +411,7 @@ fn now() -> i64 {
 /// When the store fails.
 pub(super) fn settle_list(session: &mut Session, connector: &str, path: PathBuf) -> Result<PathBuf, RunError> {
     let key = format!("stopped/{connector}");
-    let mut draft = session.store.draft();
-    let before: Option<PathBuf> = draft.fact(&key)?;
+    let before: Option<PathBuf> = session.store.draft().fact(&key)?;
     if let Some(before) = before.filter(|before| *before != path) {
         let same = std::fs::read(&before).ok().zip(std::fs::read(&path).ok()).is_some_and(|(was, is)| was == is);
         if same {
@@ -425,9 +420,7 @@ pub(super) fn settle_list(session: &mut Session, connector: &str, path: PathBuf)
             return Ok(before);
         }
     }
-    draft.put_fact(&key, &path)?;
-    let writes = draft.finish();
-    session.store.commit(writes)?;
+    session.remember(&key, &path)?;
     Ok(path)
 }
 

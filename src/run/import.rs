@@ -254,10 +254,7 @@ pub fn learn(session: &mut Session, connector: &str) -> Result<Vec<String>, RunE
         let (schema, netbios) = (directory.schema().await?, directory.netbios_names().await?);
         Ok((schema, netbios, directory.facts().await?, directory.stock().await?))
     };
-    let (schema, netbios, facts, stock) = session
-        .runtime
-        .block_on(asked)
-        .map_err(|error: ConnectorError| RunError::Connector { connector: connector.to_owned(), error })?;
+    let (schema, netbios, facts, stock) = session.wait_for(connector, asked)?;
     let mut draft = session.store.draft();
     draft.put_fact(&format!("schema/{connector}"), &schema)?;
     draft.put_fact(&format!("netbios/{connector}"), &netbios)?;
@@ -277,15 +274,9 @@ fn find_places(session: &mut Session, connector: &str) -> Result<Vec<String>, Ru
     let Directory::Ldap(ldap) = &*directory else { return Ok(Vec::new()) };
     let key = format!("places/{connector}");
     let known = session.store.draft().fact(&key)?.unwrap_or_default();
-    let places = session
-        .runtime
-        .block_on(ldap.places(&known))
-        .map_err(|error| RunError::Connector { connector: connector.to_owned(), error })?;
+    let places = session.wait_for(connector, ldap.places(&known))?;
     if places.anchors != known {
-        let mut draft = session.store.draft();
-        draft.put_fact(&key, &places.anchors)?;
-        let writes = draft.finish();
-        session.store.commit(writes)?;
+        session.remember(&key, &places.anchors)?;
     }
     if !places.warnings.is_empty() {
         session.directories.insert(connector.to_owned(), Arc::new(Directory::Ldap(ldap.at(&places))));
@@ -467,10 +458,7 @@ fn settle_chunk(
     report: &mut ImportReport,
 ) -> Result<(), RunError> {
     let anchors: Vec<_> = chunk.iter().map(|(_, anchor, dn)| (anchor.clone(), dn.clone())).collect();
-    let found = session
-        .runtime
-        .block_on(directory.look_up(&wanted.request, &anchors))
-        .map_err(|error| RunError::Connector { connector: connector.to_owned(), error })?;
+    let found = session.wait_for(connector, directory.look_up(&wanted.request, &anchors))?;
     let found: BTreeMap<Anchor, Presence> = found.into_iter().collect();
     stage_all(session, connector, wanted, present(found.values()), |_, _, _| Ok(()))?;
     let mut draft = session.store.draft();
@@ -531,10 +519,7 @@ pub fn refresh(session: &mut Session, connector: &str, ids: &[ObjectId]) -> Resu
         }
         drop(draft);
         let asked: Vec<_> = anchors.iter().map(|(anchor, name, _)| (anchor.clone(), name.clone())).collect();
-        let found = session
-            .runtime
-            .block_on(directory.look_up(&wanted.request, &asked))
-            .map_err(|error| RunError::Connector { connector: connector.to_owned(), error })?;
+        let found = session.wait_for(connector, directory.look_up(&wanted.request, &asked))?;
         let ids: BTreeMap<Anchor, ObjectId> = anchors.into_iter().map(|(anchor, _, id)| (anchor, id)).collect();
         let there = present(found.iter().map(|(_, presence)| presence));
         stage_all(session, connector, &wanted, there, |_, _, _| {

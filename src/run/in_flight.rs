@@ -4,7 +4,7 @@ use super::RunError;
 use super::export::item_of;
 use super::session::Session;
 use crate::connector::directory::Directory;
-use crate::connector::{Anchor, ConnectorError, ExportAction, ExportItem};
+use crate::connector::{Anchor, ExportAction, ExportItem};
 use crate::connector_space::{ConnectorObject, ExportState, ObjectId, Operation};
 use crate::sync::ledger::{Ledger as _, View as _};
 use crate::value::AttributeName;
@@ -65,7 +65,6 @@ fn find_created(
     object: &ConnectorObject,
 ) -> Result<Option<Anchor>, RunError> {
     let creating = object.export.as_ref().is_some_and(|export| export.operation == Operation::Create);
-    let failed = |error: ConnectorError| RunError::Connector { connector: connector.to_owned(), error };
     if let (Directory::Ldap(ldap), true) = (directory, creating) {
         // Had somebody else made an entry of this name, ours would have been refused.
         let name = object
@@ -73,7 +72,7 @@ fn find_created(
             .get(&AttributeName::from("dn"))
             .and_then(|values| values.first()?.as_text().map(str::to_owned));
         let Some(name) = name else { return Ok(None) };
-        return session.runtime.block_on(ldap.anchor_of(&name)).map_err(failed);
+        return session.wait_for(connector, ldap.anchor_of(&name));
     }
     let Some(ExportItem { action: ExportAction::Create { match_key: Some((name, value)), .. }, .. }) =
         as_pending(object).as_ref().and_then(item_of).filter(|_| creating)
@@ -81,7 +80,7 @@ fn find_created(
         return Ok(None);
     };
     let Directory::Entra(graph) = directory else { return Ok(None) };
-    let found = session.runtime.block_on(graph.find(&object.object_type, &name, &value)).map_err(failed)?;
+    let found = session.wait_for(connector, graph.find(&object.object_type, &name, &value))?;
     Ok(found.into_iter().next())
 }
 

@@ -25,6 +25,7 @@ pub mod guard;
 pub mod import;
 mod in_flight;
 mod lines;
+pub mod live;
 pub mod maintenance;
 pub mod plan;
 pub mod preview;

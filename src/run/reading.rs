@@ -126,11 +126,7 @@ fn unread_key(connector: &str) -> String {
 
 /// A connector is about to be read whole: until that has ended well, it counts as unread.
 pub(super) fn begin_whole(session: &mut Session, connector: &str) -> Result<(), RunError> {
-    let mut draft = session.store.draft();
-    draft.put_fact(&unread_key(connector), &true)?;
-    let writes = draft.finish();
-    session.store.commit(writes)?;
-    Ok(())
+    session.remember(&unread_key(connector), &true)
 }
 
 /// It ended well.

@@ -309,6 +309,18 @@ impl Session {
         if self.interrupted.load(Ordering::Relaxed) { Err(RunError::Interrupted) } else { Ok(()) }
     }
 
+    /// Remembers one fact, in a commit of its own.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn remember<T: serde::Serialize>(&mut self, key: &str, fact: &T) -> Result<(), RunError> {
+        let mut draft = self.store.draft();
+        draft.put_fact(key, fact)?;
+        let writes = draft.finish();
+        self.store.commit(writes)?;
+        Ok(())
+    }
+
     /// Waits for what a directory does, until somebody presses Ctrl-C.
     ///
     /// # Errors

@@ -10,10 +10,10 @@ use super::cycle::{self, CycleReport};
 use super::export::{self, Only};
 use super::import::{self, ImportReport, Wanted};
 use super::session::Session;
-use super::{Progress, RunError, guard, runs, shrinkage, synchronise};
+use super::{Progress, RunError, guard, live, runs, shrinkage, synchronise};
 use crate::connector::changes::Hint;
 use crate::connector::directory::Directory;
-use crate::connector::{Anchor, ConnectorError, Presence};
+use crate::connector::{Anchor, Presence};
 use crate::connector_space::{ConnectorObject, ObjectId, Operation};
 use crate::sync::ledger::View as _;
 use crate::value::AttributeName;
@@ -249,7 +249,6 @@ fn referred_to(
 ) -> Result<Vec<(Anchor, Hint)>, RunError> {
     let directory = session.directory(connector)?;
     let Directory::Ldap(ldap) = &*directory else { return Ok(Vec::new()) };
-    let failed = |error: ConnectorError| RunError::Connector { connector: connector.to_owned(), error };
     let mut unknown = Vec::new();
     for target in object.references.values().flatten() {
         let crate::connector::Target::Dn(name) = target else { continue };
@@ -257,7 +256,7 @@ fn referred_to(
             break;
         }
         if session.store.draft().id_of_dn(connector, &crate::dn::normalise(name))?.is_none() {
-            let anchor = session.runtime.block_on(ldap.anchor_of(name)).map_err(failed)?;
+            let anchor = session.wait_for(connector, ldap.anchor_of(name))?;
             unknown.extend(anchor.map(|anchor| (anchor, Hint::There)));
         }
     }
@@ -343,7 +342,7 @@ fn deliver(
         if only.objects.is_empty() {
             continue;
         }
-        if !cycle::is_live(&draft, &target)? {
+        if !live::is_live(&draft, &target)? {
             let message = format!("`{target}` is not written to before `go-live` (or `promote`)");
             single.step("export", Outcome::Skipped, message);
             single.sent.clear();

@@ -46,11 +46,7 @@ impl Reached {
     }
 
     fn keep(&self, session: &mut Session, connector: &str) -> Result<(), RunError> {
-        let mut draft = session.store.draft();
-        draft.put_fact(&key(connector), self)?;
-        let writes = draft.finish();
-        session.store.commit(writes)?;
-        Ok(())
+        session.remember(&key(connector), self)
     }
 }
 

@@ -175,11 +175,11 @@ pub fn make(session: &Session, progress: &dyn Progress) -> Result<Plan, RunError
 /// When the store fails.
 pub(super) fn describe(session: &Session, draft: &Draft<'_>, only: Option<&Only>) -> Result<Plan, RunError> {
     let mut plan = Plan { rules: session.rules.fingerprint().to_owned(), ..Plan::default() };
-    plan.standby = super::cycle::is_standby(draft)?;
+    plan.standby = super::live::is_standby(draft)?;
     let names: Vec<String> = session.target_kinds().map(|(name, _)| name.clone()).collect();
     for name in &names {
         let (kind, facts, stock) = (session.target_kind(name)?, session.tenant(name)?, session.stock(name)?);
-        let mut target = TargetPlan { live: super::cycle::is_live(draft, name)?, ..TargetPlan::default() };
+        let mut target = TargetPlan { live: super::live::is_live(draft, name)?, ..TargetPlan::default() };
         let predictor = Predictor { draft, kind, facts: &facts };
         let mut licences = Licences::new(&stock.licences);
         let mut added = Ok(());

@@ -1,99 +1,29 @@
 //! One whole cycle: import everything, synchronise, guard, export, confirm.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-
-use serde::Serialize;
-use uuid::Uuid;
 
 use super::adoption::{self, Adoption};
-use super::canary::{self, CanaryStage, Stage};
+use super::canary;
 use super::export::{self, ExportReport, Only};
-use super::guard::{self, Endangered, Exceeded};
+use super::guard::{self, Endangered};
 use super::import::{self, ImportReport};
 use super::lines::{export_line, sync_line};
-use super::plan::{Moved, SavedPlan};
 use super::reading::{self, Reading};
 use super::session::Session;
-use super::synchronise::{self, SyncReport};
-use super::{Progress, RunError, changes, grace, retry, runs, shrinkage};
+use super::synchronise;
+use super::{Progress, RunError, changes, grace, live, retry, runs, shrinkage};
 use crate::connector_space::{ConnectorObject, ObjectId};
 use crate::rules::RuleSet;
 use crate::store::Draft;
 use crate::sync::ledger::View;
 use crate::sync::stage;
 
+mod report;
+
+pub use report::{CycleReport, Permissions};
+
 /// Up to so many exported objects are confirmed by looking each up; more by an import.
 const FEW: usize = 400;
-
-/// What a cycle did.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct CycleReport {
-    /// The number of the run.
-    pub run: u64,
-    /// The id of the run: see [`runs::RunLog::id`].
-    #[serde(skip)]
-    pub id: Uuid,
-    /// When the last export was through: what waits for others to see it is none of its time.
-    #[serde(skip)]
-    pub exported_at: Option<std::time::Instant>,
-    /// The rules that were used.
-    pub rules: String,
-    /// How many rules.
-    pub rule_count: usize,
-    /// One a connector.
-    pub imports: Vec<ImportReport>,
-    /// The synchronisation.
-    pub sync: SyncReport,
-    /// One a target.
-    pub exports: Vec<ExportReport>,
-    /// Exported objects that an import showed, of how many.
-    pub confirmed: (u64, u64),
-    /// Targets that were not written because nobody said `go-live` yet, and what waits for them.
-    pub staging: Vec<(String, usize)>,
-    /// This installation is staging: nothing is written anywhere before `promote`.
-    pub standby: bool,
-    /// Nothing is exported at this time of the day: what is due waits.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub quiet: bool,
-    /// Objects of targets that look like somebody's and wait for a person, by target.
-    pub proposals: Vec<(String, usize)>,
-    /// What directories show far fewer of than there was, in a sentence each. Nothing was derived from any import.
-    pub shrunk: Vec<String>,
-    /// Limits that stopped the run.
-    pub exceeded: Vec<Exceeded>,
-    /// What the guard stopped: why, how many, and the first.
-    pub endangered: Vec<(String, usize, String)>,
-    /// What came of each stage of an export in stages.
-    pub canary: Vec<CanaryStage>,
-    /// Where the whole list is.
-    pub list: Option<PathBuf>,
-    /// What has changed since the plan was made that the run was to do. Nothing was synchronised or exported.
-    pub moved: Option<Moved>,
-    /// What became of rules that were saved since.
-    pub adoption: Option<Adoption>,
-    /// What people should know about a connector's settings, in a sentence each.
-    pub warnings: Vec<(String, String)>,
-    /// Objects that wait in an error, import and synchronisation together.
-    pub errors: usize,
-    /// How long it took, in milliseconds.
-    pub milliseconds: u64,
-}
-
-/// What a person says about a cycle.
-#[derive(Clone, Debug, Default)]
-pub struct Permissions {
-    /// Deletions, disablements and changes of anchors that a person has looked at.
-    pub allowed: BTreeSet<ObjectId>,
-    /// Connectors whose imports are believed, however few objects they show.
-    pub believed: BTreeSet<String>,
-    /// Exports in these stages, and goes on only if all is well; none: all at once.
-    pub canary: Vec<Stage>,
-    /// Sends again what was refused, though nothing has changed.
-    pub retry: bool,
-    /// Does exactly this, or nothing.
-    pub plan: Option<SavedPlan>,
-}
 
 /// Runs a cycle.
 ///
@@ -170,15 +100,15 @@ fn steps(
         report.milliseconds = milliseconds(started);
         return Ok(report);
     }
-    decide_standby(session)?;
-    report.standby = is_standby(&session.store.draft())?;
+    live::decide_standby(session)?;
+    report.standby = live::is_standby(&session.store.draft())?;
     // What exists in a target that was not read is not known: nothing is decided about it, and nothing written.
     let targets: Vec<String> = match session.follows {
         true => targets.into_iter().filter(|name| !unread.contains(name) && !session.down.contains(name)).collect(),
         false => targets,
     };
     for name in targets.iter().filter(|name| !unread.contains(*name)) {
-        decide_staging(session, name)?;
+        live::decide_staging(session, name)?;
         retry::prepare(session, name, &permissions.allowed, permissions.retry)?;
         grace::prepare(session, name)?;
     }
@@ -218,13 +148,6 @@ fn steps(
     }
     report.milliseconds = milliseconds(started);
     Ok(report)
-}
-
-impl CycleReport {
-    /// Whether an export in stages ended before its last one.
-    pub fn is_halted(&self) -> bool {
-        self.canary.iter().any(|stage| stage.halted.is_some())
-    }
 }
 
 fn export_all(
@@ -277,71 +200,19 @@ pub(super) fn milliseconds(since: std::time::Instant) -> u64 {
 
 /// Whether synchronisation may begin: in a store that was made anew, not before every directory was read whole.
 fn is_whole(session: &mut Session, report: &CycleReport, all_read: bool) -> Result<bool, RunError> {
-    let mut draft = session.store.draft();
-    if !draft.fact::<bool>("rebuilt")?.unwrap_or(false) {
+    if !session.store.draft().fact::<bool>("rebuilt")?.unwrap_or(false) {
         return Ok(true);
     }
     if !all_read || report.imports.iter().any(|import| !import.incomplete.is_empty()) {
         return Ok(false);
     }
-    draft.put_fact("rebuilt", &false)?;
-    let writes = draft.finish();
-    session.store.commit(writes)?;
+    session.remember("rebuilt", &false)?;
     Ok(true)
 }
 
 /// Nothing is written to a target that could not be read whole: what exists there would be made again.
 fn incomplete_target(report: &CycleReport, targets: &[String]) -> bool {
     report.imports.iter().any(|import| targets.contains(&import.connector) && !import.incomplete.is_empty())
-}
-
-/// Whether this installation is staging. Who takes that out of the configuration is promoted for good.
-fn decide_standby(session: &mut Session) -> Result<(), RunError> {
-    let staging = session.config.staging;
-    let mut draft = session.store.draft();
-    let promoted = draft.fact::<bool>("promoted")?.unwrap_or(false);
-    draft.put_fact("standby", &staging)?;
-    if !staging && promoted {
-        draft.put_fact("promoted", &false)?;
-    }
-    let writes = draft.finish();
-    session.store.commit(writes)?;
-    Ok(())
-}
-
-/// A target that has objects when it is first seen is staging until somebody says `go-live`.
-fn decide_staging(session: &mut Session, connector: &str) -> Result<(), RunError> {
-    let key = format!("live/{connector}");
-    let object_types = session.directory(connector)?.object_types();
-    let mut draft = session.store.draft();
-    if draft.fact::<bool>(&key)?.is_some() {
-        return Ok(());
-    }
-    let mut empty = true;
-    for object_type in &object_types {
-        empty &= draft.population(connector, object_type, None, 1)?.is_empty();
-    }
-    draft.put_fact(&key, &empty)?;
-    let writes = draft.finish();
-    session.store.commit(writes)?;
-    Ok(())
-}
-
-/// Whether this installation writes nothing anywhere, as its last run found the configuration, and nobody has promoted it.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn is_standby(draft: &Draft<'_>) -> Result<bool, RunError> {
-    let is = |name: &str| Ok::<_, RunError>(draft.fact::<bool>(name)?.unwrap_or(false));
-    Ok(is("standby")? && !is("promoted")?)
-}
-
-/// Whether a target is written to: it was empty, or somebody said `go-live`, and this installation is not staging.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn is_live(draft: &Draft<'_>, connector: &str) -> Result<bool, RunError> {
-    Ok(!is_standby(draft)? && draft.fact::<bool>(&format!("live/{connector}"))?.unwrap_or(false))
 }
 
 fn export_to(
@@ -353,7 +224,7 @@ fn export_to(
 ) -> Result<(), RunError> {
     let allowed = &permissions.allowed;
     let draft = session.store.draft();
-    if !is_live(&draft, connector)? {
+    if !live::is_live(&draft, connector)? {
         let waiting = waiting(&draft, connector)?;
         drop(draft);
         report.staging.push((connector.to_owned(), waiting));
