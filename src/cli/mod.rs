@@ -190,6 +190,7 @@ enum Command {
     ///
     /// The new store is filled beside the old one, compared with it key by key, and put in its place in one step: until then
     /// there has to be room for both. `serve` waits meanwhile, and does the same by itself when it maintains the state.
+    #[command(after_help = "Examples:\n  syncline compact\n  syncline compact --format json")]
     Compact,
     /// Documentation that the program carries.
     #[command(subcommand)]
