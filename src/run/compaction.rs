@@ -47,42 +47,45 @@ pub fn is_due(session: &Session) -> Result<bool, RunError> {
 /// place in one step; whenever the machine stops, one of them is there, whole.
 ///
 /// # Errors
-/// When somebody else has the store, or there is not enough room for both; then the old one is as it was.
+/// When there is not enough room for both, or the file system cannot exchange two folders in one step; then the old one is as
+/// it was.
 pub fn run(store: Store, place: &Path, progress: &dyn Progress) -> Result<Compacted, RunError> {
     let started = Instant::now();
     let io = BackupError::io(place);
     let before = store.size();
-    let building = Building::begin(place).map_err(&io)?;
+    let building = match Building::begin(place) {
+        Ok(building) => building,
+        Err(error) => {
+            store.close()?;
+            return Err(io(error).into());
+        }
+    };
     progress.begin("compact", "", None);
     let copied = copy(&store, building.folder(), progress);
     // Nobody else writes to the old one from here on, or opens the new one before it is in its place.
     let held = store.let_go();
-    let ((new, keys), old) = match (copied, held) {
+    let ((new, keys, after), old) = match (copied, held) {
         (Ok(copied), Ok(held)) => (copied, held),
         (Err(error), _) | (_, Err(error)) => {
             building.abandon();
             return Err(error.into());
         }
     };
-    let aside = building.put_in_place(true).map_err(&io)?;
+    let aside = building.exchange().map_err(&io)?;
     drop(old);
-    if let Some(aside) = aside {
-        fs::remove_dir_all(&aside).map_err(BackupError::io(&aside))?;
-    }
+    fs::remove_dir_all(&aside).map_err(BackupError::io(&aside))?;
     drop(new);
-    let store = Store::open(place)?;
-    let after = store.size();
-    store.close()?;
     Ok(Compacted { keys, before, after, milliseconds: cycle::milliseconds(started) })
 }
 
-fn copy(store: &Store, folder: &Path, progress: &dyn Progress) -> Result<(Held, u64), StoreError> {
+fn copy(store: &Store, folder: &Path, progress: &dyn Progress) -> Result<(Held, u64, u64), StoreError> {
     let (mut copy, keys) = store.copy_to(folder, |keys| progress.advance(keys, None))?;
+    let size = copy.size();
     let mut draft = copy.draft();
-    draft.put_fact(FACT, &copy.size())?;
+    draft.put_fact(FACT, &size)?;
     let writes = draft.finish();
     copy.commit(writes)?;
-    Ok((copy.let_go()?, keys))
+    Ok((copy.let_go()?, keys, size))
 }
 
 #[cfg(test)]

@@ -49,6 +49,9 @@ fn learn_each(session: &mut Session, is_needed: impl Fn(&String) -> bool) -> Res
     let names: Vec<String> = session.config.connectors.iter().map(|(name, _)| name.clone()).collect();
     let mut all = Vec::new();
     for name in names {
+        if session.silent.contains(&name) && !is_needed(&name) {
+            continue;
+        }
         let warnings = match import::learn(session, &name) {
             Err(RunError::Connector { .. }) if !is_needed(&name) => continue,
             learned => learned?,

@@ -61,6 +61,10 @@ pub struct Session {
     pub(super) down: BTreeSet<String>,
     /// Objects that the last export sent and the target did not take, by connector.
     pub(super) put_off: BTreeMap<String, BTreeSet<ObjectId>>,
+    /// There is more to be taken in than this cycle does: nobody's days are over before it is known whether they are back.
+    pub(super) behind: bool,
+    /// Connectors that do not answer: they are not asked about themselves.
+    pub(super) silent: BTreeSet<String>,
     /// How long an export may take before the rest is left for the next one; nothing: as long as it takes.
     pub(super) slice: Option<Duration>,
     /// Whether this cycle reads what changed, and not everything.
@@ -199,6 +203,8 @@ impl Session {
             known: Mutex::new(None),
             down: BTreeSet::new(),
             put_off: BTreeMap::new(),
+            behind: false,
+            silent: BTreeSet::new(),
             slice: None,
             follows: false,
             correlation: Correlation::new(),

@@ -355,6 +355,8 @@ fn whatever_breaks_everything_arrives_once() {
         chaos.memory(),
         size(&chaos.path("state")) / 1_048_576,
     );
+    // What was written last is being looked at.
+    std::thread::sleep(Duration::from_secs(2));
     chaos.end("-TERM");
     // What was followed is what is there.
     let config = syncline::config::Config::load(&chaos.path("syncline.toml")).unwrap();

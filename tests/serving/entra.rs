@@ -1,13 +1,14 @@
 //! Changes that others make in the tenant are followed, too: what rules say comes back, and a group is not read again for
 //! its members.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use syncline::connector::graph::{Graph, Settings};
-use syncline::connector::{Anchor, ExportAction, ExportItem, ExportOutcome};
+use syncline::connector::{Anchor, ExportAction, ExportItem, ExportOutcome, ImportEvent, ImportRequest};
 use syncline::value::Value;
 use uuid::Uuid;
 
+use crate::lag::{Serving, log, tenant};
 use crate::world::{Kind, World, follow, image, read_everything};
 
 fn write(world: &World, object_type: &str, action: ExportAction) {
@@ -116,4 +117,56 @@ fn who_is_told_of_and_not_shown_yet_is_looked_for_again() {
     assert_eq!(report.imports[0].new, 1, "{:?}", report.imports);
     let (report, _) = follow(&mut session, &["entra"]);
     assert!(report.imports.is_empty(), "it is not looked for any more: {:?}", report.imports);
+}
+
+/// More than a cycle takes in, of what we read and do not write: nothing of ours goes out meanwhile that would show it.
+#[test]
+fn many_changes_by_others_are_taken_in_while_serving() {
+    const MANY: usize = 2_100;
+    let kind = Kind::Slapd("auto");
+    let world = World::start(kind, 74, &World::generated(kind, MANY * 5 / 4, 1));
+    let mut serving = Serving::start(&world);
+    let begun = Instant::now();
+    while !log(&world).contains("run 1:") {
+        assert!(begun.elapsed() < Duration::from_secs(300), "{}", log(&world));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    let other = tenant(&world);
+    let users = world.runtime.block_on(async {
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(100_000);
+        let request = ImportRequest { types: [("user".to_owned(), ["mail".into()].into())].into() };
+        other.import(&request, sender).await.unwrap();
+        let mut users = Vec::new();
+        while let Ok(event) = receiver.try_recv() {
+            if let ImportEvent::Object(user) = event {
+                users.push(user.anchor);
+            }
+        }
+        users
+    });
+    assert!(users.len() > MANY, "{}", users.len());
+    let items: Vec<ExportItem> = users
+        .iter()
+        .take(MANY)
+        .enumerate()
+        .map(|(at, anchor)| {
+            let attributes = [("mail".into(), vec![Value::Text(format!("other{at}@contoso.com"))])].into();
+            ExportItem::new(Uuid::nil(), "user", ExportAction::Update { anchor: anchor.clone(), attributes })
+        })
+        .collect();
+    world.runtime.block_on(async {
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(10_000);
+        other.export(items, sender).await.unwrap();
+        while let Ok((_, _, outcome)) = receiver.try_recv() {
+            assert!(matches!(outcome, ExportOutcome::Done { .. }), "{outcome:?}");
+        }
+    });
+    // It is asked every 30 seconds; all of it is taken in at once then.
+    std::thread::sleep(Duration::from_secs(40));
+    serving.end();
+    let session = world.session("state");
+    let other = |lines: &&Vec<String>| lines.iter().any(|line| line.contains("other"));
+    assert_eq!(image(&session, "entra").values().filter(other).count(), MANY, "{}", log(&world));
+    session.close().unwrap();
 }

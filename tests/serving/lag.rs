@@ -35,7 +35,7 @@ impl Serving {
     }
 
     /// Ends it in order.
-    fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         let id = self.0.id().to_string();
         assert!(Command::new("kill").arg(id).status().unwrap().success());
         self.0.wait().unwrap();

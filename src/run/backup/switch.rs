@@ -58,7 +58,7 @@ impl Building {
             return Ok(None);
         }
         let aside = aside(&self.place);
-        match renameat_with(CWD, &self.folder, CWD, &self.place, RenameFlags::EXCHANGE) {
+        match self.swap() {
             Ok(()) => fs::rename(&self.folder, &aside)?,
             // Not every file system can.
             Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
@@ -76,6 +76,22 @@ impl Building {
         }
         sync_parent(&self.place)?;
         Ok(Some(aside))
+    }
+
+    /// Exchanges it with what is in its place, in one step or not at all. Gives where that is now.
+    pub(in crate::run) fn exchange(self) -> io::Result<PathBuf> {
+        fs::remove_file(self.folder.join(MARK))?;
+        sync_folders(&self.folder)?;
+        if let Err(error) = self.swap() {
+            self.abandon();
+            return Err(error.into());
+        }
+        sync_parent(&self.place)?;
+        Ok(self.folder)
+    }
+
+    fn swap(&self) -> rustix::io::Result<()> {
+        renameat_with(CWD, &self.folder, CWD, &self.place, RenameFlags::EXCHANGE)
     }
 }
 
@@ -97,8 +113,11 @@ fn aside(place: &Path) -> PathBuf {
 fn sync_folders(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            sync_folders(&entry.path())?;
+        match entry.file_type()? {
+            kind if kind.is_dir() => sync_folders(&entry.path())?,
+            // sled writes large values beside its log, and syncs none of them.
+            kind if kind.is_file() => File::open(entry.path())?.sync_all()?,
+            _ => {}
         }
     }
     File::open(folder)?.sync_all()

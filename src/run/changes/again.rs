@@ -12,19 +12,19 @@ use crate::sync::ledger::View as _;
 /// For how many seconds: copies of a directory are minutes apart at the most.
 const PATIENCE: i64 = 600;
 /// More of them are no lagging copy.
-const MOST: usize = 10_000;
+const MOST: usize = 1_000;
 
-/// Since when each is looked for, in seconds since 1970.
-type Sought = BTreeMap<String, i64>;
+/// Since when each is looked for, and when it is looked for the next time: seconds since 1970.
+type Sought = BTreeMap<String, (i64, i64)>;
 
 fn key(connector: &str) -> String {
     format!("again/{connector}")
 }
 
-/// Who is looked for.
-pub(super) fn due(draft: &Draft<'_>, connector: &str) -> Result<Vec<Anchor>, RunError> {
+/// Who is looked for now: later and later.
+pub(super) fn due(draft: &Draft<'_>, connector: &str, now: i64) -> Result<Vec<Anchor>, RunError> {
     let sought: Sought = draft.fact(&key(connector))?.unwrap_or_default();
-    Ok(sought.into_keys().map(Anchor).collect())
+    Ok(sought.into_iter().filter(|(_, (_, next))| *next <= now).map(|(anchor, _)| Anchor(anchor)).collect())
 }
 
 /// Notes what came of looking at some objects: who is not there yet and should be, and who need not be looked for any more.
@@ -39,11 +39,12 @@ pub(super) fn note(
     for (anchor, presence) in found {
         let known = draft.object(draft.id_of_anchor(connector, anchor)?)?.is_some();
         let expected = !known && hints.get(anchor) == Some(&Hint::There) && matches!(presence, Presence::NotFound);
-        let since = sought.get(&anchor.0).copied();
-        if !expected || since.is_some_and(|since| now - since >= PATIENCE) {
+        let known = sought.get(&anchor.0).map(|(since, _)| *since);
+        let since = known.unwrap_or(now);
+        if !expected || now - since >= PATIENCE {
             sought.remove(&anchor.0);
-        } else if since.is_none() && sought.len() < MOST {
-            sought.insert(anchor.0.clone(), now);
+        } else if known.is_some() || sought.len() < MOST {
+            sought.insert(anchor.0.clone(), (since, now + (now - since)));
         }
     }
     match sought == before {

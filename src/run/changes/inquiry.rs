@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::looking::Looking;
 use super::{Changes, End, News, Reached, Referring, again};
 use crate::connector::changes::{ChangeEvent, ChangesEnd, Hint};
 use crate::connector::directory::Directory;
-use crate::connector::{Anchor, ConnectorError, Presence};
+use crate::connector::{Anchor, ConnectorError};
 use crate::run::import::{self, LOOK_UP_BATCH, Wanted};
 use crate::run::session::Session;
 use crate::run::{RunError, shrinkage};
@@ -92,21 +91,18 @@ impl Inquiry {
     /// What the answer means for what is known.
     ///
     /// # Errors
-    /// When the directory could not be used, or the store fails.
+    /// When the store fails.
     pub fn conclude(self, session: &mut Session, answer: Answer) -> Result<News, RunError> {
-        let Inquiry { connector, directory, wanted, since: reached } = self;
+        let Inquiry { connector, wanted, since: reached, .. } = self;
         let (watermark, present) = match answer.end {
             ChangesEnd::TooOld(why) => return Ok(News::Everything(why)),
             ChangesEnd::UpTo { watermark, present } => (watermark, present),
         };
         let since = reached.watermark.clone();
         let reached = Reached { watermark, ..reached };
-        let mut due = due(session, &connector, &wanted, &answer.events, present.as_ref())?;
-        if shrinkage::doubts(session, &connector, &wanted, due.gone())?.is_some() {
-            make_sure(session, &connector, (&directory, &wanted), &mut due)?;
-            if let Some(why) = shrinkage::doubts(session, &connector, &wanted, due.gone())? {
-                return Ok(News::Everything(why));
-            }
+        let due = due(session, &connector, &wanted, &answer.events, present.as_ref())?;
+        if let Some(why) = shrinkage::doubts(session, &connector, &wanted, due.gone())? {
+            return Ok(News::Everything(why));
         }
         if due.looked_at.is_empty() && due.references.is_empty() {
             if reached.watermark == since {
@@ -135,24 +131,6 @@ impl Due {
     fn gone(&self) -> usize {
         self.looked_at.values().filter(|hint| **hint == Hint::Gone).count()
     }
-}
-
-/// Looks for those that are said to be gone: OpenLDAP says so of entries that change while it answers.
-fn make_sure(
-    session: &Session,
-    connector: &str,
-    (directory, wanted): (&Arc<Directory>, &Wanted),
-    due: &mut Due,
-) -> Result<(), RunError> {
-    let gone = due.looked_at.iter().filter(|(_, hint)| **hint == Hint::Gone);
-    let asked = gone.map(|(anchor, _)| (anchor.clone(), None)).collect();
-    let found = session.wait_for(connector, Looking::plain(directory, &wanted.request, asked).run())?;
-    for (anchor, presence) in found.presences {
-        if matches!(presence, Presence::Present(_)) {
-            due.looked_at.insert(anchor, Hint::There);
-        }
-    }
-    Ok(())
 }
 
 /// One entry for each object, however often it was told of; nothing that is neither known nor of interest.
@@ -184,7 +162,7 @@ fn due(
             }
         }
     }
-    for anchor in again::due(&draft, connector)? {
+    for anchor in again::due(&draft, connector, jiff::Timestamp::now().as_second())? {
         due.looked_at.entry(anchor).or_insert(Hint::There);
     }
     // Who is looked at shows all references.

@@ -55,8 +55,13 @@ impl Looking {
         objects: &[(Anchor, Hint)],
     ) -> Result<Looking, RunError> {
         let draft = session.store.draft();
-        let mut looking = Looking::plain(&session.directory(connector)?, &wanted.request, Vec::new());
-        looking.attributes = wanted.references.values().flatten().cloned().collect();
+        let mut looking = Looking {
+            directory: session.directory(connector)?,
+            request: wanted.request.clone(),
+            asked: Vec::with_capacity(objects.len()),
+            unknown: BTreeSet::new(),
+            attributes: wanted.references.values().flatten().cloned().collect(),
+        };
         for (anchor, _) in objects {
             let object = draft.object(draft.id_of_anchor(connector, anchor)?)?;
             if object.is_none() {
@@ -65,16 +70,6 @@ impl Looking {
             looking.asked.push((anchor.clone(), object.and_then(|object| object.dn)));
         }
         Ok(looking)
-    }
-
-    /// At these, and not at who refers to them.
-    pub(super) fn plain(
-        directory: &Arc<Directory>,
-        request: &ImportRequest,
-        asked: Vec<(Anchor, Option<String>)>,
-    ) -> Looking {
-        let (unknown, attributes) = (BTreeSet::new(), BTreeSet::new());
-        Looking { directory: Arc::clone(directory), request: request.clone(), asked, unknown, attributes }
     }
 
     /// Looks.

@@ -110,7 +110,9 @@ fn steps(
     for name in targets.iter().filter(|name| !unread.contains(*name)) {
         live::decide_staging(session, name)?;
         retry::prepare(session, name, &permissions.allowed, permissions.retry)?;
-        grace::prepare(session, name)?;
+        if !session.behind {
+            grace::prepare(session, name)?;
+        }
     }
     if let Some(planned) = &permissions.plan {
         let moved = planned.moved(&super::plan::make(session, progress)?)?;

@@ -104,11 +104,18 @@ pub fn run(
         export_objects(session, connector, &directory, chunk, &mut recycle_bin, &mut report)?;
     }
     references::run(session, connector, &directory, (only, deadline), &mut report, progress)?;
-    session.put_off.insert(connector.to_owned(), report.put_off.clone());
+    remember_put_off(session, connector, &report);
     take_room(session, connector, &report)?;
     count_requests(session, connector, before, directory.traffic(), &mut report)?;
     report.milliseconds = super::cycle::milliseconds(started);
     Ok(report)
+}
+
+/// Those that were not taken come last until everybody else has had a turn.
+fn remember_put_off(session: &mut Session, connector: &str, report: &ExportReport) {
+    let before = session.put_off.remove(connector).filter(|_| report.left > 0).unwrap_or_default();
+    let still = before.difference(&report.sent).chain(&report.put_off).copied().collect();
+    session.put_off.insert(connector.to_owned(), still);
 }
 
 /// Whether the directory said just now that it takes no writes for a while.

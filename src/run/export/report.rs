@@ -53,6 +53,9 @@ pub struct ExportReport {
     /// Objects that were written.
     #[serde(skip)]
     pub touched: BTreeSet<ObjectId>,
+    /// Objects that were sent.
+    #[serde(skip)]
+    pub sent: BTreeSet<ObjectId>,
     /// Objects that were sent and not taken now: the next time they come after others of their wave.
     #[serde(skip)]
     pub put_off: BTreeSet<ObjectId>,

@@ -22,6 +22,7 @@ pub(super) fn settle(
     report: &mut ExportReport,
 ) -> Result<(), RunError> {
     let id = ObjectId(item.id);
+    report.sent.insert(id);
     let Some(mut object) = draft.object(id)? else { return Ok(()) };
     let who = format!("{} `{}`", object.object_type, object.title());
     let Some(mut export) = object.export.take() else { return Ok(()) };

@@ -13,6 +13,9 @@ use crate::run::export::ExportReport;
 use crate::run::reading::Reading;
 use crate::run::session::Session;
 
+/// How long after the store was opened a connector that says nothing may hold up the others.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What a cycle left for the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Left {
@@ -73,20 +76,28 @@ impl Server<'_> {
             }
         }
         self.go_on(open)?;
+        if !open.followers.are_settled() && open.since.elapsed() < PATIENCE {
+            return Ok(());
+        }
         let told = open.followers.ready(&open.session)?;
         if told.is_empty() && self.whole.is_empty() && !self.is_time() {
             return Ok(());
         }
         // What comes next is looked at while this goes through.
         self.go_on(open)?;
+        (open.session.behind, open.session.silent) = (open.followers.are_behind(), self.due.failing());
         let report = self.cycle(&mut open.session, told, false)?;
-        let read = report.imports.iter().filter(|import| self.whole.contains_key(&import.connector));
-        let read = read.map(|import| import.connector.clone());
-        let written = report.exports.iter().map(|export| export.connector.clone());
-        for name in read.chain(written).collect::<BTreeSet<_>>() {
-            open.followers.forget(&name);
+        let whole = std::mem::take(&mut self.whole);
+        for import in report.imports.iter().filter(|import| whole.contains_key(&import.connector)) {
+            open.followers.forget(&import.connector);
+            if import.incomplete.is_empty() && import.shrunk.is_empty() {
+                self.answered(&import.connector);
+            }
         }
-        self.whole.clear();
+        let sent = |export: &&ExportReport| export.written() + export.unknown > 0 || !export.sent.is_empty();
+        for export in report.exports.iter().filter(sent) {
+            open.followers.forget(&export.connector);
+        }
         Ok(())
     }
 
@@ -103,7 +114,6 @@ impl Server<'_> {
             Outcome::Nothing => {}
             Outcome::Answered => self.answered(name),
             Outcome::Whole(why, since) => {
-                self.answered(name);
                 open.followers.forget(name);
                 self.whole.insert(name.to_owned(), (why, since));
             }
@@ -195,6 +205,7 @@ impl Server<'_> {
         }
         let reading = Reading::News { changes, whole };
         let report = cycle::run_towards(session, reading, candidate.as_ref(), &Permissions::default(), self.progress)?;
+        self.failures = 0;
         self.last = Some((Instant::now(), Left::by(&report)));
         let unread = report.imports.iter().filter(|import| !import.incomplete.is_empty() || !import.shrunk.is_empty());
         for name in unread.map(|import| &import.connector).chain(&session.down) {

@@ -50,6 +50,11 @@ impl Due {
         (pause, *failures)
     }
 
+    /// Who did not answer the last time.
+    pub(super) fn failing(&self) -> BTreeSet<String> {
+        self.failures.keys().cloned().collect()
+    }
+
     /// Everybody is asked at once.
     pub(super) fn all(&mut self, now: Instant) {
         self.next.values_mut().for_each(|next| *next = now);

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use tokio::task::AbortHandle;
+
 use super::moments::Moments;
 use super::triggers;
-use crate::connector::ConnectorError;
+use crate::connector::{ConnectorError, ConnectorErrorKind};
 use crate::run::RunError;
 use crate::run::changes::inquiry::{self, Answer, Inquiry, Question};
 use crate::run::changes::looking::{Found, Looking};
@@ -19,6 +21,9 @@ use crate::run::session::Session;
 
 /// How many changed objects a cycle takes in.
 const PART: usize = 2_000;
+
+/// No answer takes so long.
+const LONGEST: Duration = Duration::from_secs(3_600);
 
 /// What is said between two cycles.
 pub(super) enum Word {
@@ -32,6 +37,8 @@ pub(super) enum Word {
 pub(super) enum Done {
     Asked(Box<Inquiry>, Result<Answer, ConnectorError>),
     Looked(Told, Result<Found, ConnectorError>),
+    /// It did not come to an end.
+    Broke(ConnectorError),
 }
 
 /// Changes, and since when they wait.
@@ -56,7 +63,10 @@ pub(super) enum Outcome {
 struct Follower {
     /// What was begun in an earlier era was given up.
     era: u64,
-    busy: bool,
+    /// What its worker is at.
+    work: Option<AbortHandle>,
+    /// It was asked since the store was opened, and answered or did not.
+    settled: bool,
     /// To be asked as soon as it can be.
     due: bool,
     /// To be looked at.
@@ -103,8 +113,20 @@ impl Followers {
     /// What a connector was doing is of no use any more: it was read, or written to, meanwhile.
     pub(super) fn forget(&mut self, name: &str) {
         let Some(follower) = self.all.get_mut(name) else { return };
-        let due = follower.due || follower.busy || follower.told.is_some() || follower.ready.is_some();
-        *follower = Follower { era: follower.era + 1, due, ..Follower::default() };
+        let at_it = follower.work.take().inspect(AbortHandle::abort).is_some();
+        let due = follower.due || at_it || follower.told.is_some() || follower.ready.is_some();
+        *follower = Follower { era: follower.era + 1, due, settled: follower.settled, ..Follower::default() };
+    }
+
+    /// Whether every connector was asked since the store was opened, and said what changed or did not answer. Before, nothing
+    /// is decided: what is known may be of long ago.
+    pub(super) fn are_settled(&self) -> bool {
+        self.all.values().all(|follower| follower.settled)
+    }
+
+    /// Whether something is told that is not ready to be taken in.
+    pub(super) fn are_behind(&self) -> bool {
+        self.all.values().any(|follower| follower.told.is_some() || !follower.settled)
     }
 
     /// Takes note of what a worker did.
@@ -117,30 +139,34 @@ impl Followers {
         let Some(follower) = self.all.get_mut(name).filter(|follower| follower.era == era) else {
             return Ok(Outcome::Nothing);
         };
-        follower.busy = false;
+        follower.work = None;
         match done {
-            Done::Asked(_, Err(error)) => Ok(Outcome::Down(error)),
-            Done::Looked(_, Err(error)) => {
-                (follower.told, follower.end) = (None, None);
+            Done::Asked(_, Err(error)) | Done::Looked(_, Err(error)) | Done::Broke(error) => {
+                (follower.told, follower.end, follower.settled) = (None, None, true);
                 Ok(Outcome::Down(error))
             }
             Done::Looked(mut told, Ok(found)) => {
                 told.changes.show(found);
-                follower.ready = Some(told);
-                Ok(Outcome::Nothing)
+                (follower.ready, follower.settled) = (Some(told), true);
+                Ok(Outcome::Answered)
             }
             Done::Asked(inquiry, Ok(answer)) => match inquiry.conclude(session, answer)? {
                 News::Nothing => {
                     follower.end = follower.end.take().filter(|_| follower.ready.is_some());
+                    follower.settled = true;
                     self.moments.answered(name);
                     Ok(Outcome::Answered)
                 }
                 News::Changes(changes) => {
                     follower.end = changes.end();
                     follower.told = Some(Told { changes, since: self.moments.answered(name) });
-                    Ok(Outcome::Answered)
+                    // It has answered when it was looked at.
+                    Ok(Outcome::Nothing)
                 }
-                News::Everything(why) => Ok(Outcome::Whole(why, self.moments.answered(name))),
+                News::Everything(why) => {
+                    follower.settled = true;
+                    Ok(Outcome::Whole(why, self.moments.answered(name)))
+                }
             },
         }
     }
@@ -148,7 +174,7 @@ impl Followers {
     /// Gives everybody something to do who has nothing to do. Gives who need not be asked, and what is known of them.
     pub(super) fn go_on(&mut self, session: &Session) -> Result<Vec<(String, Outcome)>, RunError> {
         let mut known = Vec::new();
-        for (name, follower) in self.all.iter_mut().filter(|(_, follower)| !follower.busy) {
+        for (name, follower) in self.all.iter_mut().filter(|(_, follower)| follower.work.is_none()) {
             if follower.ready.is_none()
                 && let Some(mut told) = follower.told.take()
             {
@@ -161,27 +187,27 @@ impl Followers {
                     }
                     None => told,
                 };
-                follower.busy = true;
                 let looking = Looking::at(session, &next.changes)?;
                 let work = async move { Done::Looked(next, looking.run().await) };
-                spawn(session, self.sender.clone(), (name, follower.era), work);
+                follower.work = Some(spawn(session, self.sender.clone(), (name, follower.era), work));
             } else if follower.told.is_none() && std::mem::take(&mut follower.due) {
                 self.moments.asked(name);
                 match inquiry::begin(session, name, follower.end.as_ref())? {
                     Question::Answered(News::Everything(why)) => {
+                        follower.settled = true;
                         known.push((name.clone(), Outcome::Whole(why, self.moments.answered(name))));
                     }
                     Question::Answered(News::Nothing | News::Changes(_)) => {
+                        follower.settled = true;
                         self.moments.answered(name);
                         known.push((name.clone(), Outcome::Answered));
                     }
                     Question::Open(inquiry) => {
-                        follower.busy = true;
                         let work = async move {
                             let answer = inquiry.ask().await;
                             Done::Asked(Box::new(inquiry), answer)
                         };
-                        spawn(session, self.sender.clone(), (name, follower.era), work);
+                        follower.work = Some(spawn(session, self.sender.clone(), (name, follower.era), work));
                     }
                 }
             }
@@ -205,13 +231,25 @@ impl Followers {
     }
 }
 
-/// Has work done by a worker, who says what came of it.
+/// Has work done by a worker, who says what came of it, or that it did not come to an end.
 fn spawn(
     session: &Session,
     sender: Sender<Word>,
     (name, era): (&str, u64),
     work: impl Future<Output = Done> + Send + 'static,
-) {
+) -> AbortHandle {
     let name = name.to_owned();
-    session.runtime.spawn(async move { sender.send(Word::Done(name, era, work.await)) });
+    let work = session.runtime.spawn(async move { tokio::time::timeout(LONGEST, work).await });
+    let handle = work.abort_handle();
+    session.runtime.spawn(async move {
+        let broke = |why: String| Done::Broke(ConnectorError::new(ConnectorErrorKind::Protocol, why));
+        let done = match work.await {
+            Ok(Ok(done)) => done,
+            Ok(Err(_)) => broke(format!("it was not done after {} minutes", LONGEST.as_secs() / 60)),
+            Err(error) => broke(format!("asking it broke off: {error}")),
+        };
+        // Nobody hears it once the store is closed.
+        let _ = sender.send(Word::Done(name, era, done));
+    });
+    handle
 }

@@ -124,6 +124,7 @@ struct Server<'a> {
 struct Open {
     session: Session,
     followers: Followers,
+    since: Instant,
 }
 
 impl Server<'_> {
@@ -151,8 +152,12 @@ impl Server<'_> {
             }
             self.maintain(&mut open);
             if !self.is_resting() {
+                if open.is_none() {
+                    // What workers of another opening of the store did is of no use.
+                    heard.retain(|word| matches!(word, Word::Changed(_)));
+                }
                 match self.turn(&mut open, std::mem::take(&mut heard)) {
-                    Ok(()) => self.failures = 0,
+                    Ok(()) => {}
                     Err(RunError::Interrupted) => break,
                     Err(error) => {
                         self.close(open.take());
@@ -197,12 +202,13 @@ impl Server<'_> {
                     // What was told before belongs to another opening of the store.
                     self.whole.clear();
                     let followers = Followers::of(&session, &self.moments);
-                    return Ok(Open { session, followers });
+                    return Ok(Open { session, followers, since: Instant::now() });
                 }
             }
             if self.stop.load(Ordering::Relaxed) {
                 return Err(RunError::Interrupted);
             }
+            (self.tell)(Event::Alive);
             if !told {
                 (self.tell)(Event::StoreInUse);
                 told = true;
@@ -227,10 +233,13 @@ impl Server<'_> {
             return;
         };
         self.maintained = Some(minute);
-        let maintained = maintenance::run(session, self.progress)
-            .and_then(|maintained| Ok(Maintained { compacted: self.compact(open)?, ..maintained }));
-        match maintained {
+        match maintenance::run(session, self.progress) {
             Ok(maintained) => (self.tell)(Event::Maintained(&maintained)),
+            Err(error) => (self.tell)(Event::NotMaintained(&error)),
+        }
+        match self.compact(open) {
+            Ok(None) => {}
+            Ok(compacted) => (self.tell)(Event::Maintained(&Maintained { compacted, ..Maintained::default() })),
             Err(error) => (self.tell)(Event::NotMaintained(&error)),
         }
     }
