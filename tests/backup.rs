@@ -28,7 +28,10 @@ fn steady(transcript: &str) -> String {
                 words[at - 1] = "…".into();
             }
         }
-        let line = words.join(" ");
+        let mut line = words.join(" ");
+        if let Some((what, _)) = line.split_once(" → ") {
+            line = format!("{} …", what.rsplit_once(' ').unwrap().0.rsplit_once(' ').unwrap().0);
+        }
         let field =
             ["\"bytes\":", "\"made_at\":", "\"sha256\":", "\"before\":"].into_iter().find(|name| line.contains(name));
         field.map_or(line.clone(), |name| format!("{}{name} …", line.split(name).next().unwrap()))
@@ -39,7 +42,7 @@ fn steady(transcript: &str) -> String {
 #[test]
 fn a_state_that_was_restored_goes_on() {
     let deployment = Deployment::new();
-    let mut transcript = vec![deployment.run("backup early.backup")];
+    let mut transcript = vec![deployment.run("backup early.backup"), deployment.run("compact")];
     deployment.run("run");
     transcript.push(deployment.run("backup one.backup"));
     transcript.push(deployment.run("backup one.backup"));
@@ -50,6 +53,7 @@ fn a_state_that_was_restored_goes_on() {
     deployment.run("show");
     transcript.push(deployment.run("restore one.backup"));
     transcript.push(deployment.run("restore one.backup --replace --as ada"));
+    transcript.push(deployment.run("compact"));
     let compacted = deployment.run("compact --format json");
     assert!(compacted.contains("\"keys\": ") && compacted.ends_with("exit 0\n"), "{compacted}");
     transcript.push(deployment.run("run"));

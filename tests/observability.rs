@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -152,6 +154,43 @@ impl World {
         assert!(Command::new("kill").arg(self.process.id().to_string()).status().unwrap().success());
         self.process.wait().unwrap();
     }
+}
+
+/// A tenant that takes connections and says nothing any more.
+fn silence(world: &mut World) -> TcpListener {
+    let settings = emulator::Settings::for_tenant("contoso.onmicrosoft.com", None);
+    let other = world.runtime.block_on(emulator::start(settings)).unwrap();
+    let emulator = std::mem::replace(&mut world.emulator, other);
+    let address = emulator.base_url.trim_start_matches("http://").to_owned();
+    world.runtime.block_on(emulator.stop()).unwrap();
+    TcpListener::bind(address).unwrap()
+}
+
+#[test]
+fn whoever_waits_for_a_tenant_that_says_nothing_is_alive() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    let signs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&signs);
+    std::thread::spawn(move || {
+        let mut text = [0; 100];
+        while let Ok(length) = manager.recv(&mut text) {
+            let sign = text[..length].starts_with(b"WATCHDOG=1");
+            counted.fetch_add(usize::from(sign), Ordering::Relaxed);
+        }
+    });
+    let mut world = World::start("", &[("NOTIFY_SOCKET", socket.to_str().unwrap())]);
+    world.line("export", |line| line["created"] == 4);
+    let _silent = silence(&mut world);
+    world.deployment.people(0..5);
+    // Whatever it was at has ended by now, and it waits.
+    std::thread::sleep(Duration::from_secs(4));
+    let runs = || world.lines().iter().filter(|line| line["message"] == "run").count();
+    let before = (runs(), signs.load(Ordering::Relaxed));
+    std::thread::sleep(Duration::from_secs(5));
+    assert!(signs.load(Ordering::Relaxed) >= before.1 + 3, "{} after {}", signs.load(Ordering::Relaxed), before.1);
+    assert_eq!(runs(), before.0, "it was not waiting: {}", world.log());
 }
 
 impl Drop for World {

@@ -19,7 +19,7 @@ use crate::reload::{Watcher, stamps_of};
 use crate::run::cycle::CycleReport;
 use crate::run::export::ExportReport;
 use crate::run::serve::{self, Audience, Event};
-use crate::run::{Progress, RunError, thousands};
+use crate::run::{self, Progress, RunError, thousands};
 
 /// How often signals and test files are looked at while nothing happens.
 const TICK: Duration = Duration::from_millis(200);
@@ -90,7 +90,12 @@ fn serve(
     }
     let mut observer = Observer::start(&config)?;
     std::mem::take(&mut observer.remarks).iter().for_each(|remark| say(remark));
-    let pulse = Pulse { beat: Box::new(observer.pulse()), say };
+    let turned = observer.pulse();
+    let beat = Arc::new(move || {
+        notify(NotifyState::Watchdog);
+        turned();
+    });
+    let pulse = Pulse { beat, say };
     let mut last = String::new();
     let mut tell = |event: Event<'_>| {
         observer.note(&event);
@@ -120,29 +125,25 @@ fn notify(state: NotifyState<'_>) {
 
 /// Long steps are signs of life, too.
 struct Pulse {
-    beat: Box<dyn Fn()>,
+    beat: run::Pulse,
     say: fn(&str),
-}
-
-impl Pulse {
-    fn beat(&self) {
-        notify(NotifyState::Watchdog);
-        (self.beat)();
-    }
 }
 
 impl Progress for Pulse {
     fn begin(&self, _step: &str, _what: &str, _total: Option<u64>) {
-        self.beat();
+        (self.beat)();
     }
     fn advance(&self, _done: u64, _total: Option<u64>) {
-        self.beat();
+        (self.beat)();
     }
     fn end(&self, _line: &str) {
-        self.beat();
+        (self.beat)();
     }
     fn say(&self, line: &str) {
         (self.say)(line);
+    }
+    fn pulse(&self) -> Option<run::Pulse> {
+        Some(Arc::clone(&self.beat))
     }
 }
 

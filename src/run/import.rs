@@ -182,7 +182,7 @@ pub fn run(session: &mut Session, connector: &str, progress: &dyn Progress) -> R
     progress.begin("import", connector, None);
     reading::begin_whole(session, connector)?;
     // What changes while everything is read is read again afterwards.
-    let watermark = session.runtime.block_on(directory.watermark(&wanted.request)).unwrap_or_else(|error| {
+    let watermark = session.alive_while(directory.watermark(&wanted.request)).unwrap_or_else(|error| {
         report.note(format!("its changes cannot be followed: {error}"));
         None
     });
@@ -304,7 +304,10 @@ fn receive(
     let mut batch = Vec::with_capacity(BATCH);
     let mut expected = None;
     loop {
-        let event = events.blocking_recv();
+        let event = match events.try_recv() {
+            Ok(event) => Some(event),
+            Err(_) => session.next(&mut events)?,
+        };
         let ended = event.is_none();
         match event {
             Some(ImportEvent::Object(object)) => batch.push(*object),

@@ -120,7 +120,14 @@ pub trait Progress {
     }
     /// Something to tell apart from the steps.
     fn say(&self, line: &str);
+    /// What gives a sign of life while a step waits for a directory; nothing where nobody looks for one.
+    fn pulse(&self) -> Option<Pulse> {
+        None
+    }
 }
+
+/// Gives a sign of life.
+pub type Pulse = std::sync::Arc<dyn Fn() + Send + Sync>;
 
 /// `99,160`.
 pub fn thousands(number: u64) -> String {

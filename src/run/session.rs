@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
-use super::RunError;
+use super::{Pulse, RunError};
 use crate::config::{Config, ConnectorSettings};
 use crate::connector::correlation::Correlation;
 use crate::connector::directory::Directory;
@@ -28,6 +28,9 @@ use crate::value::{AttributeName, Kind};
 
 /// How often it is looked whether somebody pressed Ctrl-C.
 const GLANCE: Duration = Duration::from_millis(50);
+
+/// How often there is a sign of life while a directory does not answer.
+const SIGN: Duration = Duration::from_secs(1);
 
 /// An open deployment.
 pub struct Session {
@@ -67,6 +70,8 @@ pub struct Session {
     pub(super) silent: BTreeSet<String>,
     /// How long an export may take before the rest is left for the next one; nothing: as long as it takes.
     pub(super) slice: Option<Duration>,
+    /// Gives a sign of life.
+    pub(super) pulse: Option<Pulse>,
     /// Whether this cycle reads what changed, and not everything.
     pub(super) follows: bool,
     /// The id of the run that is under way, or of the next one: what leads to a run is part of it.
@@ -206,6 +211,7 @@ impl Session {
             behind: false,
             silent: BTreeSet::new(),
             slice: None,
+            pulse: None,
             follows: false,
             correlation: Correlation::new(),
             learned: None,
@@ -327,6 +333,44 @@ impl Session {
         Ok(())
     }
 
+    /// Waits for what a directory does. It may take its time, within its own limits: there are signs of life meanwhile.
+    pub(super) fn alive_while<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(async {
+            let mut work = std::pin::pin!(work);
+            loop {
+                tokio::select! {
+                    done = &mut work => return done,
+                    () = tokio::time::sleep(SIGN) => {
+                        if let Some(pulse) = &self.pulse {
+                            pulse();
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    /// Waits for what a directory shows next, until somebody presses Ctrl-C; nothing at the end.
+    ///
+    /// # Errors
+    /// `Interrupted`.
+    pub(super) fn next<T>(&self, shown: &mut tokio::sync::mpsc::Receiver<T>) -> Result<Option<T>, RunError> {
+        self.alive_while(async {
+            tokio::select! {
+                next = shown.recv() => Ok(next),
+                () = self.is_overdue(Duration::ZERO) => Err(RunError::Interrupted),
+            }
+        })
+    }
+
+    /// Ends so long after somebody wanted to stop.
+    pub(super) async fn is_overdue(&self, grace: Duration) {
+        while !self.interrupted.load(Ordering::Relaxed) {
+            tokio::time::sleep(GLANCE).await;
+        }
+        tokio::time::sleep(grace).await;
+    }
+
     /// Waits for what a directory does, until somebody presses Ctrl-C.
     ///
     /// # Errors
@@ -336,12 +380,8 @@ impl Session {
         connector: &str,
         work: impl Future<Output = Result<T, ConnectorError>>,
     ) -> Result<T, RunError> {
-        let stopped = async {
-            while !self.interrupted.load(Ordering::Relaxed) {
-                tokio::time::sleep(GLANCE).await;
-            }
-        };
-        let done = self.runtime.block_on(async {
+        let stopped = self.is_overdue(Duration::ZERO);
+        let done = self.alive_while(async {
             tokio::select! {
                 done = work => Some(done),
                 () = stopped => None,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
@@ -17,6 +18,9 @@ use crate::run::session::Session;
 use crate::store::Draft;
 use crate::sync::ledger::{Ledger, View};
 use crate::value::{AttributeName, Value};
+
+/// How long whoever wants to stop waits for what was sent: for one answer, and not for a directory that says nothing any more.
+const LAST_WORDS: Duration = Duration::from_secs(120);
 
 /// Marks a stretch of objects on disk, sends it, and settles every outcome.
 pub(super) fn export_objects(
@@ -139,15 +143,25 @@ pub(in crate::run) fn send(
         let directory = Arc::clone(directory);
         session.runtime.spawn(async move { directory.export(items, sender).await }.in_current_span())
     };
-    while let Some((_, at, outcome)) = receiver.blocking_recv() {
-        if let Some(place) = outcomes.get_mut(at) {
-            *place = outcome;
+    session.alive_while(async {
+        let answers = async {
+            while let Some((_, at, outcome)) = receiver.recv().await {
+                if let Some(place) = outcomes.get_mut(at) {
+                    *place = outcome;
+                }
+            }
+        };
+        tokio::select! {
+            () = answers => {}
+            () = session.is_overdue(LAST_WORDS) => task.abort(),
         }
-    }
-    let ended = session.runtime.block_on(task);
+    });
+    let ended = session.alive_while(task);
     match ended {
         Ok(Ok(())) => Ok(outcomes),
         Ok(Err(error)) => postpone(connector, error, outcomes),
+        // Whether it was done is not known: the next run looks.
+        Err(error) if error.is_cancelled() => Ok(outcomes),
         Err(error) => Err(RunError::Runtime(format!("the export to `{connector}` broke off: {error}"))),
     }
 }

@@ -195,6 +195,7 @@ impl Server<'_> {
                 Ok(mut session) => {
                     session.interrupted = Arc::clone(self.stop);
                     session.slice = Some(SLICE);
+                    session.pulse = self.progress.pulse();
                     if let Some(saved) = &self.saved {
                         // What they read is imported, also while they wait. Whether they fit at all, the cycle says.
                         let _ = session.expect_rules(&saved.active(false));
@@ -208,11 +209,12 @@ impl Server<'_> {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(RunError::Interrupted);
             }
-            (self.tell)(Event::Alive);
             if !told {
                 (self.tell)(Event::StoreInUse);
                 told = true;
             }
+            // Whoever has it may keep it for long: that is no reason to be taken for dead.
+            (self.tell)(Event::Alive);
             std::thread::sleep(GLANCE);
         }
     }
