@@ -223,3 +223,17 @@ fn fail(session: &mut Session, mut object: ConnectorObject, code: &str, message:
     session.store.commit(writes)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_not_taken_comes_last_in_its_wave() {
+        let [one, two, three] =
+            ["1", "2", "3"].map(|name| ObjectId::of_anchor("entra", &crate::connector::Anchor(name.into())));
+        let order = Order { waves: vec![vec![one, two, three], vec![one]], swaps: BTreeSet::new() };
+        let order = order.with_last(&BTreeSet::from([one, two]));
+        assert_eq!(order.waves, [vec![three, one, two], vec![one]]);
+    }
+}

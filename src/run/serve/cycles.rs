@@ -220,3 +220,22 @@ impl Server<'_> {
         Ok(report)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_says_when_to_go_on() {
+        let by = |written: u64, left: u64, put_off: u64, quiet: bool| {
+            let export = ExportReport { updated: written, left, postponed: put_off, ..ExportReport::default() };
+            Left::by(&CycleReport { exports: vec![export], quiet, ..CycleReport::default() })
+        };
+        assert_eq!(by(5, 0, 0, false), Left::Nothing);
+        assert_eq!(by(0, 0, 0, true), Left::ToWaitFor);
+        assert_eq!(by(5, 0, 3, false), Left::ToTryAgain);
+        assert_eq!(by(5, 7, 3, false), Left::ToGoOn, "the others have their turn");
+        assert_eq!(by(0, 7, 3, false), Left::ToTryAgain, "nothing was taken");
+        assert_eq!(by(0, 7, 0, false), Left::ToGoOn);
+    }
+}
