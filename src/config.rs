@@ -157,7 +157,15 @@ const SECTIONS: [&str; 9] =
     ["connector", "rules", "store", "limits", "reload", "serve", "alert", "staging", "approval"];
 const KINDS: [&str; 4] = ["active-directory", "openldap", "ldif", "entra"];
 
+/// Where the store lies in the folder of the state.
+pub(crate) const STORE: &str = "store";
+
 impl Config {
+    /// The folder that the store lies in.
+    pub fn store(&self) -> PathBuf {
+        self.store_folder.join(STORE)
+    }
+
     /// Reads a file.
     ///
     /// # Errors

@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::output::{plural, print_json, say};
-use super::{Exit, Format, patiently};
+use super::{Exit, Format, open_store};
 use crate::config::Config;
 use crate::run::RunError;
-use crate::run::backup::{self, BackupError, Summary};
+use crate::run::backup::{self, Summary};
 use crate::run::who::Who;
-use crate::store::Store;
 
 /// Writes the whole state into one file, or looks whether such a file is whole.
 #[derive(Args)]
@@ -62,11 +61,7 @@ pub(super) fn backup(
 }
 
 fn written(config: &Config, arguments: &BackupArguments) -> Result<Summary, RunError> {
-    let folder = config.store_folder.join("store");
-    if !folder.is_dir() {
-        return Err(BackupError::NoStore(config.store_folder.clone()).into());
-    }
-    let store = patiently(&config.store_folder, || Ok(Store::open(&folder)?))?;
+    let store = open_store(config)?;
     let summary = backup::write(&store, &config.store_folder, &arguments.file)?;
     store.close()?;
     Ok(summary)

@@ -154,7 +154,7 @@ fn looked_at(analysis: &Analysis) {
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) fn schemas(config: &Config) -> Schemas {
-    let folder = config.store_folder.join("store");
+    let folder = config.store();
     let open = || Store::open(&folder).map_err(RunError::Store);
     let store = folder.exists().then(|| turn::take(&config.store_folder, PATIENCE, || {}, open).ok()).flatten();
     let mut schemas = Schemas::new();

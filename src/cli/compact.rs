@@ -2,19 +2,13 @@
 
 use super::output::{plural, print_json, say};
 use super::progress::Terminal;
-use super::{Exit, Format, patiently};
+use super::{Exit, Format, open_store};
 use crate::config::Config;
-use crate::run::backup::BackupError;
 use crate::run::compaction::{self, Compacted};
 use crate::run::{RunError, Silent};
-use crate::store::Store;
 
 pub(super) fn run(config: &Config, format: Format) -> Result<Exit, RunError> {
-    let folder = config.store_folder.join("store");
-    if !folder.is_dir() {
-        return Err(BackupError::NoStore(config.store_folder.clone()).into());
-    }
-    let store = patiently(&config.store_folder, || Ok(Store::open(&folder)?))?;
+    let (store, folder) = (open_store(config)?, config.store());
     let compacted = match format {
         Format::Text => compaction::run(store, &folder, &Terminal::new()),
         Format::Json => compaction::run(store, &folder, &Silent),

@@ -8,9 +8,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
+use crate::run::backup::BackupError;
 use crate::run::session::Session;
 use crate::run::{RunError, turn};
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 mod accept;
 mod approve;
@@ -337,6 +338,15 @@ fn open_config(config: Config, proposed: bool, arguments: &Arguments) -> Result<
 /// Asks whoever has the store, and tries again for a while.
 fn patiently<T>(folder: &Path, open: impl FnMut() -> Result<T, RunError>) -> Result<T, RunError> {
     turn::take(folder, PATIENCE, || say("another command has the store; waiting for it"), open)
+}
+
+/// Opens the store alone, if there is one, as soon as whoever has it lets go of it.
+fn open_store(config: &Config) -> Result<Store, RunError> {
+    let folder = config.store();
+    if !folder.is_dir() {
+        return Err(BackupError::NoStore(config.store_folder.clone()).into());
+    }
+    patiently(&config.store_folder, || Ok(Store::open(&folder)?))
 }
 
 /// Says what went wrong, with a hint, and decides the exit code. The only place that does.

@@ -93,6 +93,11 @@ impl Wanted {
         Readers { rules: !self.unread.contains(object_type), memberships: self.memberships }
     }
 
+    /// Reference attributes of any type.
+    pub(super) fn reference_attributes(&self) -> BTreeSet<AttributeName> {
+        self.references.values().flatten().cloned().collect()
+    }
+
     /// Whether an attribute of a type is read.
     pub(super) fn asks_for(&self, object_type: &str, name: &AttributeName) -> bool {
         self.request.types.get(object_type).is_some_and(|names| names.contains(name))

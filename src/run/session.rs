@@ -175,7 +175,7 @@ impl Session {
     /// # Errors
     /// As [`Session::open`].
     pub fn open_with(config: Config, rules: &RuleSet, warnings: Vec<Diagnostic>) -> Result<Session, RunError> {
-        let store = Store::open(&config.store_folder.join("store"))?;
+        let store = Store::open(&config.store())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()

@@ -15,6 +15,9 @@ mod links;
 #[cfg(test)]
 mod room;
 #[cfg(test)]
+#[path = "../common/sign_in.rs"]
+mod sign_in;
+#[cfg(test)]
 mod surprises;
 #[cfg(test)]
 mod table;

@@ -16,6 +16,8 @@ use syncline::run::session::Session;
 use syncline::run::synchronise;
 use syncline::run::{RunError, Silent};
 
+use crate::sign_in::sign_in;
+
 const TENANT: &str = "contoso.onmicrosoft.com";
 
 const CONFIG: &str = r#"
@@ -109,18 +111,7 @@ impl World {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let emulator = runtime.block_on(emulator::start(settings)).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", "00001111-aaaa-2222-bbbb-3333cccc4444"),
-            ("client_secret", "emulator-secret"),
-            ("scope", "https://graph.microsoft.com/.default"),
-        ];
-        let url = format!("{}/{TENANT}/oauth2/v2.0/token", emulator.base_url);
-        let token = runtime.block_on(async {
-            let text = client.post(url).form(&form).send().await.unwrap().text().await.unwrap();
-            let body: Json = serde_json::from_str(&text).unwrap();
-            body["access_token"].as_str().unwrap().to_owned()
-        });
+        let token = runtime.block_on(sign_in(&client, &emulator.base_url, TENANT));
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("rules")).unwrap();
         fs::write(folder.path().join("syncline.toml"), CONFIG).unwrap();

@@ -7,11 +7,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ldap3::Mod;
-use syncline::connector::{ImportEvent, ImportRequest};
 use syncline::emulator::Throttling;
 
 use crate::lag::{Serving, connect, log, tenant};
-use crate::world::{BASE, Kind, World, number};
+use crate::sign_in::sign_in;
+use crate::world::{BASE, Kind, World, number, users, value};
 
 #[test]
 fn a_burst_takes_as_long_as_the_quota_makes_it() {
@@ -94,15 +94,8 @@ struct Counter {
 impl Counter {
     fn new(world: &World) -> Counter {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", "00001111-aaaa-2222-bbbb-3333cccc4444"),
-            ("client_secret", "emulator-secret"),
-            ("scope", "https://graph.microsoft.com/.default"),
-        ];
-        let url = format!("{}/contoso.com/oauth2/v2.0/token", world.emulator.base_url);
-        let answer = json(world, client.post(url).form(&form));
-        Counter { client, token: answer["access_token"].as_str().unwrap().to_owned() }
+        let token = world.runtime.block_on(sign_in(&client, &world.emulator.base_url, "contoso.com"));
+        Counter { client, token }
     }
 
     /// How many have the new title.
@@ -123,18 +116,8 @@ fn json(world: &World, request: reqwest::RequestBuilder) -> serde_json::Value {
 
 /// The titles of everybody in the tenant; empty ones for who has none.
 fn titles(world: &World) -> Vec<String> {
-    let tenant = tenant(world);
-    let (sender, mut receiver) = tokio::sync::mpsc::channel(200_000);
-    let request = ImportRequest { types: [("user".to_owned(), ["jobTitle".into()].into())].into() };
-    world.runtime.block_on(tenant.import(&request, sender)).unwrap();
-    let mut titles = Vec::new();
-    while let Ok(event) = receiver.try_recv() {
-        if let ImportEvent::Object(object) = event {
-            let title = object.attributes.get(&"jobTitle".into()).and_then(|values| values.first());
-            titles.push(title.map(ToString::to_string).unwrap_or_default());
-        }
-    }
-    titles
+    let users = users(&world.runtime, &tenant(world), "jobTitle");
+    users.iter().map(|user| value(user, "jobTitle").unwrap_or_default()).collect()
 }
 
 /// Requests that runs sent, and how many were needed.

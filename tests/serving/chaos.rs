@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use syncline::emulator::{self, Emulator};
 
 use crate::server::Server;
-use crate::world::{BASE, Kind, number, read_everything, rules_of};
+use crate::world::{BASE, Kind, number, read_everything, rules_of, users, value};
 
 /// How many times as fast time passes.
 const FASTER: f64 = 100.0;
@@ -238,15 +238,10 @@ impl Chaos {
             "contoso.com",
         );
         let graph = syncline::connector::graph::Graph::new(settings).unwrap();
-        let (sender, mut receiver) = tokio::sync::mpsc::channel(10_000);
-        let request =
-            syncline::connector::ImportRequest { types: BTreeMap::from([("user".into(), ["jobTitle".into()].into())]) };
-        self.runtime.block_on(graph.import(&request, sender)).unwrap();
         let mut names = BTreeMap::new();
-        while let Ok(syncline::connector::ImportEvent::Object(object)) = receiver.try_recv() {
-            let one = |name: &str| object.attributes.get(&name.into()).map(|values| values[0].to_string());
-            let title = one("jobTitle").unwrap_or_default();
-            names.entry(one("userPrincipalName").unwrap()).or_insert_with(Vec::new).push(title);
+        for user in users(&self.runtime, &graph, "jobTitle") {
+            let title = value(&user, "jobTitle").unwrap_or_default();
+            names.entry(value(&user, "userPrincipalName").unwrap()).or_insert_with(Vec::new).push(title);
         }
         names
     }

@@ -4,12 +4,12 @@
 use std::time::{Duration, Instant};
 
 use syncline::connector::graph::{Graph, Settings};
-use syncline::connector::{Anchor, ExportAction, ExportItem, ExportOutcome, ImportEvent, ImportRequest};
+use syncline::connector::{Anchor, ExportAction, ExportItem, ExportOutcome};
 use syncline::value::Value;
 use uuid::Uuid;
 
 use crate::lag::{Serving, log, tenant};
-use crate::world::{Kind, World, follow, image, read_everything};
+use crate::world::{Kind, World, follow, image, read_everything, users};
 
 fn write(world: &World, object_type: &str, action: ExportAction) {
     let other = Graph::new(Settings::for_emulator(&world.emulator.base_url, "contoso.com")).unwrap();
@@ -133,26 +133,15 @@ fn many_changes_by_others_are_taken_in_while_serving() {
     }
     std::thread::sleep(Duration::from_secs(2));
     let other = tenant(&world);
-    let users = world.runtime.block_on(async {
-        let (sender, mut receiver) = tokio::sync::mpsc::channel(100_000);
-        let request = ImportRequest { types: [("user".to_owned(), ["mail".into()].into())].into() };
-        other.import(&request, sender).await.unwrap();
-        let mut users = Vec::new();
-        while let Ok(event) = receiver.try_recv() {
-            if let ImportEvent::Object(user) = event {
-                users.push(user.anchor);
-            }
-        }
-        users
-    });
+    let users = users(&world.runtime, &other, "mail");
     assert!(users.len() > MANY, "{}", users.len());
     let items: Vec<ExportItem> = users
         .iter()
         .take(MANY)
         .enumerate()
-        .map(|(at, anchor)| {
+        .map(|(at, user)| {
             let attributes = [("mail".into(), vec![Value::Text(format!("other{at}@contoso.com"))])].into();
-            ExportItem::new(Uuid::nil(), "user", ExportAction::Update { anchor: anchor.clone(), attributes })
+            ExportItem::new(Uuid::nil(), "user", ExportAction::Update { anchor: user.anchor.clone(), attributes })
         })
         .collect();
     world.runtime.block_on(async {

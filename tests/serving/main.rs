@@ -11,6 +11,9 @@
 #[expect(dead_code, reason = "shared with the tests of the connector, which need more of it")]
 mod server;
 
+#[path = "../common/sign_in.rs"]
+mod sign_in;
+
 mod burst;
 mod chaos;
 mod entra;

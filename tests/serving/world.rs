@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use syncline::config::Config;
+use syncline::connector::graph::Graph;
+use syncline::connector::{ImportEvent, ImportRequest, ImportedObject};
 use syncline::connector_space::{ConnectorObject, ObjectId};
 use syncline::emulator;
 use syncline::run::Silent;
@@ -224,6 +226,25 @@ impl World {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
+}
+
+/// Everybody in a tenant, with an attribute.
+pub(crate) fn users(runtime: &tokio::runtime::Runtime, tenant: &Graph, attribute: &str) -> Vec<ImportedObject> {
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(200_000);
+    let request = ImportRequest { types: [("user".to_owned(), [attribute.into()].into())].into() };
+    runtime.block_on(tenant.import(&request, sender)).unwrap();
+    let mut users = Vec::new();
+    while let Ok(event) = receiver.try_recv() {
+        if let ImportEvent::Object(user) = event {
+            users.push(*user);
+        }
+    }
+    users
+}
+
+/// The first value of an attribute.
+pub(crate) fn value(user: &ImportedObject, attribute: &str) -> Option<String> {
+    user.attributes.get(&attribute.into())?.first().map(ToString::to_string)
 }
 
 /// A run that reads everything.

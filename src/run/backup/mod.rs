@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::RunError;
-use crate::store::StoreError;
+use crate::config::STORE;
+use crate::store::{Store, StoreError};
 
 mod beside;
 mod format;
@@ -27,9 +28,6 @@ mod write;
 
 pub use restore::{Restored, restore};
 pub use write::write;
-
-/// Where the store lies in the folder of the state.
-const STORE: &str = "store";
 
 /// Why a backup cannot be made or used.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +62,7 @@ pub enum BackupError {
     #[error(
         "`{}` holds a store of format {found}, made by Syncline {by}; this version reads format {}",
         path.display(),
-        crate::store::Store::FORMAT
+        Store::FORMAT
     )]
     StoreFormat {
         /// The file.

@@ -46,8 +46,7 @@ impl Building {
 
     /// Puts it in its place. Gives where that which was there is now, if anything was.
     pub(in crate::run) fn put_in_place(self, occupied: bool) -> io::Result<Option<PathBuf>> {
-        fs::remove_file(self.folder.join(MARK))?;
-        sync_folders(&self.folder)?;
+        self.seal()?;
         if !occupied {
             // An empty folder gives way.
             if let Err(error) = fs::rename(&self.folder, &self.place) {
@@ -80,14 +79,19 @@ impl Building {
 
     /// Exchanges it with what is in its place, in one step or not at all. Gives where that is now.
     pub(in crate::run) fn exchange(self) -> io::Result<PathBuf> {
-        fs::remove_file(self.folder.join(MARK))?;
-        sync_folders(&self.folder)?;
+        self.seal()?;
         if let Err(error) = self.swap() {
             self.abandon();
             return Err(error.into());
         }
         sync_parent(&self.place)?;
         Ok(self.folder)
+    }
+
+    /// It is whole, and on the disk.
+    fn seal(&self) -> io::Result<()> {
+        fs::remove_file(self.folder.join(MARK))?;
+        sync_folders(&self.folder)
     }
 
     fn swap(&self) -> rustix::io::Result<()> {

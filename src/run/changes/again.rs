@@ -37,8 +37,8 @@ pub(super) fn note(
     let before: Sought = draft.fact(&key(connector))?.unwrap_or_default();
     let mut sought = before.clone();
     for (anchor, presence) in found {
-        let known = draft.object(draft.id_of_anchor(connector, anchor)?)?.is_some();
-        let expected = !known && hints.get(anchor) == Some(&Hint::There) && matches!(presence, Presence::NotFound);
+        let unseen = hints.get(anchor) == Some(&Hint::There) && matches!(presence, Presence::NotFound);
+        let expected = unseen && draft.object(draft.id_of_anchor(connector, anchor)?)?.is_none();
         let known = sought.get(&anchor.0).map(|(since, _)| *since);
         let since = known.unwrap_or(now);
         if !expected || now - since >= PATIENCE {

@@ -27,7 +27,7 @@ pub enum Question {
 pub struct Inquiry {
     connector: String,
     directory: Arc<Directory>,
-    wanted: Wanted,
+    wanted: Arc<Wanted>,
     since: Reached,
 }
 
@@ -43,7 +43,7 @@ pub struct Answer {
 /// When the store cannot be read.
 pub fn begin(session: &Session, connector: &str, after: Option<&End>) -> Result<Question, RunError> {
     let directory = session.directory(connector)?;
-    let wanted = import::wanted(session, connector)?;
+    let wanted = Arc::new(import::wanted(session, connector)?);
     if wanted.request.types.is_empty() {
         return Ok(Question::Answered(News::Nothing));
     }
@@ -114,8 +114,8 @@ impl Inquiry {
             }
         }
         let (looked_at, references) = (due.looked_at.into_iter().collect(), due.references);
-        let (asked, reached) = (wanted.request.types, Some(reached));
-        let changes = Changes { connector, looked_at, references, since, asked, reached, found: None };
+        let reached = Some(reached);
+        let changes = Changes { connector, looked_at, references, since, wanted, reached, found: None };
         Ok(News::Changes(Box::new(changes)))
     }
 }

@@ -43,8 +43,7 @@ impl Looking {
     /// # Errors
     /// When the store cannot be read.
     pub fn at(session: &Session, changes: &Changes) -> Result<Looking, RunError> {
-        let wanted = import::wanted(session, &changes.connector)?;
-        Looking::of(session, &changes.connector, &wanted, &changes.looked_at)
+        Looking::of(session, &changes.connector, &changes.wanted, &changes.looked_at)
     }
 
     /// At these.
@@ -60,7 +59,7 @@ impl Looking {
             request: wanted.request.clone(),
             asked: Vec::with_capacity(objects.len()),
             unknown: BTreeSet::new(),
-            attributes: wanted.references.values().flatten().cloned().collect(),
+            attributes: wanted.reference_attributes(),
         };
         for (anchor, _) in objects {
             let object = draft.object(draft.id_of_anchor(connector, anchor)?)?;

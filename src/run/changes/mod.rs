@@ -6,6 +6,7 @@
 //! [`collect`], [`take_in`] and [`catch_up`] do them one after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +108,7 @@ pub struct Changes {
     /// From where on: what was asked again meanwhile holds all of it.
     since: Watermark,
     /// What was asked for.
-    asked: Asked,
+    wanted: Arc<Wanted>,
     /// To be kept when all of it is taken in.
     reached: Option<Reached>,
     /// What those who are to be looked at look like, once somebody has looked.
@@ -127,8 +128,8 @@ impl Changes {
         }
         let rest = self.looked_at.split_off(count);
         let looked_at = std::mem::replace(&mut self.looked_at, rest);
-        let (connector, since, asked) = (self.connector.clone(), self.since.clone(), self.asked.clone());
-        Some(Changes { connector, looked_at, references: Vec::new(), since, asked, reached: None, found: None })
+        let (connector, since, wanted) = (self.connector.clone(), self.since.clone(), Arc::clone(&self.wanted));
+        Some(Changes { connector, looked_at, references: Vec::new(), since, wanted, reached: None, found: None })
     }
 
     /// Where they end, so that what comes after them can be asked before they are taken in.
@@ -141,14 +142,15 @@ impl Changes {
         self.found = Some(found);
     }
 
-    /// Whether they go on from where the store stands. Others were read again meanwhile, and are in what was read then.
+    /// Whether they go on from where the store stands, with what is wanted now. Others were read again meanwhile, and are in
+    /// what was read then.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn is_next(&self, session: &Session) -> Result<bool, RunError> {
+    pub fn is_next(&self, session: &Session, wanted: &Wanted) -> Result<bool, RunError> {
         let stands = Reached::of(session, &self.connector)?;
-        let wanted = import::wanted(session, &self.connector)?;
-        Ok(stands.is_some_and(|stands| stands.watermark == self.since) && wanted.request.types == self.asked)
+        let same = wanted.request.types == self.wanted.request.types;
+        Ok(same && stands.is_some_and(|stands| stands.watermark == self.since))
     }
 }
 

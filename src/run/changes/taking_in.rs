@@ -5,15 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use super::looking::{self, Found, Looking, Referrers};
 use super::{Changes, Referring, again};
 use crate::change::Change;
-use crate::connector::Anchor;
 use crate::connector::changes::Hint;
+use crate::connector::{Anchor, Presence};
 use crate::connector_space::ObjectId;
 use crate::run::import::{self, ImportReport, LOOK_UP_BATCH, MANY, Wanted};
 use crate::run::session::Session;
 use crate::run::{RunError, cycle};
 use crate::sync::ledger::{Ledger as _, View as _};
 use crate::sync::stage;
-use crate::value::AttributeName;
 
 /// Stages what changed; looks at it first if nobody has.
 ///
@@ -23,10 +22,10 @@ pub fn take_in(session: &mut Session, mut changes: Changes) -> Result<ImportRepo
     let started = std::time::Instant::now();
     let connector = changes.connector.clone();
     let mut report = ImportReport { connector: connector.clone(), ..ImportReport::default() };
-    if !changes.is_next(session)? {
+    let wanted = import::wanted(session, &connector)?;
+    if !changes.is_next(session, &wanted)? {
         return Ok(report);
     }
-    let wanted = import::wanted(session, &connector)?;
     let mut seen = HashSet::new();
     while let Some(part) = changes.split(MANY) {
         look_at(session, &connector, &wanted, &part.looked_at, &mut seen, &mut report)?;
@@ -85,7 +84,7 @@ fn stage_found(
         let shown = import::present(chunk.iter().map(|(_, found)| found));
         import::stage_shown(session, connector, wanted, shown, seen, report)?;
         let mut draft = session.store.draft();
-        for (anchor, presence) in chunk {
+        for (anchor, presence) in chunk.iter().filter(|(_, found)| !matches!(found, Presence::Present(_))) {
             let id = draft.id_of_anchor(connector, anchor)?;
             let Some(object) = draft.object(id)? else { continue };
             let told = hints.get(anchor) == Some(&Hint::Gone);
@@ -99,7 +98,7 @@ fn stage_found(
     referred_to(session, (connector, wanted), &found.referrers)?;
     // Those that went and came back since somebody looked.
     let directory = session.directory(connector)?;
-    let attributes: BTreeSet<AttributeName> = wanted.references.values().flatten().cloned().collect();
+    let attributes = wanted.reference_attributes();
     let others = session.wait_for(connector, looking::referrers(&directory, &attributes, &uncovered))?;
     referred_to(session, (connector, wanted), &others)
 }

@@ -31,12 +31,12 @@ pub(super) enum Left {
 impl Left {
     fn by(report: &CycleReport) -> Left {
         let sum = |count: fn(&ExportReport) -> u64| report.exports.iter().map(count).sum::<u64>();
+        let written = sum(ExportReport::written);
         match (sum(|export| export.left), sum(|export| export.postponed + export.unknown)) {
             (0, 0) if report.quiet => Left::ToWaitFor,
             (0, 0) => Left::Nothing,
             // Where nothing is taken, the rest need not be tried at once.
-            (_, put_off) if put_off > 0 && sum(ExportReport::written) == 0 => Left::ToTryAgain,
-            (0, _) => Left::ToTryAgain,
+            (left, put_off) if left == 0 || (put_off > 0 && written == 0) => Left::ToTryAgain,
             (_, _) => Left::ToGoOn,
         }
     }

@@ -251,7 +251,7 @@ impl Server<'_> {
         let due = open.as_ref().map(|open| compaction::is_due(&open.session)).transpose()?.unwrap_or(false);
         let Some(Open { session, .. }) = open.take_if(|_| due) else { return Ok(None) };
         self.due.all(Instant::now());
-        compaction::run(session.leave()?, &self.config.store_folder.join("store"), self.progress).map(Some)
+        compaction::run(session.leave()?, &self.config.store(), self.progress).map(Some)
     }
 
     /// Another command asks for the store: it gets it now.
