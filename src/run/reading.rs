@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::changes::{self, Changes};
 use super::import::{self, ImportReport};
 use super::session::Session;
+use super::wanted::Wanted;
 use super::{Progress, RunError, in_flight, lines};
 use crate::store::Draft;
 
@@ -146,7 +147,7 @@ pub(super) fn unread(session: &Session) -> Result<BTreeSet<String>, RunError> {
     for (name, _) in &session.config.connectors {
         let draft = session.store.draft();
         let never = draft.fact::<serde::de::IgnoredAny>(&format!("imported/{name}"))?.is_none();
-        if (never && !import::wanted(session, name)?.request.types.is_empty())
+        if (never && !Wanted::of(session, name)?.request.types.is_empty())
             || draft.fact::<bool>(&unread_key(name))?.unwrap_or(false)
         {
             unread.insert(name.clone());

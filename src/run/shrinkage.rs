@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
-use super::import::Wanted;
 use super::session::Session;
+use super::wanted::Wanted;
 use crate::change::Change;
 use crate::config::{Limit, Limited};
 use crate::connector_space::{ConnectorObject, ExportState, ImportedObject, ObjectId, Operation};

@@ -8,8 +8,10 @@ use serde::Serialize;
 use super::changes::taking_in::look_at;
 use super::cycle::{self, CycleReport};
 use super::export::{self, Only};
-use super::import::{self, ImportReport, Wanted};
+use super::import::{self, ImportReport};
 use super::session::Session;
+use super::staging::Batch;
+use super::wanted::Wanted;
 use super::{Progress, RunError, guard, live, runs, shrinkage, synchronise};
 use crate::connector::changes::Hint;
 use crate::connector::directory::Directory;
@@ -122,7 +124,7 @@ fn steps(
         return Ok(());
     }
     session.fit_rules(Vec::new())?;
-    let wanted = import::wanted(session, connector)?;
+    let wanted = Wanted::of(session, connector)?;
     let Some((anchor, dn)) = identity(session, connector, (stored, name), single)? else { return Ok(()) };
     let Some(read) = look(session, connector, &wanted, (&anchor, dn.as_deref()), single)? else { return Ok(()) };
     progress.end(&super::lines::import_line(&read));
@@ -231,7 +233,7 @@ fn look(
     let referred = referred_to(session, connector, &object)?;
     let mut seen = HashSet::new();
     for chunk in [referred, vec![(anchor.clone(), Hint::There)]] {
-        look_at(session, connector, wanted, &chunk, &mut seen, &mut report)?;
+        Batch::over(session, |batch| look_at(batch, connector, wanted, &chunk, &mut seen, &mut report))?;
     }
     let what = match (report.new, report.changed) {
         (0, 0) => "nothing has changed".to_owned(),

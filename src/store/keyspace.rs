@@ -31,8 +31,9 @@ pub(super) struct Overlay<'a> {
 }
 
 impl<'a> Overlay<'a> {
-    pub(super) fn new(base: &'a dyn Keyspace) -> Overlay<'a> {
-        Overlay { base, writes: Writes::new(), undo: Vec::new() }
+    /// With what was written already.
+    pub(super) fn new(base: &'a dyn Keyspace, writes: Writes) -> Overlay<'a> {
+        Overlay { base, writes, undo: Vec::new() }
     }
 
     pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
@@ -169,7 +170,7 @@ mod tests {
         for number in 0..300 {
             base.0.insert(format!("a{number:03}").into_bytes(), vec![]);
         }
-        let mut draft = Overlay::new(&base);
+        let mut draft = Overlay::new(&base, Writes::new());
         draft.remove(b"a001".to_vec());
         draft.put(b"a0005".to_vec(), vec![1]);
         draft.put(b"a999".to_vec(), vec![1]);

@@ -270,6 +270,11 @@ impl Store {
         Draft::new(self.base.keyspace(), self.symbols.clone(), &self.indexes)
     }
 
+    /// A draft that goes on where another of this store ended, before that is committed.
+    pub fn resume(&self, ended: DraftWrites) -> Draft<'_> {
+        Draft::resume(self.base.keyspace(), ended, &self.indexes)
+    }
+
     /// Makes a draft real: one atomic batch, its journal entry inside.
     ///
     /// # Errors

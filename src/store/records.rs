@@ -33,9 +33,23 @@ pub struct DraftWrites {
     pub notes: Vec<Change>,
 }
 
+impl DraftWrites {
+    /// How many keys are written: a measure of the batch that this becomes.
+    pub fn weight(&self) -> usize {
+        self.writes.len()
+    }
+}
+
 impl<'a> Draft<'a> {
     pub(super) fn new(base: &'a dyn Keyspace, symbols: Symbols, indexes: &'a Indexes) -> Draft<'a> {
-        Draft { bytes: Overlay::new(base), symbols, indexes, notes: Vec::new(), notes_at_savepoint: 0 }
+        Draft::resume(base, DraftWrites { symbols, ..DraftWrites::default() }, indexes)
+    }
+
+    /// A draft that goes on where another ended.
+    pub(super) fn resume(base: &'a dyn Keyspace, writes: DraftWrites, indexes: &'a Indexes) -> Draft<'a> {
+        let DraftWrites { writes, symbols, notes } = writes;
+        let notes_at_savepoint = notes.len();
+        Draft { bytes: Overlay::new(base, writes), symbols, indexes, notes, notes_at_savepoint }
     }
 
     /// Ends the draft; nothing is written before somebody commits this.

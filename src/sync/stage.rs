@@ -349,7 +349,8 @@ fn see(
     Ok(())
 }
 
-/// Stages one reference of an object that is there, as if an import had shown it, or no longer showed it.
+/// Stages one reference of an object that is there, as if an import had shown it, or no longer showed it. Gives whether that
+/// is news.
 ///
 /// # Errors
 /// When the ledger cannot be read or written.
@@ -360,7 +361,7 @@ pub fn stage_reference(
     target: &Target,
     seen: bool,
     readers: Readers,
-) -> Result<()> {
+) -> Result<bool> {
     let to = resolve(ledger, &object.connector, target)?;
     stage_edge(ledger, object, attribute, to, seen, readers)
 }
@@ -376,13 +377,16 @@ pub fn stage_edge(
     to: ObjectId,
     seen: bool,
     readers: Readers,
-) -> Result<()> {
+) -> Result<bool> {
     let edge = ledger.edge(object.id, attribute, to)?;
     if edge.seen == seen && !edge.sent {
-        return Ok(());
+        return Ok(false);
     }
     see(ledger, object, attribute, to, edge, seen, readers)?;
-    if is_edge_read_by_rules(object) { ledger.mark_object(object.id) } else { Ok(()) }
+    if is_edge_read_by_rules(object) {
+        ledger.mark_object(object.id)?;
+    }
+    Ok(true)
 }
 
 fn resolve(ledger: &dyn Ledger, connector: &str, target: &Target) -> Result<ObjectId> {

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::session::Session;
 use super::synchronise::{self, threads};
-use super::{Progress, RunError, import, runs};
+use super::wanted::Wanted;
+use super::{Progress, RunError, runs};
 use crate::connector::{ConnectorError, ConnectorErrorKind};
 use crate::connector_space::{Export, ObjectId};
 use crate::diagnostic::Diagnostic;
@@ -181,7 +182,7 @@ impl<'s> Walk<'s> {
             }
         }
         for connector in targets.keys().filter(|name| walk.read.contains(*name)) {
-            let wanted = import::wanted(session, connector)?;
+            let wanted = Wanted::of(session, connector)?;
             for object_type in session.directory(connector)?.object_types() {
                 let readers = wanted.readers(&object_type);
                 walk.readers.insert((connector.clone(), object_type), readers);

@@ -10,8 +10,9 @@ use super::{Changes, End, News, Reached, Referring, again};
 use crate::connector::changes::{ChangeEvent, ChangesEnd, Hint};
 use crate::connector::directory::Directory;
 use crate::connector::{Anchor, ConnectorError};
-use crate::run::import::{self, LOOK_UP_BATCH, Wanted};
+use crate::run::import::LOOK_UP_BATCH;
 use crate::run::session::Session;
+use crate::run::wanted::Wanted;
 use crate::run::{RunError, shrinkage};
 use crate::sync::ledger::View as _;
 
@@ -43,7 +44,7 @@ pub struct Answer {
 /// When the store cannot be read.
 pub fn begin(session: &Session, connector: &str, after: Option<&End>) -> Result<Question, RunError> {
     let directory = session.directory(connector)?;
-    let wanted = Arc::new(import::wanted(session, connector)?);
+    let wanted = Arc::new(Wanted::of(session, connector)?);
     if wanted.request.types.is_empty() {
         return Ok(Question::Answered(News::Nothing));
     }
@@ -109,7 +110,7 @@ impl Inquiry {
                 return Ok(News::Nothing);
             }
             if Reached::of(session, &connector)?.is_some_and(|stands| stands.watermark == since) {
-                reached.keep(session, &connector)?;
+                session.remember(&super::key(&connector), &reached)?;
                 return Ok(News::Nothing);
             }
         }

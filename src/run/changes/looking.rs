@@ -8,8 +8,10 @@ use crate::connector::changes::Hint;
 use crate::connector::directory::Directory;
 use crate::connector::{Anchor, ConnectorError, ImportRequest, Presence};
 use crate::run::RunError;
-use crate::run::import::{self, LOOK_UP_BATCH, Wanted};
+use crate::run::import::LOOK_UP_BATCH;
 use crate::run::session::Session;
+use crate::run::staging::present;
+use crate::run::wanted::Wanted;
 use crate::sync::ledger::View as _;
 use crate::value::AttributeName;
 
@@ -92,7 +94,7 @@ pub(super) fn new(
     found: &[(Anchor, Presence)],
     is_unknown: impl Fn(&Anchor) -> bool,
 ) -> impl Iterator<Item = (Anchor, String)> {
-    let shown = import::present(found.iter().map(|(_, found)| found));
+    let shown = present(found.iter().map(|(_, found)| found));
     let new = shown.filter(move |object| is_unknown(&object.anchor));
     new.filter_map(|object| Some((object.anchor.clone(), object.dn.clone()?)))
 }

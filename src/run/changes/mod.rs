@@ -10,12 +10,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::import::{self, ImportReport, Wanted};
+use super::import::{self, ImportReport};
 use super::session::Session;
+use super::wanted::Wanted;
 use super::{Progress, RunError};
 use crate::connector::changes::{Hint, Watermark};
 use crate::connector::{Anchor, Target};
 use crate::store::Draft;
+use crate::sync::ledger::LedgerError;
 use crate::value::AttributeName;
 
 mod again;
@@ -46,8 +48,8 @@ impl Reached {
         Ok(session.store.draft().fact(&key(connector))?)
     }
 
-    fn keep(&self, session: &mut Session, connector: &str) -> Result<(), RunError> {
-        session.remember(&key(connector), self)
+    fn put(&self, draft: &mut Draft<'_>, connector: &str) -> Result<(), LedgerError> {
+        draft.put_fact(&key(connector), self)
     }
 }
 
@@ -76,7 +78,7 @@ pub(super) fn reach(
             let place = session.directory(connector)?.place();
             let (asked, read_whole) = (wanted.request.types.clone(), jiff::Timestamp::now().as_second());
             let reached = Reached { watermark, asked, place, read_whole };
-            Ok(draft.put_fact(&key(connector), &reached)?)
+            Ok(reached.put(draft, connector)?)
         }
         None => Ok(draft.remove_fact(&key(connector))?),
     }

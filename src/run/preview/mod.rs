@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::RunError;
 use super::session::Session;
+use super::wanted::Wanted;
 use crate::connector::target::TargetKind;
 use crate::connector::{RenderedRequest, TenantFacts};
 use crate::connector_space::ObjectId;
@@ -61,7 +62,7 @@ impl World {
     /// # Errors
     /// When the store cannot be read.
     pub fn believe_file(&mut self, session: &Session, connector: &str) -> Result<(), RunError> {
-        let wanted = super::import::wanted(session, connector)?;
+        let wanted = Wanted::of(session, connector)?;
         let Some(source) = self.sources.get_mut(connector) else { return Ok(()) };
         for (object_type, names) in wanted.request.types {
             source.imported.entry(object_type).or_insert_with(|| Arc::new(names));

@@ -13,8 +13,9 @@ use crate::connector::{Anchor, ImportedObject, Target, ldif};
 use crate::connector_space::{ConnectorObject, ObjectId};
 use crate::diagnostic::did_you_mean;
 use crate::dn;
+use crate::run::RunError;
 use crate::run::session::Session;
-use crate::run::{RunError, import};
+use crate::run::wanted::Wanted;
 use crate::store::Draft;
 use crate::sync::ledger::View;
 use crate::sync::stage::{self, Readers};
@@ -156,7 +157,8 @@ fn try_references(
     }
     let by_anchor = Target::Anchor(Anchor(trial.value.clone()));
     let target = if dn::is_dn(&trial.value) { Target::Dn(trial.value.clone()) } else { by_anchor };
-    Ok(stage::stage_reference(draft, object, name, &target, trial.how != How::Remove, READERS)?)
+    stage::stage_reference(draft, object, name, &target, trial.how != How::Remove, READERS)?;
+    Ok(())
 }
 
 fn schema_of(session: &Session, connector: &str, object_type: &str) -> Result<Schema, RunError> {
@@ -250,7 +252,7 @@ pub fn stage_file(
         choose(from_ldif(session, connector, &bytes).map_err(wrong)?, wanted).map_err(wrong)?
     };
     take_anchor(draft, connector, &mut object)?;
-    let references = import::wanted(session, connector)?.references.remove(&object.object_type).unwrap_or_default();
+    let references = Wanted::of(session, connector)?.references.remove(&object.object_type).unwrap_or_default();
     let (id, _) = stage::stage(draft, connector, &object, &references)?;
     Ok(id)
 }
@@ -274,7 +276,7 @@ fn take_anchor(draft: &Draft<'_>, connector: &str, object: &mut ImportedObject) 
 
 fn from_ldif(session: &Session, connector: &str, bytes: &[u8]) -> Result<Vec<ImportedObject>, String> {
     let told = |error: RunError| error.to_string();
-    let request = import::wanted(session, connector).map_err(told)?.request;
+    let request = Wanted::of(session, connector).map_err(told)?.request;
     let schemas = session.schemas().map_err(told)?.remove(connector).unwrap_or_default();
     let mut merged = Schema::default();
     for schema in schemas.into_values() {

@@ -13,11 +13,12 @@ use tokio::task::AbortHandle;
 use super::moments::Moments;
 use super::triggers;
 use crate::connector::{ConnectorError, ConnectorErrorKind};
+use crate::run::RunError;
 use crate::run::changes::inquiry::{self, Answer, Inquiry, Question};
 use crate::run::changes::looking::{Found, Looking};
 use crate::run::changes::{Changes, End, News};
 use crate::run::session::Session;
-use crate::run::{RunError, import};
+use crate::run::wanted::Wanted;
 
 /// How many changed objects a cycle takes in.
 const PART: usize = 2_000;
@@ -220,7 +221,7 @@ impl Followers {
         let mut ready = Vec::new();
         for name in self.all.keys().cloned().collect::<Vec<_>>() {
             let Some(told) = self.all.get_mut(&name).and_then(|follower| follower.ready.take()) else { continue };
-            if told.changes.is_next(session, &import::wanted(session, &name)?)? {
+            if told.changes.is_next(session, &Wanted::of(session, &name)?)? {
                 ready.push(told);
             } else {
                 self.forget(&name);
