@@ -10,8 +10,11 @@ use super::wanted::Wanted;
 use super::{Progress, RunError, in_flight, lines};
 use crate::store::Draft;
 
-/// How often directories are asked about themselves (schema, domains, licences) while only changes are read.
+/// How often directories are asked about themselves (schema, domains, licences) while only changes are read: at a moment
+/// when nothing is to be done.
 const LEARN: Duration = Duration::from_secs(600);
+/// When there is no such moment: before a cycle.
+const LEARN_AT_LAST: Duration = Duration::from_secs(1_200);
 
 /// What a cycle reads.
 pub enum Reading {
@@ -26,29 +29,37 @@ pub enum Reading {
     },
 }
 
-/// Asks every directory about itself, where that is due. Gives what people should know, by connector; nothing where nobody
-/// was asked.
-pub(super) fn learn(session: &mut Session, reading: &Reading) -> Result<Option<Vec<(String, String)>>, RunError> {
-    let recent = session.learned.is_some_and(|at| at.elapsed() < LEARN);
+/// Asks every directory about itself, where that is due.
+pub(super) fn learn(session: &mut Session, reading: &Reading) -> Result<(), RunError> {
+    let recent = session.learned.is_some_and(|at| at.elapsed() < LEARN_AT_LAST);
     match reading {
-        Reading::News { whole, .. } if recent && whole.is_empty() => Ok(None),
+        Reading::News { whole, .. } if recent && whole.is_empty() => Ok(()),
         Reading::News { whole, .. } => {
             let needed: BTreeSet<&String> = whole.iter().map(|(name, _)| name).collect();
-            learn_each(session, |name| needed.contains(name)).map(Some)
+            learn_each(session, |name| needed.contains(name))
         }
-        Reading::Everything => learn_all(session).map(Some),
+        Reading::Everything => learn_all(session),
     }
 }
 
-fn learn_all(session: &mut Session) -> Result<Vec<(String, String)>, RunError> {
+/// The same while there is nothing else to do: changes that come later need not wait for it.
+pub(super) fn learn_at_leisure(session: &mut Session) -> Result<(), RunError> {
+    match session.learned {
+        Some(at) if at.elapsed() < LEARN => Ok(()),
+        _ => learn_each(session, |_| false),
+    }
+}
+
+fn learn_all(session: &mut Session) -> Result<(), RunError> {
     learn_each(session, |_| true)
 }
 
-/// Asks each; one that is not needed now may be out of reach.
-fn learn_each(session: &mut Session, is_needed: impl Fn(&String) -> bool) -> Result<Vec<(String, String)>, RunError> {
+/// Asks each; one that is not needed now may be out of reach. What they say of their attributes decides which rules apply,
+/// and what is asked for; what people should know is kept for the next report.
+fn learn_each(session: &mut Session, is_needed: impl Fn(&String) -> bool) -> Result<(), RunError> {
     session.wake()?;
+    session.advice.clear();
     let names: Vec<String> = session.config.connectors.iter().map(|(name, _)| name.clone()).collect();
-    let mut all = Vec::new();
     for name in names {
         if session.silent.contains(&name) && !is_needed(&name) {
             continue;
@@ -57,10 +68,10 @@ fn learn_each(session: &mut Session, is_needed: impl Fn(&String) -> bool) -> Res
             Err(RunError::Connector { .. }) if !is_needed(&name) => continue,
             learned => learned?,
         };
-        all.extend(warnings.into_iter().map(|warning| (name.clone(), warning)));
+        session.advice.extend(warnings.into_iter().map(|warning| (name.clone(), warning)));
     }
     session.learned = Some(Instant::now());
-    Ok(all)
+    session.fit_rules(Vec::new())
 }
 
 /// Reads every directory, and keeps what they show. Nothing is synchronised or written.
@@ -69,7 +80,6 @@ fn learn_each(session: &mut Session, is_needed: impl Fn(&String) -> bool) -> Res
 /// When a directory could not be used, the rules do not fit, or the store fails.
 pub fn import_all(session: &mut Session, progress: &dyn Progress) -> Result<Vec<ImportReport>, RunError> {
     learn_all(session)?;
-    session.fit_rules(Vec::new())?;
     read_all(session, progress)
 }
 

@@ -78,6 +78,8 @@ pub struct Session {
     pub(super) correlation: Correlation,
     /// When directories were last asked about themselves.
     pub(super) learned: Option<Instant>,
+    /// What they said that people should know, by connector, until a report says it.
+    pub(super) advice: Vec<(String, String)>,
     emulators: Vec<emulator::Emulator>,
     /// What is known of directories, once it was asked for.
     known: Mutex<Option<Arc<Known>>>,
@@ -215,6 +217,7 @@ impl Session {
             follows: false,
             correlation: Correlation::new(),
             learned: None,
+            advice: Vec::new(),
         };
         session.correlate();
         session.fit_rules(warnings)?;

@@ -79,11 +79,8 @@ fn steps(
     let names: Vec<String> = session.config.connectors.iter().map(|(name, _)| name.clone()).collect();
     let targets: Vec<String> =
         names.iter().filter(|name| session.directories.get(*name).is_some_and(|it| it.is_target())).cloned().collect();
-    if let Some(warnings) = reading::learn(session, &reading)? {
-        report.warnings = warnings;
-        // What the directories have just said about their attributes decides which rules apply, and what is asked for.
-        session.fit_rules(Vec::new())?;
-    }
+    reading::learn(session, &reading)?;
+    report.warnings = std::mem::take(&mut session.advice);
     if let Some(candidate) = candidate {
         report.adoption = adoption::prepare(session, candidate)?;
     }

@@ -10,7 +10,7 @@ use crate::run::RunError;
 use crate::run::changes::{self, News};
 use crate::run::cycle::{self, CycleReport, Permissions};
 use crate::run::export::ExportReport;
-use crate::run::reading::Reading;
+use crate::run::reading::{self, Reading};
 use crate::run::session::Session;
 
 /// How long after the store was opened a connector that says nothing may hold up the others.
@@ -81,7 +81,8 @@ impl Server<'_> {
         }
         let told = open.followers.ready(&open.session)?;
         if told.is_empty() && self.whole.is_empty() && !self.is_time() {
-            return Ok(());
+            open.session.silent = self.due.failing();
+            return if open.followers.are_idle() { reading::learn_at_leisure(&mut open.session) } else { Ok(()) };
         }
         // What comes next is looked at while this goes through.
         self.go_on(open)?;

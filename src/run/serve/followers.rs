@@ -20,8 +20,8 @@ use crate::run::changes::{Changes, End, News};
 use crate::run::session::Session;
 use crate::run::wanted::Wanted;
 
-/// How many changed objects a cycle takes in.
-const PART: usize = 2_000;
+/// How many changed objects a cycle takes in: few, so that the first of many are soon under way.
+const PART: usize = 500;
 
 /// No answer takes so long.
 const LONGEST: Duration = Duration::from_secs(3_600);
@@ -128,6 +128,13 @@ impl Followers {
     /// Whether something is told that is not ready to be taken in.
     pub(super) fn are_behind(&self) -> bool {
         self.all.values().any(|follower| follower.told.is_some() || !follower.settled)
+    }
+
+    /// Whether nobody has anything to do, or to tell.
+    pub(super) fn are_idle(&self) -> bool {
+        let is_idle =
+            |it: &Follower| it.work.is_none() && !it.due && it.told.is_none() && it.ready.is_none() && it.settled;
+        self.all.values().all(is_idle)
     }
 
     /// Takes note of what a worker did.
