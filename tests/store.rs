@@ -112,6 +112,20 @@ fn audit_of(store: &Store) -> Vec<String> {
 }
 
 #[test]
+fn a_new_store_is_for_its_owner_alone() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let folder = tempfile::tempdir().unwrap();
+    let (new, old) = (folder.path().join("state/store"), folder.path().join("shared"));
+    fs::create_dir(&old).unwrap();
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o750)).unwrap();
+    for (folder, mode) in [(&new, 0o700), (&old, 0o750)] {
+        Store::open(folder).unwrap().close().unwrap();
+        assert_eq!(fs::metadata(folder).unwrap().mode() & 0o777, mode, "{}", folder.display());
+    }
+    assert_eq!(fs::metadata(new.parent().unwrap()).unwrap().mode() & 0o777, 0o700, "nor is what it lies in");
+}
+
+#[test]
 fn what_was_committed_is_there_after_an_orderly_end() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::open(folder.path()).unwrap();

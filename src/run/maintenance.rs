@@ -9,11 +9,15 @@ use serde::Serialize;
 use super::compaction::Compacted;
 use super::session::Session;
 use super::{Progress, RunError, backup};
+use crate::store::private_folder;
 
 /// How many journal entries are looked at between two commits.
 const BATCH: usize = 2_000;
 /// How the files of this are called: no other file is ever deleted.
 const NAME: (&str, &str) = ("syncline-", ".backup");
+
+/// The minute of the last time that all of it was done: whoever starts again in it does nothing twice.
+const DONE: &str = "maintained";
 
 /// What was done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -30,31 +34,48 @@ pub struct Maintained {
     pub compacted: Option<Compacted>,
 }
 
-/// Does what the configuration asks for; compacting needs a store that nobody uses, and is done by whoever has the session.
+/// Does what the configuration asks for, once a minute (they count since 1970): nothing if it was done in this one already.
+/// Compacting needs a store that nobody uses, and is done by whoever has the session.
 ///
 /// # Errors
 /// When the store fails, the backup cannot be written, or somebody pressed Ctrl-C.
-pub fn run(session: &mut Session, progress: &dyn Progress) -> Result<Maintained, RunError> {
+pub fn run(session: &mut Session, minute: i64, progress: &dyn Progress) -> Result<Option<Maintained>, RunError> {
+    if session.store.draft().fact(DONE)? == Some(minute) {
+        return Ok(None);
+    }
     let serving = session.config.serving.clone();
     let mut maintained = Maintained::default();
     if serving.journal_days > 0 {
         let days = i64::from(serving.journal_days);
         maintained.forgotten = forget(session, Timestamp::now().as_second() - days * 86_400, progress)?;
     }
-    let Some(folder) = &serving.backups else { return Ok(maintained) };
+    if let Some(folder) = &serving.backups {
+        keep_backup(session, (folder, serving.keep_backups), progress, &mut maintained)?;
+    }
+    session.remember(DONE, &minute)?;
+    Ok(Some(maintained))
+}
+
+/// Makes a backup, and deletes those that are too old.
+fn keep_backup(
+    session: &Session,
+    (folder, keep): (&Path, usize),
+    progress: &dyn Progress,
+    maintained: &mut Maintained,
+) -> Result<(), RunError> {
     let failed = |error: std::io::Error| RunError::Unknown(format!("cannot use `{}`: {error}", folder.display()));
-    std::fs::create_dir_all(folder).map_err(failed)?;
+    private_folder(folder).map_err(failed)?;
     let path = folder.join(format!("{}{}{}", NAME.0, Timestamp::now().strftime("%Y%m%dT%H%M%SZ"), NAME.1));
     let summary = backup::write(&session.store, &session.config.store_folder, &path)?;
     progress.advance(summary.keys, None);
     // What cannot be read again is no backup.
     backup::verify(&path)?;
     (maintained.backup, maintained.bytes) = (Some(path), summary.bytes);
-    for old in older(folder, serving.keep_backups).map_err(failed)? {
+    for old in older(folder, keep).map_err(failed)? {
         std::fs::remove_file(&old).map_err(failed)?;
         maintained.deleted.push(old);
     }
-    Ok(maintained)
+    Ok(())
 }
 
 /// Forgets journal entries from before a time.
@@ -94,6 +115,18 @@ fn older(folder: &Path, keep: usize) -> std::io::Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::Silent;
+
+    #[test]
+    fn whoever_starts_again_in_the_same_minute_does_nothing_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut session = crate::run::staging::tests::session(folder.path());
+        session.config.serving.backups = Some(folder.path().join("backups"));
+        let backup = run(&mut session, 7, &Silent).unwrap().unwrap().backup.unwrap();
+        assert_eq!(run(&mut session, 7, &Silent).unwrap(), None);
+        std::fs::remove_file(backup).unwrap();
+        assert!(run(&mut session, 8, &Silent).unwrap().is_some());
+    }
 
     #[test]
     fn only_own_backups_are_deleted_and_the_last_ones_stay() {

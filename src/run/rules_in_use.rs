@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::SourceText;
 use crate::rules::{Compiled, Folders, RuleSet, Settings};
+use crate::store::private_folder;
 
 /// How rules stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +81,7 @@ pub fn tell_accepted(store_folder: &Path, fingerprint: &str) -> std::io::Result<
 /// # Errors
 /// When the file cannot be written.
 pub fn write_status(store_folder: &Path, status: &RulesStatus) -> std::io::Result<()> {
-    std::fs::create_dir_all(store_folder)?;
+    private_folder(store_folder)?;
     let text = serde_json::to_string_pretty(status).map_err(std::io::Error::other)?;
     let fresh = store_folder.join(format!("{STATUS}.new"));
     std::fs::write(&fresh, text)?;

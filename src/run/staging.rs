@@ -183,14 +183,15 @@ pub(super) fn settle(
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::run) mod tests {
     use super::*;
     use crate::config::Config;
     use crate::store::StoreError;
 
     const PEOPLE: &str = "const rule = #{ from: \"files/user\", to: \"metaverse/person\", precedence: 100 };\n\nfn flow(user) { #{ title: user.title } }\n";
 
-    fn session(folder: &std::path::Path) -> Session {
+    /// A deployment with a file that nobody has read.
+    pub(in crate::run) fn session(folder: &std::path::Path) -> Session {
         let config = "[connector.files]\nkind = \"ldif\"\nfile = \"people.ldif\"\nschema = \"active-directory\"\n\
                       [rules]\nfolder = \"rules\"\n[store]\nfolder = \"state\"\n";
         std::fs::write(folder.join("syncline.toml"), config).unwrap();

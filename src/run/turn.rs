@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::RunError;
-use crate::store::StoreError;
+use crate::store::{StoreError, private_folder};
 
 /// How often it is looked whether the store is free.
 const GLANCE: Duration = Duration::from_millis(25);
@@ -62,7 +62,7 @@ impl Serving {
     pub(super) fn begin(folder: &Path) -> Result<Serving, RunError> {
         let path = folder.join("serve.lock");
         let failed = |error: std::io::Error| RunError::Unknown(format!("cannot write `{}`: {error}", path.display()));
-        fs::create_dir_all(folder).map_err(failed)?;
+        private_folder(folder).map_err(failed)?;
         let file = fs::File::create(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(Serving(file)),

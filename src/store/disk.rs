@@ -36,7 +36,7 @@ pub(super) struct Disk {
 impl Disk {
     /// Opens or makes the store in a folder.
     pub(super) fn open(folder: &Path) -> std::result::Result<Disk, StoreError> {
-        std::fs::create_dir_all(folder).map_err(|error| StoreError::io(folder, &error))?;
+        super::private_folder(folder).map_err(|error| StoreError::io(folder, &error))?;
         let lock = own(folder)?;
         remove_torn_snapshots(folder).map_err(|error| StoreError::io(folder, &error))?;
         let config = sled::Config::new().path(folder).cache_capacity(CACHE).flush_every_ms(None);

@@ -148,6 +148,15 @@ pub struct Store {
     open: bool,
 }
 
+/// Makes a folder for what the directories say about people, readable for its owner alone; one that is there stays as it is.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn private_folder(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
 impl Store {
     /// Opens the store in a folder, or makes one. After an unclean stop every index is rebuilt.
     ///

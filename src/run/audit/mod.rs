@@ -14,7 +14,7 @@ use super::RunError;
 use super::session::Session;
 use super::who::Who;
 use crate::connector_space::ObjectId;
-use crate::store::DraftWrites;
+use crate::store::{DraftWrites, private_folder};
 
 #[cfg(test)]
 mod tests;
@@ -203,7 +203,7 @@ impl Log {
             RunError::Audit(format!("the audit log `{}` cannot be written: {error}", self.path.display()))
         };
         if let Some(folder) = self.path.parent() {
-            std::fs::create_dir_all(folder).map_err(failed)?;
+            private_folder(folder).map_err(failed)?;
         }
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(&self.path).map_err(failed)?;
         // Others may write at the same time: `serve` beside commands.

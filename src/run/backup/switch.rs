@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
+use crate::store::private_folder;
+
 /// Says that a folder is not whole.
 const MARK: &str = "unfinished.new";
 
@@ -29,7 +31,7 @@ impl Building {
         } else if folder.exists() {
             fs::rename(&folder, aside(&place))?;
         }
-        fs::create_dir_all(&folder)?;
+        private_folder(&folder)?;
         File::create_new(folder.join(MARK))?.sync_all()?;
         Ok(Building { folder, place })
     }

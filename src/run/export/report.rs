@@ -87,3 +87,17 @@ impl ExportReport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_takes_as_long_as_what_was_written() {
+        let report =
+            |written, left| ExportReport { updated: written, left, milliseconds: 10_000, ..ExportReport::default() };
+        assert_eq!(report(200, 1_000).time_left(), Some(Duration::from_secs(50)));
+        assert_eq!(report(200, 0).time_left(), None, "nothing is left");
+        assert_eq!(report(0, 1_000).time_left(), None, "nobody knows");
+    }
+}

@@ -7,6 +7,11 @@ use std::time::{Duration, Instant};
 /// A connector that fails is asked later and later, up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
+/// How long there is no cycle after so many in a row that failed.
+pub(super) fn rest(failures: u32) -> Duration {
+    Duration::from_secs(1 << failures.min(10)).min(LONGEST_PAUSE)
+}
+
 /// When each connector is asked the next time.
 pub(super) struct Due {
     every: Duration,
@@ -69,6 +74,12 @@ impl Due {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cycles_that_fail_come_later_and_later() {
+        let pauses: Vec<u64> = [1, 2, 3, 8, 9, 10, 100].map(|failures| rest(failures).as_secs()).to_vec();
+        assert_eq!(pauses, [2, 4, 8, 256, 512, 600, 600]);
+    }
 
     #[test]
     fn who_fails_is_asked_later_and_later() {

@@ -179,7 +179,7 @@ impl Server<'_> {
     /// After failures in a row, cycles come later and later.
     fn rest(&mut self, error: &RunError) {
         self.failures += 1;
-        let pause = Duration::from_secs(1 << self.failures.min(9)).min(TICK);
+        let pause = due::rest(self.failures);
         self.resting = Some(Instant::now() + pause);
         self.due.all(Instant::now());
         (self.tell)(Event::Failed(error, pause));
@@ -235,8 +235,10 @@ impl Server<'_> {
             return;
         };
         self.maintained = Some(minute);
-        match maintenance::run(session, self.progress) {
-            Ok(maintained) => (self.tell)(Event::Maintained(&maintained)),
+        match maintenance::run(session, minute, self.progress) {
+            Ok(Some(maintained)) => (self.tell)(Event::Maintained(&maintained)),
+            // Before it was started again.
+            Ok(None) => return,
             Err(error) => (self.tell)(Event::NotMaintained(&error)),
         }
         match self.compact(open) {
