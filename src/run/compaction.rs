@@ -43,6 +43,14 @@ pub fn is_due(session: &Session) -> Result<bool, RunError> {
     Ok(size >= SMALL && compacted.is_none_or(|compacted| size >= compacted.saturating_mul(GROWN)))
 }
 
+/// Removes what a compaction left that was interrupted: it is a copy of the store, which somebody has open.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn clear_away(place: &Path) -> Result<(), RunError> {
+    Ok(Building::clear_away(place).map_err(BackupError::io(place))?)
+}
+
 /// Compacts the store in the folder of the state. The new one is filled beside it, compared with it key by key, and put in its
 /// place in one step; whenever the machine stops, one of them is there, whole.
 ///
@@ -53,7 +61,7 @@ pub fn run(store: Store, place: &Path, progress: &dyn Progress) -> Result<Compac
     let started = Instant::now();
     let io = BackupError::io(place);
     let before = store.size();
-    let building = match Building::begin(place) {
+    let building = match Building::clear_away(place).and_then(|()| Building::begin(place)) {
         Ok(building) => building,
         Err(error) => {
             store.close()?;
@@ -131,10 +139,9 @@ mod tests {
     fn a_compacted_store_holds_the_same_in_less_room() {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
         let place = folder.path().join("store");
-        // What an interrupted one left.
-        let half = folder.path().join("store.restoring");
-        fs::create_dir(&half).unwrap_or_else(|error| panic!("{error}"));
-        fs::write(half.join("unfinished.new"), "").unwrap_or_else(|error| panic!("{error}"));
+        // What an interrupted one left: a whole store, before or after the exchange.
+        let left = folder.path().join("store.restoring");
+        fill(&left, 1).close().unwrap_or_else(|error| panic!("{error}"));
         let store = fill(&place, 40);
         let before = pairs(&store);
         let compacted = run(store, &place, &Silent).unwrap_or_else(|error| panic!("{error}"));

@@ -353,6 +353,9 @@ fn whatever_breaks_everything_arrives_once() {
     // What was written last is being looked at.
     std::thread::sleep(Duration::from_secs(2));
     chaos.end("-TERM");
+    let names = std::fs::read_dir(chaos.path("state")).unwrap().map(|entry| entry.unwrap().file_name());
+    let old: Vec<_> = names.filter(|name| name.to_string_lossy().contains(".before-")).collect();
+    assert!(old.is_empty(), "stores that were compacted are left behind: {old:?}");
     // What was followed is what is there.
     let config = syncline::config::Config::load(&chaos.path("syncline.toml")).unwrap();
     let mut session = syncline::run::session::Session::open(config, false).unwrap();

@@ -36,6 +36,15 @@ impl Building {
         Ok(Building { folder, place })
     }
 
+    /// Removes what an interrupted one left, half built, built, or replaced: only where that is a copy of what is in the place.
+    pub(in crate::run) fn clear_away(place: &Path) -> io::Result<()> {
+        let place = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
+        match fs::remove_dir_all(beside(&place, "restoring")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Where it is built.
     pub(in crate::run) fn folder(&self) -> &Path {
         &self.folder

@@ -250,7 +250,13 @@ impl Server<'_> {
 
     /// Compacts the store if it has grown. It is closed for that, and what is due afterwards is everything.
     fn compact(&mut self, open: &mut Option<Open>) -> Result<Option<Compacted>, RunError> {
-        let due = open.as_ref().map(|open| compaction::is_due(&open.session)).transpose()?.unwrap_or(false);
+        let due = match &open {
+            Some(Open { session, .. }) => {
+                compaction::clear_away(&self.config.store())?;
+                compaction::is_due(session)?
+            }
+            None => false,
+        };
         let Some(Open { session, .. }) = open.take_if(|_| due) else { return Ok(None) };
         self.due.all(Instant::now());
         compaction::run(session.leave()?, &self.config.store(), self.progress).map(Some)
