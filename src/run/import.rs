@@ -12,7 +12,9 @@ use super::shrinkage::{self, Census, Shrunk};
 use super::staging::{Batch, present, settle, stage_all, stage_shown};
 use super::wanted::Wanted;
 use super::{Progress, RunError, changes, reading};
+use crate::config::ConnectorSettings;
 use crate::connector::directory::Directory;
+use crate::connector::ldap::Ldap;
 use crate::connector::{Anchor, ConnectorError, ImportEnd, ImportEvent, ImportedObject, Presence};
 use crate::connector_space::ObjectId;
 use crate::sync::deprovision;
@@ -167,16 +169,20 @@ pub fn learn(session: &mut Session, connector: &str) -> Result<Vec<String>, RunE
 
 /// Looks for search bases by their anchors, and from now on uses them where they are.
 fn find_places(session: &mut Session, connector: &str) -> Result<Vec<String>, RunError> {
-    let directory = session.directory(connector)?;
-    let Directory::Ldap(ldap) = &*directory else { return Ok(Vec::new()) };
+    let settings = session.config.connectors.iter().find(|(name, _)| name == connector);
+    let Some((_, ConnectorSettings::Ldap(flavour, settings))) = settings else { return Ok(Vec::new()) };
+    let failed = |error| RunError::Connector { connector: connector.to_owned(), error };
+    // As the settings spell them, whatever they are called in this session.
+    let ldap = Ldap::new(*flavour, settings.clone()).map_err(failed)?;
     let key = format!("places/{connector}");
     let known = session.store.draft().fact(&key)?.unwrap_or_default();
     let places = session.wait_for(connector, ldap.places(&known))?;
     if places.anchors != known {
         session.remember(&key, &places.anchors)?;
     }
-    if !places.warnings.is_empty() {
-        session.directories.insert(connector.to_owned(), Arc::new(Directory::Ldap(ldap.at(&places))));
+    let there = ldap.at(&places);
+    if session.directory(connector)?.place() != there.place() {
+        session.directories.insert(connector.to_owned(), Arc::new(Directory::Ldap(there)));
     }
     Ok(places.warnings)
 }

@@ -53,6 +53,7 @@ pub fn run(session: &mut Session, minute: i64, progress: &dyn Progress) -> Resul
         keep_backup(session, (folder, serving.keep_backups), progress, &mut maintained)?;
     }
     session.remember(DONE, &minute)?;
+    session.store.checkpoint()?;
     Ok(Some(maintained))
 }
 

@@ -1,6 +1,7 @@
 //! Runs: the only place where store, rules and connectors meet.
 //!
-//! Reading order: [`session`] (what a run needs), [`wanted`] (what is read), [`import`], `staging` (into the store), `affected` (who is due),
+//! Reading order: [`session`] (what a run needs), [`wanted`] (what is read), [`import`], `staging` (into the store),
+//! `affected` (who is due),
 //! [`synchronise`], [`guard`], [`export`], [`cycle`] (all of it
 //! in order), [`plan`] (all of it on a draft that nobody commits), [`analysis`] (rules against everybody, twice), [`preview`]
 //! (one object, in full), [`approval`] (who has to look at a plan), [`audit`] (who did what), [`backup`] (the whole state in

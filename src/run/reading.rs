@@ -1,4 +1,5 @@
-//! The first step of a cycle: what directories say of themselves, and what is in them, all of it or what changed.
+//! The first step of a cycle: what directories say of themselves, and what is in them, all of it or what changed. What they
+//! say of themselves is asked between cycles, where there is time.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use super::import::{self, ImportReport};
 use super::session::Session;
 use super::wanted::Wanted;
 use super::{Progress, RunError, in_flight, lines};
+use crate::connector::ConnectorError;
 use crate::store::Draft;
 
 /// How often directories are asked about themselves (schema, domains, licences) while only changes are read: at a moment
@@ -36,42 +38,49 @@ pub(super) fn learn(session: &mut Session, reading: &Reading) -> Result<(), RunE
         Reading::News { whole, .. } if recent && whole.is_empty() => Ok(()),
         Reading::News { whole, .. } => {
             let needed: BTreeSet<&String> = whole.iter().map(|(name, _)| name).collect();
-            learn_each(session, |name| needed.contains(name))
+            learn_each(session, |name| needed.contains(name)).map(drop)
         }
         Reading::Everything => learn_all(session),
     }
 }
 
-/// The same while there is nothing else to do: changes that come later need not wait for it.
-pub(super) fn learn_at_leisure(session: &mut Session) -> Result<(), RunError> {
+/// The same while there is nothing else to do, so that no change waits for it later. Gives who did not answer.
+pub(super) fn learn_at_leisure(session: &mut Session) -> Result<Vec<(String, ConnectorError)>, RunError> {
     match session.learned {
-        Some(at) if at.elapsed() < LEARN => Ok(()),
+        Some(at) if at.elapsed() < LEARN => Ok(Vec::new()),
         _ => learn_each(session, |_| false),
     }
 }
 
 fn learn_all(session: &mut Session) -> Result<(), RunError> {
-    learn_each(session, |_| true)
+    learn_each(session, |_| true).map(drop)
 }
 
 /// Asks each; one that is not needed now may be out of reach. What they say of their attributes decides which rules apply,
 /// and what is asked for; what people should know is kept for the next report.
-fn learn_each(session: &mut Session, is_needed: impl Fn(&String) -> bool) -> Result<(), RunError> {
+fn learn_each(
+    session: &mut Session,
+    is_needed: impl Fn(&String) -> bool,
+) -> Result<Vec<(String, ConnectorError)>, RunError> {
     session.wake()?;
-    session.advice.clear();
+    let mut failed = Vec::new();
     let names: Vec<String> = session.config.connectors.iter().map(|(name, _)| name.clone()).collect();
     for name in names {
         if session.silent.contains(&name) && !is_needed(&name) {
             continue;
         }
         let warnings = match import::learn(session, &name) {
-            Err(RunError::Connector { .. }) if !is_needed(&name) => continue,
+            Err(RunError::Connector { error, .. }) if !is_needed(&name) => {
+                failed.push((name, error));
+                continue;
+            }
             learned => learned?,
         };
-        session.advice.extend(warnings.into_iter().map(|warning| (name.clone(), warning)));
+        session.advice.insert(name, warnings);
     }
     session.learned = Some(Instant::now());
-    session.fit_rules(Vec::new())
+    session.fit_rules(Vec::new())?;
+    Ok(failed)
 }
 
 /// Reads every directory, and keeps what they show. Nothing is synchronised or written.

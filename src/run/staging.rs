@@ -188,7 +188,8 @@ pub(in crate::run) mod tests {
     use crate::config::Config;
     use crate::store::StoreError;
 
-    const PEOPLE: &str = "const rule = #{ from: \"files/user\", to: \"metaverse/person\", precedence: 100 };\n\nfn flow(user) { #{ title: user.title } }\n";
+    const PEOPLE: &str = "const rule = #{ from: \"files/user\", to: \"metaverse/person\", precedence: 100 };\n\n\
+                          fn flow(user) { #{ title: user.title } }\n";
 
     /// A deployment with a file that nobody has read.
     pub(in crate::run) fn session(folder: &std::path::Path) -> Session {

@@ -302,6 +302,7 @@ impl Store {
             self.open = true;
         }
         self.base.apply(draft.writes)?;
+        debug_assert!(draft.symbols.len() >= self.symbols.len(), "another draft was committed while this one was open");
         self.symbols = draft.symbols;
         Ok(draft.notes)
     }

@@ -32,6 +32,10 @@ impl Building {
             fs::rename(&folder, aside(&place))?;
         }
         private_folder(&folder)?;
+        // Whoever may read what is there may read what takes its place.
+        if let Ok(there) = fs::metadata(&place) {
+            fs::set_permissions(&folder, there.permissions())?;
+        }
         File::create_new(folder.join(MARK))?.sync_all()?;
         Ok(Building { folder, place })
     }

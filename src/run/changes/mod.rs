@@ -1,5 +1,5 @@
-//! An import of what changed: a directory says which objects, they are looked up, and how far that went is kept after the
-//! last of them. What cannot be told that way is read whole.
+//! An import of what changed: a directory says which objects, they are looked up, and how far that went is kept with
+//! the last of them. What cannot be told that way is read whole.
 //!
 //! Three steps. Two of them wait for the directory and need no store, so that a worker may do them while something else is
 //! synchronised or written: [`inquiry`] asks what changed, [`looking`] what it looks like now. [`taking_in`] stages it.

@@ -80,7 +80,8 @@ fn steps(
     let targets: Vec<String> =
         names.iter().filter(|name| session.directories.get(*name).is_some_and(|it| it.is_target())).cloned().collect();
     reading::learn(session, &reading)?;
-    report.warnings = std::mem::take(&mut session.advice);
+    let advice = std::mem::take(&mut session.advice).into_iter();
+    report.warnings = advice.flat_map(|(name, said)| said.into_iter().map(move |it| (name.clone(), it))).collect();
     if let Some(candidate) = candidate {
         report.adoption = adoption::prepare(session, candidate)?;
     }

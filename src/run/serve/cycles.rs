@@ -81,8 +81,13 @@ impl Server<'_> {
         }
         let told = open.followers.ready(&open.session)?;
         if told.is_empty() && self.whole.is_empty() && !self.is_time() {
-            open.session.silent = self.due.failing();
-            return if open.followers.are_idle() { reading::learn_at_leisure(&mut open.session) } else { Ok(()) };
+            if open.followers.are_idle() {
+                open.session.silent = self.due.failing();
+                for (name, error) in reading::learn_at_leisure(&mut open.session)? {
+                    self.down(&name, error);
+                }
+            }
+            return Ok(());
         }
         // What comes next is looked at while this goes through.
         self.go_on(open)?;

@@ -20,8 +20,10 @@ use crate::run::changes::{Changes, End, News};
 use crate::run::session::Session;
 use crate::run::wanted::Wanted;
 
-/// How many changed objects a cycle takes in: few, so that the first of many are soon under way.
-const PART: usize = 500;
+/// How many changed objects a cycle takes in at first: few, so that the first of many are soon under way.
+const FIRST_PART: usize = 500;
+/// And later: twice as many each time, up to this. Who is urgent among the last should not wait for many cycles.
+const PART: usize = 2_000;
 
 /// No answer takes so long.
 const LONGEST: Duration = Duration::from_secs(3_600);
@@ -72,6 +74,8 @@ struct Follower {
     due: bool,
     /// To be looked at.
     told: Option<Told>,
+    /// How many of them next.
+    part: usize,
     /// Looked at, and to be taken in.
     ready: Option<Told>,
     /// How far it was asked, if that may not be in the store yet.
@@ -166,7 +170,7 @@ impl Followers {
                     Ok(Outcome::Answered)
                 }
                 News::Changes(changes) => {
-                    follower.end = changes.end();
+                    (follower.end, follower.part) = (changes.end(), FIRST_PART);
                     follower.told = Some(Told { changes, since: self.moments.answered(name) });
                     // It has answered when it was looked at.
                     Ok(Outcome::Nothing)
@@ -186,7 +190,8 @@ impl Followers {
             if follower.ready.is_none()
                 && let Some(mut told) = follower.told.take()
             {
-                let part = told.changes.split(PART);
+                let part = told.changes.split(follower.part);
+                follower.part = (follower.part * 2).min(PART);
                 let next = match part {
                     Some(changes) => {
                         let next = Told { changes: Box::new(changes), since: told.since };

@@ -237,8 +237,8 @@ impl Server<'_> {
         self.maintained = Some(minute);
         match maintenance::run(session, minute, self.progress) {
             Ok(Some(maintained)) => (self.tell)(Event::Maintained(&maintained)),
-            // Before it was started again.
-            Ok(None) => return,
+            // It was, before it was started again.
+            Ok(None) => {}
             Err(error) => (self.tell)(Event::NotMaintained(&error)),
         }
         match self.compact(open) {

@@ -18,7 +18,7 @@ pub(in crate::run) struct Known {
 }
 
 impl Session {
-    /// The schemas of all connectors: as their servers said at the last import, or as shipped.
+    /// The schemas of all connectors: as their servers said when they were asked last, or as shipped.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -75,7 +75,7 @@ impl Session {
         Ok(sources)
     }
 
-    /// What a target said about itself at the last import.
+    /// What a target said about itself when it was asked last.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -83,7 +83,7 @@ impl Session {
         Ok(self.store.draft().fact(&format!("tenant/{connector}"))?.unwrap_or_default())
     }
 
-    /// What a target had only so much of at the last import.
+    /// What a target had only so much of when it was asked last.
     ///
     /// # Errors
     /// When the store cannot be read.

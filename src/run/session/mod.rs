@@ -81,7 +81,7 @@ pub struct Session {
     /// When directories were last asked about themselves.
     pub(in crate::run) learned: Option<Instant>,
     /// What they said that people should know, by connector, until a report says it.
-    pub(in crate::run) advice: Vec<(String, String)>,
+    pub(in crate::run) advice: BTreeMap<String, Vec<String>>,
     emulators: Vec<emulator::Emulator>,
     /// What is known of directories, once it was asked for.
     known: Mutex<Option<Arc<Known>>>,
@@ -167,7 +167,7 @@ impl Session {
             follows: false,
             correlation: Correlation::new(),
             learned: None,
-            advice: Vec::new(),
+            advice: BTreeMap::new(),
         };
         session.correlate();
         session.fit_rules(warnings)?;
