@@ -4,7 +4,10 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use syncline::config::Config;
 use syncline::emulator;
+use syncline::run::import;
+use syncline::run::session::Session;
 
 use super::server::Server;
 
@@ -83,6 +86,18 @@ impl Deployment {
             .env("ENTRA_SECRET", "emulator-secret")
             .output()
             .unwrap()
+    }
+
+    /// The same deployment in this process.
+    fn open(&self) -> Session {
+        let path = |name: &str| self.folder.path().join(name);
+        std::fs::write(path("ad.secret"), self.ad.fact("BIND_PASSWORD")).unwrap();
+        std::fs::write(path("entra.secret"), "emulator-secret").unwrap();
+        let config = std::fs::read_to_string(path("syncline.toml")).unwrap();
+        let config = config.replace("env:AD_PASSWORD", &format!("file:{}", path("ad.secret").display()));
+        let config = config.replace("env:ENTRA_SECRET", &format!("file:{}", path("entra.secret").display()));
+        std::fs::write(path("here.toml"), config).unwrap();
+        Session::open(Config::load(&path("here.toml")).unwrap(), false).unwrap()
     }
 
     fn run(&self) -> String {
@@ -216,6 +231,15 @@ fn line_13_a_unit_that_is_renamed_stays_in_scope(world: &Deployment) {
     let warning = format!("`OU=People,{BASE}` is called `OU=Staff,{BASE}` now and stays in scope");
     assert!(talk.contains(&warning), "{talk}");
     assert_eq!(world.writes().len(), before, "{talk}");
+    // Who serves asks more than once, and is started again: it still knows which unit is meant.
+    for _ in 0..2 {
+        let mut session = world.open();
+        for _ in 0..2 {
+            let warnings = import::learn(&mut session, "ad").unwrap();
+            assert!(warnings.iter().any(|said| said.contains(&warning)), "{warnings:?}");
+        }
+        session.close().unwrap();
+    }
     // Another unit of the old name counts as well, and takes nothing away.
     world.ad.client("ldapadd", &[], &format!("dn: OU=People,{BASE}\nobjectClass: organizationalUnit\n"));
     let talk = world.run();
