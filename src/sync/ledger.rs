@@ -30,6 +30,10 @@ pub trait View {
     fn metaverse_with(&self, id: MetaverseId, attributes: &BTreeSet<AttributeName>) -> Result<Option<MetaverseObject>>;
     /// The id of the object with an anchor; the id that it would have if it is not there.
     fn id_of_anchor(&self, connector: &str, anchor: &Anchor) -> Result<ObjectId>;
+    /// The object with an anchor, if it is there.
+    fn object_of_anchor(&self, connector: &str, anchor: &Anchor) -> Result<Option<ConnectorObject>> {
+        self.object(self.id_of_anchor(connector, anchor)?)
+    }
     /// The object at a DN (normalised).
     fn id_of_dn(&self, connector: &str, dn: &str) -> Result<Option<ObjectId>>;
     /// Metaverse objects whose attribute holds a value (folded), at most `limit`.

@@ -38,7 +38,7 @@ pub(super) fn note(
     let mut sought = before.clone();
     for (anchor, presence) in found {
         let unseen = hints.get(anchor) == Some(&Hint::There) && matches!(presence, Presence::NotFound);
-        let expected = unseen && draft.object(draft.id_of_anchor(connector, anchor)?)?.is_none();
+        let expected = unseen && draft.object_of_anchor(connector, anchor)?.is_none();
         let known = sought.get(&anchor.0).map(|(since, _)| *since);
         let since = known.unwrap_or(now);
         if !expected || now - since >= PATIENCE {

@@ -143,9 +143,8 @@ fn due(
     present: Option<&BTreeSet<Anchor>>,
 ) -> Result<Due, RunError> {
     let draft = session.store.draft();
-    let known = |anchor: &Anchor| -> Result<bool, RunError> {
-        Ok(draft.object(draft.id_of_anchor(connector, anchor)?)?.is_some())
-    };
+    let known =
+        |anchor: &Anchor| -> Result<bool, RunError> { Ok(draft.object_of_anchor(connector, anchor)?.is_some()) };
     let mut due = Due::default();
     for event in events {
         match event {

@@ -64,7 +64,7 @@ impl Looking {
             attributes: wanted.reference_attributes(),
         };
         for (anchor, _) in objects {
-            let object = draft.object(draft.id_of_anchor(connector, anchor)?)?;
+            let object = draft.object_of_anchor(connector, anchor)?;
             if object.is_none() {
                 looking.unknown.insert(anchor.clone());
             }

@@ -109,7 +109,7 @@ fn unknown<'a>(
 ) -> Result<BTreeSet<&'a Anchor>, RunError> {
     let mut unknown = BTreeSet::new();
     for (anchor, _) in found {
-        if draft.object(draft.id_of_anchor(connector, anchor)?)?.is_none() {
+        if draft.object_of_anchor(connector, anchor)?.is_none() {
             unknown.insert(anchor);
         }
     }

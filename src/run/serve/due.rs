@@ -9,7 +9,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 /// How long there is no cycle after so many in a row that failed.
 pub(super) fn rest(failures: u32) -> Duration {
-    Duration::from_secs(1 << failures.min(10)).min(LONGEST_PAUSE)
+    pause_after(failures, Duration::from_secs(2))
+}
+
+/// A pause that doubles with each failure in a row.
+fn pause_after(failures: u32, shortest: Duration) -> Duration {
+    shortest.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_PAUSE)
 }
 
 /// When each connector is asked the next time.
@@ -49,8 +54,7 @@ impl Due {
     pub(super) fn failed(&mut self, connector: &str, now: Instant) -> (Duration, u32) {
         let failures = self.failures.entry(connector.to_owned()).or_insert(0);
         *failures += 1;
-        let shortest = self.every.min(Duration::from_secs(5));
-        let pause = shortest.saturating_mul(1 << (*failures - 1).min(10)).min(LONGEST_PAUSE);
+        let pause = pause_after(*failures, self.every.min(Duration::from_secs(5)));
         self.next.insert(connector.to_owned(), now + pause);
         (pause, *failures)
     }
